@@ -1,0 +1,192 @@
+"""Makes a direction from the activations of two classes of scenarios, and says how well it separates them."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from harness.shapes import checked
+
+ROUNDING = 64 * np.finfo(np.float64).eps  # differences of means below this share of the means are rounding
+SMALLEST_SPREAD = 1e-6  # cosine units: the resolution of float32 activations, so an effect size stays finite
+PROBE_TOLERANCE = 1e-10  # largest entry of the loss gradient at which the probe counts as converged
+
+
+class DegenerateDirection(ValueError):
+    """There is no direction: what should point somewhere has no length."""
+
+
+class NonFiniteActivations(ValueError):
+    """Activations hold NaN or infinity; `rows` names the scenarios."""
+
+    def __init__(self, what: str, rows: tuple[int, ...]) -> None:
+        self.rows = rows
+        super().__init__(
+            f"Row {rows[0]} of the {what} activations holds NaN or infinity ({len(rows)} such rows): "
+            "capture these scenarios again, in float32 or wider."
+        )
+
+
+@checked
+def mean_diff(
+    positive: Float[np.ndarray, "rows_pos hidden"], negative: Float[np.ndarray, "rows_neg hidden"]
+) -> Float[np.ndarray, "hidden"]:
+    """The mean positive minus the mean negative activation, as a unit vector in float64.
+
+    Raises DegenerateDirection if the means agree to rounding, ValueError if a class is empty and
+    NonFiniteActivations if a row is not finite.
+    """
+    mean_positive = _rows(positive, "positive").mean(axis=0)
+    mean_negative = _rows(negative, "negative").mean(axis=0)
+    difference = mean_positive - mean_negative
+    scale = max(np.abs(mean_positive).max(), np.abs(mean_negative).max())
+    if np.abs(difference).max() <= ROUNDING * scale:
+        raise DegenerateDirection(
+            "mean_diff has no direction because both classes have the same mean activation: "
+            "check that positive and negative scenarios differ."
+        )
+    return unit(difference)
+
+
+@checked
+def probe(
+    positive: Float[np.ndarray, "rows_pos hidden"],
+    negative: Float[np.ndarray, "rows_neg hidden"],
+    regularisation_c: float | int = 1.0,
+    max_iter: int = 1000,
+) -> Float[np.ndarray, "hidden"]:
+    """The weights of an L2 logistic regression on L2-normalised rows, pointing to the positive class, as a
+    unit vector.
+
+    Rows are not centred and the intercept is fitted but unused, as in the published protocol (C = 1, L-BFGS,
+    at most 1,000 iterations); only the tolerance is tighter. With more dims than rows the fit runs in the
+    span of the rows, where the optimum lies, and is the same. Raises DegenerateDirection if the classes
+    cannot be told apart at all, NonFiniteActivations if a row is not finite, ValueError if a class is empty,
+    a row is zero or the fit does not converge.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    rows = np.concatenate([_unit_rows(positive, "positive"), _unit_rows(negative, "negative")])
+    labels = np.repeat([1, 0], [len(positive), len(negative)])
+    basis = None
+    if rows.shape[1] > rows.shape[0]:
+        basis, coordinates = np.linalg.qr(rows.T)
+        rows = coordinates.T
+    model = LogisticRegression(C=regularisation_c, solver="lbfgs", max_iter=max_iter, tol=PROBE_TOLERANCE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(rows, labels)
+    if model.n_iter_[0] >= max_iter:
+        raise ValueError(
+            f"The probe did not converge within {max_iter} iterations: raise max_iter or lower C."
+        )
+    weights = model.coef_[0] if basis is None else basis @ model.coef_[0]
+    if np.linalg.norm(weights) <= 1e-9 * regularisation_c * len(rows):
+        raise DegenerateDirection(
+            "The probe has no direction because its classes cannot be told apart once rows are normalised: "
+            "check that positive and negative scenarios differ."
+        )
+    return unit(weights)
+
+
+METHODS: dict[str, Callable[..., np.ndarray]] = {"mean_diff": mean_diff, "probe": probe}
+
+
+@checked
+def unit(vector: Float[np.ndarray, "hidden"]) -> Float[np.ndarray, "hidden"]:
+    """The vector over its norm, in float64, whatever its scale; DegenerateDirection if it is zero or not
+    finite."""
+    largest = np.abs(vector).max(initial=0.0)
+    if not (np.isfinite(largest) and largest > 0):
+        raise DegenerateDirection(
+            f"A vector whose largest entry is {largest} has no direction: "
+            "check the activations it was made from."
+        )
+    scaled = vector.astype(np.float64) / np.float64(largest)
+    return scaled / np.linalg.norm(scaled)
+
+
+@checked
+def cosine(one: Float[np.ndarray, "hidden"], other: Float[np.ndarray, "hidden"]) -> float:
+    """The cosine of the angle between two vectors, in [-1, 1]; DegenerateDirection if either has no
+    direction."""
+    return float(np.clip(unit(one) @ unit(other), -1.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well a direction separates held-out scenarios.
+
+    accuracy: share of validation rows on the right side of `threshold`, a row on it counting one half.
+    effect_size: pooled Cohen's d of the validation projections, positive minus negative.
+    threshold: midpoint of the class means of the training projections, in cosine units.
+    polarity: +1 if positive training rows project higher, else -1.
+    """
+
+    accuracy: float
+    effect_size: float
+    threshold: float
+    polarity: int
+
+
+@checked
+def quality(
+    direction: Float[np.ndarray, "hidden"],
+    train_positive: Float[np.ndarray, "rows_a hidden"],
+    train_negative: Float[np.ndarray, "rows_b hidden"],
+    validation_positive: Float[np.ndarray, "rows_c hidden"],
+    validation_negative: Float[np.ndarray, "rows_d hidden"],
+) -> Quality:
+    """Accuracy and effect size of `direction` on validation rows; projections are cosines of row and
+    direction.
+
+    Threshold and polarity come from the training rows alone. The pooled standard deviation is taken as at
+    least SMALLEST_SPREAD, so constant projections give a finite effect size. Errors as in `probe`.
+    """
+    towards = unit(direction)
+    mean_positive = float((_unit_rows(train_positive, "training positive") @ towards).mean())
+    mean_negative = float((_unit_rows(train_negative, "training negative") @ towards).mean())
+    threshold = (mean_positive + mean_negative) / 2
+    polarity = 1 if mean_positive >= mean_negative else -1
+
+    positive = _unit_rows(validation_positive, "validation positive") @ towards
+    negative = _unit_rows(validation_negative, "validation negative") @ towards
+    sides = np.concatenate([np.sign(positive - threshold), -np.sign(negative - threshold)]) * polarity
+    return Quality(
+        accuracy=float((sides + 1).mean() / 2),
+        effect_size=float(
+            (positive.mean() - negative.mean()) / max(_pooled_spread(positive, negative), SMALLEST_SPREAD)
+        ),
+        threshold=threshold,
+        polarity=polarity,
+    )
+
+
+def _pooled_spread(one: np.ndarray, other: np.ndarray) -> float:
+    freedom = len(one) + len(other) - 2
+    squares = ((one - one.mean()) ** 2).sum() + ((other - other.mean()) ** 2).sum()
+    return float(np.sqrt(squares / freedom)) if freedom > 0 else 0.0
+
+
+def _rows(activations: np.ndarray, what: str) -> np.ndarray:
+    if not activations.size:
+        raise ValueError(f"There are no {what} activations: give at least one row.")
+    bad = np.flatnonzero(~np.isfinite(activations).all(axis=1))
+    if bad.size:
+        raise NonFiniteActivations(what, tuple(int(row) for row in bad))
+    return activations.astype(np.float64)
+
+
+def _unit_rows(activations: np.ndarray, what: str) -> np.ndarray:
+    rows = _rows(activations, what)
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    if not largest.all():
+        row = int(np.flatnonzero(largest[:, 0] == 0)[0])
+        raise ValueError(
+            f"Row {row} of the {what} activations is zero and cannot be normalised: capture it again."
+        )
+    rows = rows / largest
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -1,0 +1,1 @@
+"""Tests of the instrument: one file per module, every test named as the sentence it checks."""
