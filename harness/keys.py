@@ -1,0 +1,120 @@
+"""Names everything that can change an answer, and turns it into the key under which the answer is kept."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from harness import datasets
+from harness.measurements import (
+    Activations,
+    Baseline,
+    Direction,
+    MassiveActivations,
+    Measurement,
+    Refits,
+    Scores,
+    Sweep,
+    model_of,
+    requires,
+    to_json,
+    trait_of,
+)
+from harness.registry import ModelSpec
+from harness.store import key_of
+
+# Raise this by one whenever a change of the code changes what any measurement comes to.
+KEY_VERSION = 1
+LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn")
+
+
+def library_versions() -> dict[str, str]:
+    """Installed versions of the libraries that compute answers."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What surrounds every measurement: number format, device and library versions."""
+
+    dtype: str
+    device: str
+    libraries: tuple[tuple[str, str], ...]
+    key_version: int = KEY_VERSION
+
+    @classmethod
+    def here(cls, dtype: str = "float32", device: str = "cpu") -> Environment:
+        """The environment of this process."""
+        return cls(dtype, device, tuple(sorted(library_versions().items())))
+
+
+class Keys:
+    """Keys of measurements under one registry, environment and set of judges.
+
+    Files are hashed once a process: model folders (weights, configuration, tokenizer, template) and data files.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, ModelSpec],
+        environment: Environment,
+        judge_identity: Callable[[str], str],
+        hash_of: Callable[[Path], str] = datasets.content_hash,
+    ) -> None:
+        self._models = models
+        self._environment = environment
+        self._judge_identity = judge_identity
+        self._hash = functools.cache(hash_of)
+        self._described: dict[Measurement, dict[str, Any]] = {}
+
+    def description(self, measurement: Measurement) -> dict[str, Any]:
+        """Everything that can change the answer, as JSON values a person can read."""
+        if measurement not in self._described:
+            environment = {
+                "dtype": self._environment.dtype,
+                "device": self._environment.device,
+                "libraries": dict(self._environment.libraries),
+                "key_version": self._environment.key_version,
+            }
+            sources = dict(sorted(self._sources(measurement).items()))
+            self._described[measurement] = {
+                "measurement": to_json(measurement),
+                "sources": sources,
+                "environment": environment,
+            }
+        return self._described[measurement]
+
+    def key(self, measurement: Measurement) -> str:
+        """The key of a measurement: the hash of its description."""
+        return key_of(self.description(measurement))
+
+    def _sources(self, measurement: Measurement) -> dict[str, str]:
+        """Content hashes of the files that go in, those of required measurements included."""
+        spec = self._models[model_of(measurement)]
+        trait = trait_of(measurement)
+        found: dict[str, str] = {}
+        for needed in requires(measurement):
+            found.update(self._sources(needed))
+        match measurement:
+            case Activations():
+                found["base model"] = self._hash(spec.base)
+                found["scenarios"] = self._hash(
+                    datasets.trait_folder(spec.language, str(trait)) / "scenarios.jsonl"
+                )
+            case MassiveActivations():
+                found["instruct model"] = self._hash(spec.instruct)
+                found["calibration"] = self._hash(datasets.calibration_file(spec.language))
+            case Baseline() | Sweep():
+                found["instruct model"] = self._hash(spec.instruct)
+                found["questions"] = self._hash(
+                    datasets.trait_folder(spec.language, str(trait)) / "questions.jsonl"
+                )
+            case Scores(judge=judge):
+                found["judge"] = self._judge_identity(judge)
+            case Direction() | Refits():
+                pass
+        return found

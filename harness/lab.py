@@ -1,0 +1,244 @@
+"""Answers measurements, from the store or by making them: each once, fused into few batches, nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from harness import making
+from harness.datasets import TraitData, calibration_file, load_calibration, load_trait, trait_folder
+from harness.judging import Judge
+from harness.keys import Environment, Keys
+from harness.measurements import (
+    Baseline,
+    Direction,
+    MassiveActivations,
+    Measurement,
+    Refits,
+    Scores,
+    Sweep,
+    model_of,
+    trait_of,
+)
+from harness.plan import Plan, capture_groups, fused_groups, make_plan, missing_from, rows_of, trait_pairs
+from harness.progress import Progress, Silent
+from harness.registry import ModelSpec
+from harness.steering import steer
+from harness.store import Answer, CorruptEntry, Store, StoreUnwritable
+from harness.weights import Weights
+
+
+class Lab:
+    """Makes or recalls the answer of any measurement of the registered models.
+
+    `prepare` makes everything that is missing from a set at once, which is what lets sweeps share batches; `answer`
+    returns one answer. A measurement that failed raises its own error again whenever it is asked for, and does
+    not stop the others.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, ModelSpec],
+        store: Store,
+        weights: Weights,
+        judges: Mapping[str, Judge],
+        environment: Environment,
+        *,
+        batch_rows: int = 512,
+        progress: Progress | None = None,
+    ) -> None:
+        self.store = store
+        self.calls = 0  # generate calls made
+        self._models = models
+        self._weights = weights
+        self._judges = judges
+        self._batch_rows = batch_rows
+        self._progress: Progress = progress or Silent()
+        self._keys = Keys(models, environment, lambda name: judges[name].identity)
+        self._answers: dict[Measurement, Answer] = {}
+        self._failures: dict[Measurement, Exception] = {}
+        self._traits: dict[tuple[str, str], TraitData] = {}
+        self._unwritable = False
+
+    def answer(self, measurement: Measurement) -> Answer:
+        """The answer of one measurement; raises the error that kept it from being made."""
+        self.prepare([measurement])
+        if measurement in self._failures:
+            raise self._failures[measurement]
+        return self._answers[measurement]
+
+    def plan(self, measurements: Sequence[Measurement]) -> Plan:
+        """What `prepare` would do. Reads data files and the store, never loads a model."""
+        missing = missing_from(measurements, lambda measurement: self._recall(measurement) is not None)
+        traits = {pair: self._trait(*pair) for pair in trait_pairs(missing)}
+        prompts = {m.model: len(self._prompts(m.model)) for m in missing if isinstance(m, MassiveActivations)}
+        return make_plan(measurements, missing, traits, prompts, self._batch_rows)
+
+    def prepare(self, measurements: Sequence[Measurement]) -> None:
+        """Make whatever is missing, stage by stage; failures are kept for whoever asks for the answer."""
+        missing = missing_from(measurements, self._settled)
+        by_model: dict[str, list[Measurement]] = {}
+        for measurement in missing:
+            by_model.setdefault(model_of(measurement), []).append(measurement)
+        for wanted in by_model.values():
+            self._read_scenarios(wanted)
+            self._find_massive_dims(wanted)
+            self._fit(wanted)
+            self._steer(wanted)
+            self._judge(wanted)
+
+    def _read_scenarios(self, wanted: Sequence[Measurement]) -> None:
+        for (model, trait), group in capture_groups(wanted).items():
+
+            def make(model: str = model, trait: str = trait, group: Any = group) -> None:
+                data = self._trait(model, trait)
+                decoder = self._weights.get(model, "base")
+                with self._progress.stage(f"{model}: read {trait} scenarios", 2 * len(data.pairs)) as advance:
+                    answers, calls = making.activations(
+                        decoder, data, group, self._batch_rows, advance, self._halved
+                    )
+                self.calls += calls
+                for measurement, answer in answers.items():
+                    self._keep(measurement, answer)
+
+            self._attempt(group, make)
+
+    def _find_massive_dims(self, wanted: Sequence[Measurement]) -> None:
+        for measurement in wanted:
+            if isinstance(measurement, MassiveActivations):
+
+                def make(measurement: MassiveActivations = measurement) -> None:
+                    prompts = self._prompts(measurement.model)
+                    decoder = self._weights.get(measurement.model, "instruct")
+                    with self._progress.stage(
+                        f"{measurement.model}: find massive dims", len(prompts)
+                    ) as advance:
+                        answer = making.massive_activations(decoder, prompts, measurement, advance)
+                    self.calls += 1
+                    self._keep(measurement, answer)
+
+                self._attempt([measurement], make)
+
+    def _fit(self, wanted: Sequence[Measurement]) -> None:
+        for measurement in wanted:
+            if isinstance(measurement, Direction):
+
+                def make_direction(m: Direction = measurement) -> None:
+                    self._keep(m, making.direction(m, self.answer(m.activations), self.answer(m.massive)))
+
+                self._attempt([measurement], make_direction)
+            if isinstance(measurement, Refits):
+
+                def make_refits(m: Refits = measurement) -> None:
+                    title = f"{m.activations.model}: refit {m.method} on resampled {m.activations.trait} scenarios"
+                    with self._progress.stage(title, 1 + m.resamples) as advance:
+                        self._keep(m, making.refits(m, self.answer(m.activations), advance))
+
+                self._attempt([measurement], make_refits)
+
+    def _steer(self, wanted: Sequence[Measurement]) -> None:
+        for (model, limit, positions), group in fused_groups(wanted).items():
+            ready = [measurement for measurement in group if self._requirement_met(measurement)]
+            if ready:
+
+                def make(
+                    model: str = model, limit: int = limit, positions: Any = positions, ready: Any = ready
+                ) -> None:
+                    self._steer_fused(model, limit, positions, ready)
+
+                self._attempt(ready, make)
+
+    def _steer_fused(self, model: str, limit: int, positions: Any, group: Sequence[Sweep | Baseline]) -> None:
+        decoder = self._weights.get(model, "instruct")
+        rows, folds = [], []
+        for measurement in group:
+            vector = self.answer(measurement.direction) if isinstance(measurement, Sweep) else None
+            questions = self._trait(model, str(trait_of(measurement))).questions
+            own_rows, amounts = making.steering_rows(decoder, questions, measurement, vector)
+            rows += own_rows
+            folds.append((measurement, amounts))
+        with self._progress.stage(f"{model}: steer", len(rows)) as advance:
+            steered = steer(
+                decoder,
+                rows,
+                limit,
+                batch_rows=self._batch_rows,
+                positions=positions,
+                on_rows_done=advance,
+                on_halved=self._halved,
+            )
+        self.calls += steered.calls
+        start = 0
+        for measurement, amounts in folds:
+            own = steered.responses[start : start + rows_of(measurement)]
+            start += len(own)
+            self._keep(measurement, making.responses(decoder, own, measurement.questions, amounts))
+
+    def _judge(self, wanted: Sequence[Measurement]) -> None:
+        chosen = [measurement for measurement in wanted if isinstance(measurement, Scores)]
+        if not chosen:
+            return
+        with self._progress.stage(f"{model_of(chosen[0])}: judge responses", len(chosen)) as advance:
+            for measurement in chosen:
+
+                def make(m: Scores = measurement) -> None:
+                    trait = str(trait_of(m))
+                    questions = self._trait(model_of(m), trait).questions
+                    self._keep(m, making.scores(self._judges[m.judge], trait, questions, self.answer(m.of)))
+
+                self._attempt([measurement], make)
+                advance(1)
+
+    def _attempt(self, measurements: Sequence[Measurement], make: Callable[[], None]) -> None:
+        """Run `make`; an error is kept for every measurement it leaves without an answer."""
+        try:
+            make()
+        except Exception as error:
+            for measurement in measurements:
+                if measurement not in self._answers:
+                    self._failures[measurement] = error
+
+    def _requirement_met(self, measurement: Sweep | Baseline) -> bool:
+        """Whether a row group member can be steered; otherwise its direction's failure becomes its own."""
+        failure = self._failures.get(measurement.direction) if isinstance(measurement, Sweep) else None
+        if failure is not None:
+            self._failures[measurement] = failure
+        return failure is None
+
+    def _settled(self, measurement: Measurement) -> bool:
+        return measurement in self._failures or self._recall(measurement) is not None
+
+    def _recall(self, measurement: Measurement) -> Answer | None:
+        """The answer from memory or the store; a corrupted entry is reported and counts as missing."""
+        if measurement not in self._answers:
+            try:
+                stored = self.store.get(self._keys.key(measurement))
+            except CorruptEntry as error:
+                self._progress.warn(f"{error}; {type(measurement).__name__} is measured again.")
+                stored = None
+            if stored is None:
+                return None
+            self._answers[measurement] = stored
+        return self._answers[measurement]
+
+    def _keep(self, measurement: Measurement, answer: Answer) -> None:
+        self._answers[measurement] = answer
+        try:
+            self.store.put(self._keys.key(measurement), self._keys.description(measurement), answer)
+        except StoreUnwritable as error:
+            if not self._unwritable:  # once is enough: every later write would say the same
+                self._progress.warn(f"{error.strerror} What is measured stays in memory for this run only.")
+            self._unwritable = True
+
+    def _halved(self, batch_rows: int) -> None:
+        self._batch_rows = min(self._batch_rows, batch_rows)
+        self._progress.warn(f"Out of memory: the batch size is now {batch_rows} rows.")
+
+    def _trait(self, model: str, trait: str) -> TraitData:
+        language = self._models[model].language
+        if (language, trait) not in self._traits:
+            self._traits[language, trait] = load_trait(trait_folder(language, trait))
+        return self._traits[language, trait]
+
+    def _prompts(self, model: str) -> tuple[str, ...]:
+        return load_calibration(calibration_file(self._models[model].language))

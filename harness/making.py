@@ -1,0 +1,202 @@
+"""How each kind of measurement is made from a loaded model, trait data and the answers it requires."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from harness import calibration, cleaning, directions, massive, stats
+from harness.capture import response_statistics, window_means
+from harness.datasets import Question, TraitData
+from harness.generation import Generated, in_batches
+from harness.judging import Exchange, Judge
+from harness.measurements import Activations, Baseline, Direction, MassiveActivations, Refits, Sweep
+from harness.models import Decoder
+from harness.steering import Row
+from harness.store import Answer
+
+Array = np.ndarray[Any, Any]
+Advance = Callable[[int], None]
+
+
+def activations(
+    decoder: Decoder,
+    data: TraitData,
+    measurements: Sequence[Activations],
+    batch_rows: int,
+    advance: Advance,
+    on_halved: Callable[[int], None],
+) -> tuple[dict[Activations, Answer], int]:
+    """Every window of one model and trait, from one greedy run of the longest; also the number of generate calls."""
+    windows = [measurement.window for measurement in measurements]
+    scenarios = [scenario for pair in data.pairs for scenario in pair]  # positive, negative, positive, ...
+    prompts = [decoder.encode(scenario.text) for scenario in scenarios]
+    shape = (len(scenarios), decoder.depth, decoder.width)
+    means = {window: np.zeros(shape, np.float32) for window in windows}
+    texts = [""] * len(scenarios)
+
+    def run(batch: list[int]) -> None:
+        labels = [f"scenario {scenarios[row].pair} ({scenarios[row].label})" for row in batch]
+        found, generated = window_means(decoder, [prompts[row] for row in batch], windows, labels)
+        for window in windows:
+            means[window][batch] = found[window]
+        for row, response in zip(batch, generated, strict=True):
+            texts[row] = decoder.decode(response.ids)
+        advance(len(batch))
+
+    calls = in_batches([len(prompt) for prompt in prompts], batch_rows, run, on_halved)
+    record = {"training_pairs": data.training_pairs, "responses": texts}
+    answers = {
+        measurement: Answer(
+            {"positive": means[measurement.window][0::2], "negative": means[measurement.window][1::2]}, record
+        )
+        for measurement in measurements
+    }
+    return answers, calls
+
+
+def massive_activations(
+    decoder: Decoder, prompts: Sequence[str], measurement: MassiveActivations, advance: Advance
+) -> Answer:
+    """Statistics of the instruct model's own responses to the calibration prompts, and the dims they single out."""
+    labels = [f"calibration prompt {number}" for number in range(1, len(prompts) + 1)]
+    rows = [decoder.encode_question(prompt) for prompt in prompts]
+    statistics = response_statistics(decoder, rows, measurement.max_new_tokens, labels)
+    arrays = statistics.arrays()
+    advance(len(prompts))
+    top = massive.top_dims(arrays["mean"])
+    severity = massive.severity(arrays["mean"])
+    record = {
+        "top": [list(dims) for dims in top],
+        "consensus": list(massive.consensus_dims(top)),
+        "sun": [list(dims) for dims in massive.sun_dims(arrays["peak"], arrays["median"])],
+        "severity": [float(value) for value in severity],
+        "overall_severity": float(massive.overall_severity(arrays["mean"])),
+        "tokens": statistics.tokens,
+    }
+    return Answer(arrays, record)
+
+
+def cleaned_dims(measured: Answer, block: int, how: Any) -> tuple[int, ...]:
+    """The dims that a cleaning zeroes at one block, given the answer of MassiveActivations."""
+    match how.kind:
+        case "none":
+            return ()
+        case "top":
+            return tuple(massive.ranked_dims(measured.arrays["mean"][block])[: how.k])
+        case "consensus":
+            return tuple(measured.record["consensus"])
+        case _:
+            return tuple(measured.record["top"][block])
+
+
+def training_rows(answer: Answer, block: int) -> tuple[Array, Array]:
+    """Positive and negative training activations [pairs, hidden] of one block."""
+    pairs = answer.record["training_pairs"]
+    return answer.arrays["positive"][:pairs, block], answer.arrays["negative"][:pairs, block]
+
+
+def direction(measurement: Direction, read: Answer, measured: Answer) -> Answer:
+    """One direction with its quality on held-out scenarios and the norms its dose is counted in."""
+    block = measurement.block
+    positive, negative = training_rows(read, block)
+    pairs = read.record["training_pairs"]
+    consensus = tuple(measured.record["consensus"])
+    dims = cleaned_dims(measured, block, measurement.cleaning)
+    vector = cleaning.clean(directions.METHODS[measurement.method](positive, negative), dims)
+    quality = directions.quality(
+        vector,
+        positive,
+        negative,
+        read.arrays["positive"][pairs:, block],
+        read.arrays["negative"][pairs:, block],
+    )
+    rows = np.concatenate([positive, negative])
+    record = {
+        "share_outside": float(cleaning.share_outside(vector, consensus)),
+        "cleaned_dims": [int(dim) for dim in dims],
+        "accuracy": float(quality.accuracy),
+        "effect_size": float(quality.effect_size),
+        "threshold": float(quality.threshold),
+        "polarity": int(quality.polarity),
+        "norm": float(calibration.activation_norm(rows)),
+        "norm_without": float(calibration.activation_norm(rows, consensus)),
+    }
+    return Answer({"direction": vector.astype(np.float32)}, record)
+
+
+def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
+    """A method refitted at every block on resampled training pairs (positive and negative of a pair together)."""
+    pairs = read.record["training_pairs"]
+    fit = directions.METHODS[measurement.method]
+    indices = stats.resample_indices(pairs, measurement.resamples, measurement.seed)
+    choices = [np.arange(pairs), *indices]
+    blocks, hidden = read.arrays["positive"].shape[1:]
+    found = np.zeros((len(choices), blocks, hidden), np.float32)
+    for number, chosen in enumerate(choices):
+        for block in range(blocks):
+            positive, negative = training_rows(read, block)
+            found[number, block] = fit(positive[chosen], negative[chosen])
+        advance(1)
+    return Answer({"directions": found}, {"pairs": pairs})
+
+
+def steering_rows(
+    decoder: Decoder, questions: Sequence[Question], measurement: Sweep | Baseline, vector: Answer | None
+) -> tuple[list[Row], dict[str, list[float]]]:
+    """The rows of one sweep or baseline, amount by amount and question by question, and what each amount means."""
+    prompts = [
+        tuple(decoder.encode_question(question.text)) for question in questions[: measurement.questions]
+    ]
+    if isinstance(measurement, Baseline) or vector is None:
+        return [Row(prompt) for prompt in prompts], {"amounts": [0.0], "coefficients": [0.0], "doses": [0.0]}
+    unit = vector.arrays["direction"]
+    # A unit vector with share s outside the massive dims acts through s * coefficient there (calibration.dose).
+    share, norm = vector.record["share_outside"], vector.record["norm_without"]
+    per_dose = norm / share
+    coefficients = [
+        amount * per_dose if measurement.scale == "dose" else amount for amount in measurement.amounts
+    ]
+    amounts = {
+        "amounts": list(measurement.amounts),
+        "coefficients": coefficients,
+        "doses": [coefficient / per_dose for coefficient in coefficients],
+    }
+    block = measurement.direction.block
+    rows = [Row(prompt, unit, coefficient, block) for coefficient in coefficients for prompt in prompts]
+    return rows, amounts
+
+
+def responses(
+    decoder: Decoder, generated: Sequence[Generated], questions: int, amounts: dict[str, list[float]]
+) -> Answer:
+    """Generated rows folded back into one list of responses for each amount."""
+    runs = [
+        [
+            {"text": decoder.decode(row.ids), "ids": list(row.ids), "finished": row.finished}
+            for row in generated[start : start + questions]
+        ]
+        for start in range(0, len(generated), questions)
+    ]
+    return Answer({}, {**amounts, "responses": runs})
+
+
+def scores(judge: Judge, trait: str, questions: Sequence[Question], answer: Answer) -> Answer:
+    """A judge's trait and coherence of every response; NaN where the judge could not tell."""
+    runs = answer.record["responses"]
+    exchanges = [
+        Exchange(question.text, response["text"], response["finished"])
+        for run in runs
+        for question, response in zip(questions[: len(run)], run, strict=True)
+    ]
+    judged = judge.judge(trait, exchanges)
+
+    def table(which: Literal["trait", "coherence"]) -> Array:
+        values = [getattr(judgement, which) for judgement in judged]
+        numbers = [np.nan if value is None else float(value) for value in values]
+        return np.asarray(numbers, np.float32).reshape(len(runs), -1)
+
+    record = {name: answer.record[name] for name in ("amounts", "coefficients", "doses")}
+    return Answer({"trait": table("trait"), "coherence": table("coherence")}, record)

@@ -1,0 +1,279 @@
+"""Resamples the same units for everything that is compared, and turns replicates into estimates with
+intervals."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from harness.shapes import checked
+
+LEVEL = 0.95
+POWER = 0.80
+MISSING_REPLICATES = 0.05  # share of resamples that may lack a value before the whole quantity cannot be told
+
+Bounds = tuple[float, float]
+
+
+class PlanMismatch(ValueError):
+    """Two quantities were not resampled on the same units, so they cannot be compared unit by unit."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval: `n` counts `sample` (questions, scenarios), `unit` is what the value is
+    measured in."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str
+    level: float = LEVEL
+    sample: str = "questions"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.value <= self.high):
+            raise ValueError(
+                f"An estimate of {self.value} with interval [{self.low}, {self.high}] makes no sense: "
+                "give finite bounds that contain the value."
+            )
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true effect, in `unit`, that this design would have told from zero with 80 % power.
+
+        Half the interval's width stands for the standard error times the normal quantile of the level.
+        """
+        from scipy.special import ndtri
+
+        quantile = float(ndtri((1 + self.level) / 2))
+        return (self.high - self.low) / 2 / quantile * (quantile + float(ndtri(POWER)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Builtin types only, for a ledger row."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> "Estimate":
+        """The estimate that `to_json` wrote; TypeError if a field is missing or unknown."""
+        return cls(**row)
+
+
+@checked
+def resample_indices(n: int, resamples: int, seed: int) -> Int[np.ndarray, "resamples n"]:
+    """Which of `n` units each bootstrap resample holds, drawn with replacement; the same seed draws the
+    same."""
+    return stratified_indices((n,), resamples, seed)[0]
+
+
+@checked
+def stratified_indices(sizes: Sequence[int], resamples: int, seed: int) -> tuple[np.ndarray, ...]:
+    """One (resamples, size) array of indices per stratum, each stratum resampled within itself and
+    independently.
+
+    Give (positives, negatives) for two independent classes, or (pairs,) and use the indices for both members
+    of a pair.
+    """
+    if resamples < 1 or not sizes or min(sizes) < 2:
+        raise ValueError(
+            f"{resamples} resamples of strata of {list(sizes)} units tell nothing: "
+            "give 1 resample and 2 units or more."
+        )
+    return tuple(
+        np.random.default_rng([seed, stratum]).integers(0, size, (resamples, size))
+        for stratum, size in enumerate(sizes)
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A resampling plan: what is resampled, how many per stratum, how often. Equal plans draw equal
+    resamples.
+
+    `units` tells apart units that happen to be equally many (a hash or name of the question set); `sample` is
+    the word for them in reports.
+    """
+
+    sizes: tuple[int, ...]
+    sample: str = "questions"
+    units: str = ""
+    resamples: int = 2000
+    seed: int = 0
+
+    @property
+    def n(self) -> int:
+        """The number of units in the smallest stratum, which bounds what the plan can tell."""
+        return min(self.sizes)
+
+    def indices(self) -> tuple[np.ndarray, ...]:
+        """One (resamples, size) array of indices per stratum."""
+        return stratified_indices(self.sizes, self.resamples, self.seed)
+
+    def counts(self) -> np.ndarray:
+        """How often each resample holds each unit, (resamples, units) float64; for plans of one stratum."""
+        if len(self.sizes) != 1:
+            raise PlanMismatch(
+                f"Scores of {self.sample} need a plan of one stratum, but this one has {self.sizes}."
+            )
+        return _counts(self.sizes[0], self.resamples, self.seed)
+
+
+@lru_cache(maxsize=8)
+def _counts(n: int, resamples: int, seed: int) -> np.ndarray:
+    indices = resample_indices(n, resamples, seed)
+    flat = (indices + n * np.arange(resamples)[:, None]).ravel()
+    counts = np.bincount(flat, minlength=n * resamples).reshape(resamples, n).astype(np.float64)
+    counts.setflags(write=False)
+    return counts
+
+
+@dataclass(frozen=True, eq=False)
+class Replicated:
+    """A quantity with one replicate per resample of its plan, so that arithmetic on quantities of one plan is
+    paired.
+
+    `replicates` is (resamples,) float64, NaN where a resample has no value. `bounds` are the smallest and
+    largest value possible, None if unknown. `baseline` names a baseline already subtracted: between two
+    quantities less the same baseline it cancels, and the bounds of their difference are no wider than those
+    of either.
+    """
+
+    value: float
+    replicates: np.ndarray
+    plan: Plan
+    unit: str
+    n: int
+    bounds: Bounds | None = None
+    baseline: str = ""
+
+    def __post_init__(self) -> None:
+        if self.replicates.shape != (self.plan.resamples,):
+            raise PlanMismatch(
+                f"{self.replicates.shape} replicates do not fit a plan of {self.plan.resamples} resamples: "
+                "give one replicate per resample."
+            )
+        if not math.isfinite(self.value):
+            raise ValueError(
+                f"A quantity of {self.value} {self.unit} is no measurement: check what it was made from."
+            )
+
+    def __sub__(self, other: "Replicated") -> "Replicated":
+        difference = self + -1.0 * other
+        if self.baseline and self.baseline == other.baseline and difference.bounds is not None:
+            low, high = difference.bounds
+            return replace(difference, bounds=(low / 2, high / 2), baseline="")
+        return difference
+
+    def __add__(self, other: "Replicated") -> "Replicated":
+        self._require_same_plan(other)
+        if self.unit != other.unit:
+            raise ValueError(
+                f"{self.unit} and {other.unit} cannot be added or subtracted: measure both in one unit."
+            )
+        bounds = None
+        if self.bounds is not None and other.bounds is not None:
+            bounds = (self.bounds[0] + other.bounds[0], self.bounds[1] + other.bounds[1])
+        return self._combined(
+            other, self.value + other.value, self.replicates + other.replicates, self.unit, bounds
+        )
+
+    def __mul__(self, factor: float) -> "Replicated":
+        bounds = None
+        if self.bounds is not None:
+            ends = sorted(factor * bound for bound in self.bounds)
+            bounds = (ends[0], ends[1])
+        baseline = self.baseline if abs(factor) == 1 else ""
+        return replace(
+            self,
+            value=factor * self.value,
+            replicates=factor * self.replicates,
+            bounds=bounds,
+            baseline=baseline,
+        )
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: "Replicated | float") -> "Replicated":
+        if not isinstance(other, Replicated):
+            return self * (1.0 / other)
+        self._require_same_plan(other)
+        if other.value == 0:
+            raise ValueError(f"A ratio to 0 {other.unit} is undefined: compare by difference instead.")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = self.replicates / other.replicates
+        unit = "ratio" if self.unit == other.unit else f"{self.unit} per {other.unit}"
+        return self._combined(other, self.value / other.value, ratios, unit, None)
+
+    def log_ratio(self, other: "Replicated") -> "Replicated":
+        """The natural logarithm of self over other; ValueError unless both values are positive."""
+        self._require_same_plan(other)
+        if self.value <= 0 or other.value <= 0:
+            raise ValueError(
+                f"The log-ratio of {self.value} to {other.value} is undefined: both must be positive."
+            )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            replicates = np.log(self.replicates) - np.log(other.replicates)
+        return self._combined(other, math.log(self.value / other.value), replicates, "log ratio", None)
+
+    def estimate(self, level: float = LEVEL) -> Estimate:
+        """The value with its interval (see `interval`); ValueError if over 5 % of the replicates are
+        missing."""
+        low, high = interval(self.value, self.replicates, self.n, self.bounds, level)
+        return Estimate(self.value, low, high, self.n, self.unit, level, self.plan.sample)
+
+    def _require_same_plan(self, other: "Replicated") -> None:
+        if self.plan != other.plan:
+            raise PlanMismatch(
+                f"Quantities resampled by different plans cannot be paired ({self.plan} and {other.plan}): "
+                "measure both on the same units with the same seed and number of resamples."
+            )
+
+    def _combined(
+        self, other: "Replicated", value: float, replicates: np.ndarray, unit: str, bounds: Bounds | None
+    ) -> "Replicated":
+        replicates = np.where(np.isfinite(replicates), replicates, np.nan)
+        return Replicated(value, replicates, self.plan, unit, min(self.n, other.n), bounds)
+
+
+@checked
+def interval(
+    value: float,
+    replicates: Float[np.ndarray, "resamples"],
+    n: int,
+    bounds: tuple[float, float] | None = None,
+    level: float = LEVEL,
+) -> tuple[float, float]:
+    """The interval of a value from its bootstrap replicates; it always contains the value and is never NaN.
+
+    Percentiles expanded for small samples (Hesterberg 2015, The American Statistician 69:4, section 5.3): the
+    tail share is Phi(t(n - 1) quantile x sqrt(n / (n - 1))). With `bounds`, united with what n units cannot
+    exclude: a share p = 1 - (tail)^(1/n) of units may never have been seen (the rule of three) and may all
+    sit at one bound. Constant data thus keep a width if bounds are known, and have none if not. Replicates of
+    NaN are left out; ValueError if they are more than 5 % or if n is below 2.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    if n < 2:
+        raise ValueError(f"An interval from {n} unit tells nothing: measure at least 2.")
+    present = replicates[np.isfinite(replicates)]
+    missing = len(replicates) - len(present)
+    if not len(present) or missing > MISSING_REPLICATES * len(replicates):
+        raise ValueError(
+            f"{missing} of {len(replicates)} resamples give no value, so its interval cannot be told: "
+            "measure more units."
+        )
+    tail = (1 - level) / 2
+    expanded = float(ndtr(stdtrit(n - 1, tail) * math.sqrt(n / (n - 1))))
+    low, high = (float(end) for end in np.quantile(present, [expanded, 1 - expanded]))
+    low, high = min(low, value), max(high, value)
+    if bounds is not None:
+        unseen = 1 - tail ** (1 / n)
+        low = min(low, value - unseen * (value - bounds[0]))
+        high = max(high, value + unseen * (bounds[1] - value))
+        low, high = max(low, min(bounds[0], value)), min(high, max(bounds[1], value))
+    return low, high

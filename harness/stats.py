@@ -1,0 +1,278 @@
+"""Turns scores into quantities with replicates: means, paired differences, any statistic, and the best run of
+a grid."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from harness.directions import DegenerateDirection
+from harness.resampling import (
+    Bounds,
+    Estimate,
+    Plan,
+    PlanMismatch,
+    Replicated,
+    interval,
+    resample_indices,
+    stratified_indices,
+)
+from harness.shapes import checked
+
+__all__ = [
+    "Best",
+    "Bounds",
+    "Estimate",
+    "NoValidRun",
+    "Plan",
+    "PlanMismatch",
+    "Replicated",
+    "best_of_grid",
+    "best_valid_coefficient",
+    "best_valid_delta",
+    "bootstrap",
+    "interval",
+    "mean_of",
+    "paired_difference",
+    "resample_indices",
+    "stratified_indices",
+]
+
+GATE = 70.0  # mean coherence from which a run is valid
+MIN_JUDGED = 0.8  # share of units that must be judged for a run to be valid
+SCORES = (0.0, 100.0)  # what a judge can give
+MISSING_REPLICATES = (
+    0.05  # share of resamples that may lack a valid run before it cannot be told whether there is one
+)
+ROUNDING = 1e-9  # a mean this close below the gate has reached it
+
+
+class NoValidRun(ValueError):
+    """No run of a sweep is coherent enough, or that cannot be told; never to be read as Delta = 0."""
+
+
+@checked
+def mean_of(
+    scores: Float[np.ndarray, "units"], plan: Plan, unit: str = "points", bounds: Bounds | None = None
+) -> Replicated:
+    """The mean score per unit; NaN is a missing score, left out and never counted as 0.
+
+    `bounds` are the smallest and largest score possible. Raises ValueError if fewer than 2 scores are there,
+    or if one is infinite or outside the bounds.
+    """
+    judged = ~np.isnan(scores)
+    if judged.sum() < 2:
+        raise ValueError(
+            f"{judged.sum()} of {len(scores)} {plan.sample} have a score: at least 2 must be judged."
+        )
+    _require_within(scores, bounds)
+    means, _ = _means(_counts_for(scores, plan), scores[None])
+    value, _ = _means(np.ones((1, len(scores))), scores[None])
+    return Replicated(float(value[0, 0]), means[:, 0], plan, unit, int(judged.sum()), bounds)
+
+
+@checked
+def paired_difference(
+    one: Float[np.ndarray, "units"],
+    other: Float[np.ndarray, "units"],
+    plan: Plan,
+    unit: str = "points",
+    bounds: Bounds | None = None,
+) -> Replicated:
+    """The mean of one minus other over the units that have both scores; `bounds` are those of a single score.
+
+    Errors as in `mean_of`.
+    """
+    _require_within(one, bounds)
+    _require_within(other, bounds)
+    between = None if bounds is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
+    return mean_of(one - other, plan, unit, between)
+
+
+@checked
+def bootstrap(
+    statistic: Callable[..., float], plan: Plan, unit: str, bounds: Bounds | None = None
+) -> Replicated:
+    """Any statistic of a plan's units, called with one array of indices per stratum, once per resample.
+
+    A resample on which it has no direction or no value (DegenerateDirection, NaN) is missing. Errors of the
+    statistic on the whole data are passed on.
+    """
+    value = float(statistic(*(np.arange(size) for size in plan.sizes)))
+    replicates = np.full(plan.resamples, np.nan)
+    for resample, chosen in enumerate(zip(*plan.indices(), strict=True)):
+        try:
+            replicates[resample] = statistic(*chosen)
+        except DegenerateDirection:
+            continue
+    return Replicated(
+        value, np.where(np.isfinite(replicates), replicates, np.nan), plan, unit, plan.n, bounds
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The best valid run of a grid.
+
+    delta: its mean trait minus the mean baseline, in trait points.
+    run: the index of the best run in the data.
+    runs: (resamples,) the run chosen for each replicate of `delta`, -1 where none was valid.
+    valid: (runs,) which runs are valid in the data.
+    """
+
+    delta: Replicated
+    run: int
+    runs: np.ndarray
+    valid: np.ndarray
+
+    def coefficient(self, coefficients: np.ndarray) -> Replicated:
+        """The coefficient of the best run, given those of all runs; it is known no finer than the grid's
+        steps."""
+        if coefficients.shape != self.valid.shape:
+            raise ValueError(
+                f"{coefficients.shape} coefficients do not fit a grid of {len(self.valid)} runs: "
+                "give one per run."
+            )
+        chosen = np.where(self.runs >= 0, coefficients.astype(np.float64)[self.runs], np.nan)
+        return Replicated(float(coefficients[self.run]), chosen, self.delta.plan, "coefficient", self.delta.n)
+
+
+@checked
+def best_of_grid(
+    trait: Float[np.ndarray, "runs units"],
+    coherence: Float[np.ndarray, "runs units"],
+    baseline_trait: Float[np.ndarray, "units"],
+    plan: Plan,
+    gate: float | int = GATE,
+    min_judged: float | int = MIN_JUDGED,
+    score_range: Bounds | None = SCORES,
+) -> Best:
+    """The largest mean trait among runs whose mean coherence reaches `gate`, minus the mean baseline, in
+    trait points.
+
+    NaN is a missing judgement and is left out; a run with fewer than `min_judged` of its units judged, in
+    trait and in coherence, is not valid. The run is chosen again in every resample, and the score of the run
+    chosen in one resample is read in the next, which knows nothing of that choice: its maximum would flatter
+    it. What a choice flatters itself by (Efron 1983, the "optimism": score of the chosen run where it was
+    chosen, less its score in the data) is then subtracted on average, because the value itself is such a
+    maximum; the interval leans down by that much.
+
+    Raises NoValidRun if no run of the data is valid, or none in over 5 % of the resamples; ValueError if the
+    baseline is not judged often enough or a score is outside `score_range`.
+    """
+    for scores in (trait, coherence, baseline_trait):
+        _require_within(scores, score_range)
+    judged = int((~np.isnan(baseline_trait)).sum())
+    if judged < max(2.0, min_judged * len(baseline_trait) - ROUNDING):
+        raise ValueError(
+            f"Only {judged} of {len(baseline_trait)} baseline responses are judged, but {min_judged:.0%} must be: "
+            "judge them again."
+        )
+    everything = np.ones((1, plan.sizes[0]))
+    counts = _counts_for(baseline_trait, plan)
+    choice, mean_trait, valid = _choose(everything, trait, coherence, gate, min_judged)
+    run = int(choice[0])
+    if run < 0:
+        reached = _means(everything, coherence)[0][0]
+        best_seen = "none" if np.isnan(reached).all() else f"{np.nanmax(reached):.1f}"
+        raise NoValidRun(
+            f"None of {len(trait)} runs is valid at coherence {gate:g} or more (best seen: {best_seen}): "
+            "this is no Delta of 0, so sweep other coefficients."
+        )
+    choices, traits, _ = _choose(counts, trait, coherence, gate, min_judged)
+    chosen = choices >= 0
+    without = int((~chosen).sum())
+    if without > MISSING_REPLICATES * plan.resamples:
+        raise NoValidRun(
+            f"Whether one of {len(trait)} runs is valid at coherence {gate:g} or more cannot be told: "
+            f"{without} of {plan.resamples} resamples have none, so sweep finer or ask more {plan.sample}."
+        )
+    resample = np.arange(plan.resamples)
+    optimism = float((traits[resample, choices] - mean_trait[0, choices])[chosen].mean())
+    runs = np.roll(choices, 1)
+    read = np.where(runs >= 0, traits[resample, runs], np.nan) - optimism
+    baselines, _ = _means(counts, baseline_trait[None])
+    baseline, _ = _means(everything, baseline_trait[None])
+    delta = Replicated(
+        value=float(mean_trait[0, run] - baseline[0, 0]),
+        replicates=read - baselines[:, 0],
+        plan=plan,
+        unit="trait points",
+        n=min(judged, int((~np.isnan(trait[run])).sum())),
+        bounds=None
+        if score_range is None
+        else (score_range[0] - score_range[1], score_range[1] - score_range[0]),
+        baseline=hashlib.sha256(baseline_trait.astype(np.float64).tobytes()).hexdigest()[:16],
+    )
+    return Best(delta, run, runs, valid[0])
+
+
+def best_valid_delta(
+    trait: np.ndarray,
+    coherence: np.ndarray,
+    baseline_trait: np.ndarray,
+    plan: Plan,
+    gate: float = GATE,
+    min_judged: float = MIN_JUDGED,
+) -> Replicated:
+    """The Delta of the best valid run; see `best_of_grid` for arguments and errors."""
+    return best_of_grid(trait, coherence, baseline_trait, plan, gate, min_judged).delta
+
+
+def best_valid_coefficient(
+    trait: np.ndarray,
+    coherence: np.ndarray,
+    baseline_trait: np.ndarray,
+    coefficients: np.ndarray,
+    plan: Plan,
+    gate: float = GATE,
+    min_judged: float = MIN_JUDGED,
+) -> Replicated:
+    """The coefficient of the best valid run; see `best_of_grid`, `Best.coefficient`. Compare it by
+    `log_ratio`."""
+    return best_of_grid(trait, coherence, baseline_trait, plan, gate, min_judged).coefficient(coefficients)
+
+
+def _choose(
+    counts: np.ndarray, trait: np.ndarray, coherence: np.ndarray, gate: float, min_judged: float
+) -> tuple[
+    Int[np.ndarray, "resamples"], Float[np.ndarray, "resamples runs"], Bool[np.ndarray, "resamples runs"]
+]:
+    """Per resample: the valid run of largest mean trait (-1 if none), every run's mean trait, and which are
+    valid."""
+    mean_trait, trait_share = _means(counts, trait)
+    mean_coherence, coherence_share = _means(counts, coherence)
+    enough = np.minimum(trait_share, coherence_share) >= min_judged - ROUNDING
+    valid = enough & np.isfinite(mean_trait) & (mean_coherence >= gate - ROUNDING)
+    choices = np.where(valid, mean_trait, -np.inf).argmax(axis=1)
+    return np.where(valid.any(axis=1), choices, -1), mean_trait, valid
+
+
+def _means(counts: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean judged score of every row of `scores` in every resample, and the share of units judged,
+    (resamples, rows)."""
+    judged = ~np.isnan(scores)
+    sums = counts @ np.where(judged, scores, 0.0).astype(np.float64).T
+    weight = counts @ judged.astype(np.float64).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sums / weight, weight / counts.sum(axis=1, keepdims=True)
+
+
+def _counts_for(scores: np.ndarray, plan: Plan) -> np.ndarray:
+    if plan.sizes != (len(scores),):
+        raise PlanMismatch(
+            f"{len(scores)} scores do not fit a plan for {plan.sizes} {plan.sample}: give one score per unit."
+        )
+    return plan.counts()
+
+
+def _require_within(scores: np.ndarray, bounds: Bounds | None) -> None:
+    present = scores[~np.isnan(scores)]
+    low, high = bounds or (-np.finfo(np.float64).max, np.finfo(np.float64).max)
+    if present.size and not (low <= present.min() and present.max() <= high):
+        raise ValueError(
+            f"Scores from {present.min()} to {present.max()} leave their range of {low} to {high}: "
+            "check the judge."
+        )

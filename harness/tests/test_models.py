@@ -1,0 +1,44 @@
+"""Blocks, widths and prompts are found for any decoder, and a bad chat template is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from harness.models import Decoder, ModelError, find_blocks, load_decoder
+
+
+def test_blocks_are_the_decoder_layers_in_order(decoder: Decoder) -> None:
+    assert decoder.blocks is decoder.model.model.layers
+    assert decoder.depth == 4
+    assert decoder.width == 32
+
+
+def test_a_model_without_blocks_is_named(decoder: Decoder) -> None:
+    class Bare(nn.Module):
+        config = decoder.model.config
+
+    with pytest.raises(ModelError, match="Bare: no list of 4 decoder blocks"):
+        find_blocks(Bare())
+
+
+def test_plain_text_opens_with_one_bos(decoder: Decoder) -> None:
+    assert decoder.encode("t9 t10") == [2, 9, 10]
+
+
+def test_a_chat_template_that_doubles_bos_is_refused(
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert decoder.encode_question("t9") == [2, 5, 9, 6]
+    monkeypatch.setattr(
+        decoder.tokenizer, "apply_chat_template", lambda *a, **k: "<bos> <bos> t9", raising=False
+    )
+    with pytest.raises(ModelError, match="gives 2 <bos> tokens"):
+        decoder.encode_question("t9")
+
+
+def test_a_folder_without_a_model_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="mine: no model at"):
+        load_decoder(tmp_path / "nowhere", "mine")

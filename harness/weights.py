@@ -1,0 +1,57 @@
+"""Loads each model of the registry on first need, once, and frees it when the next one comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from harness.progress import Progress, Silent
+from harness.registry import ModelSpec
+
+if TYPE_CHECKING:  # torch takes seconds to import; a ledger that is answered from the store never needs it
+    from harness.models import Decoder
+
+Role = Literal["base", "instruct"]
+
+
+class Weights:
+    """Decoders in memory by model and role; `loads` lists every load in order, for tests and the benchmark."""
+
+    def __init__(
+        self, models: Mapping[str, ModelSpec], device: str = "cpu", progress: Progress | None = None
+    ) -> None:
+        self.loads: list[tuple[str, Role]] = []
+        self.released: list[str] = []
+        self._models = models
+        self._device = device
+        self._progress: Progress = progress or Silent()
+        self._decoders: dict[tuple[str, Role], Decoder] = {}
+
+    def get(self, model: str, role: Role) -> Decoder:
+        """The decoder, loaded now if it is not in memory."""
+        if (model, role) not in self._decoders:
+            from harness.models import load_decoder
+
+            spec = self._models[model]
+            with self._progress.stage(f"{model}: load {role} weights", 1) as advance:
+                folder = spec.base if role == "base" else spec.instruct
+                self._decoders[model, role] = load_decoder(folder, f"{model} ({role})", device=self._device)
+                advance(1)
+            self.loads.append((model, role))
+        return self._decoders[model, role]
+
+    def release(self, model: str) -> None:
+        """Free both roles of a model."""
+        held = [key for key in self._decoders if key[0] == model]
+        for key in held:
+            del self._decoders[key]
+        if held:
+            from harness.models import free_memory
+
+            free_memory()
+            self.released.append(model)
+
+    @property
+    def held(self) -> tuple[tuple[str, Role], ...]:
+        """What is in memory now."""
+        return tuple(self._decoders)
