@@ -167,8 +167,8 @@ def best_of_grid(
     judged = int((~np.isnan(baseline_trait)).sum())
     if judged < max(2.0, min_judged * len(baseline_trait) - ROUNDING):
         raise ValueError(
-            f"Only {judged} of {len(baseline_trait)} baseline responses are judged, but {min_judged:.0%} must be: "
-            "judge them again."
+            f"Only {judged} of {len(baseline_trait)} baseline responses are judged, "
+            f"but {min_judged:.0%} must be: judge them again."
         )
     everything = np.ones((1, plan.sizes[0]))
     counts = _counts_for(baseline_trait, plan)

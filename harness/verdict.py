@@ -134,7 +134,8 @@ def story(
     were published and where.
     """
     verdict = rule.decide(estimate)
-    found = f"{quantity}={number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}] {estimate.unit}"
+    ends = f"[{number(estimate.low)}, {number(estimate.high)}]"
+    found = f"{quantity}={number(estimate.value)} {ends} {estimate.unit}"
     wanted = rule.sentence(estimate.unit)
     design = f"n={estimate.n} {estimate.sample}, {estimate.level:.0%} interval"
     smallest = f"the smallest effect it would have seen is {number(estimate.detectable)} {estimate.unit}"
