@@ -1,0 +1,270 @@
+"""Directions are what their formulas say, whatever the scale of the activations, and nonsense is refused."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
+
+from harness.directions import (
+    METHODS,
+    DegenerateDirection,
+    NonFiniteActivations,
+    cosine,
+    mean_diff,
+    probe,
+    quality,
+    unit,
+)
+
+examples = settings(deadline=None, derandomize=True, max_examples=40)
+few = settings(examples, max_examples=15)
+seeds = st.integers(0, 10_000)
+FACTORS = [1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3, 1e6]
+
+
+def classes(
+    seed: int, rows: int = 20, hidden: int = 8, massive: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes that differ in two dims; dim 3 is `massive` in both, as a residual stream has it."""
+    rng = np.random.default_rng(seed)
+    positive, negative = rng.normal(size=(2, rows, hidden))
+    positive[:, :2] += 1.0
+    positive[:, 3] += massive
+    negative[:, 3] += 0.95 * massive
+    return positive, negative[: rows - 3]
+
+
+def logistic_gradient(
+    weights: np.ndarray, intercept: float, rows: np.ndarray, labels: np.ndarray, regularisation_c: float
+) -> np.ndarray:
+    """The gradient of |w|^2 / 2 + C x (sum of log losses) in the weights."""
+    chances = 1 / (1 + np.exp(-(rows @ weights + intercept)))
+    return weights + regularisation_c * rows.T @ (chances - labels)
+
+
+def optimum_along(towards: np.ndarray, rows: np.ndarray, labels: np.ndarray, c: float) -> tuple[float, float]:
+    """The length along `towards` and the intercept of least loss, by Newton steps in those two numbers."""
+    table = np.column_stack([rows @ towards, np.ones(len(rows))])
+    at = np.zeros(2)
+    for _ in range(50):
+        chances = 1 / (1 + np.exp(-(table @ at)))
+        slope = c * table.T @ (chances - labels) + np.array([at[0], 0.0])
+        curvature = c * (table * (chances * (1 - chances))[:, None]).T @ table + np.diag([1.0, 0.0])
+        at = at - np.linalg.solve(curvature, slope)
+    return float(at[0]), float(at[1])
+
+
+@examples
+@given(seed=seeds, massive=st.sampled_from([0.0, 30.0, 1e4]))
+def test_swapping_the_classes_negates_mean_diff(seed, massive):
+    positive, negative = classes(seed, massive=massive)
+    np.testing.assert_array_equal(mean_diff(negative, positive), -mean_diff(positive, negative))
+
+
+@few
+@given(seed=seeds, massive=st.sampled_from([0.0, 30.0]))
+def test_swapping_the_classes_negates_the_probe(seed, massive):
+    positive, negative = classes(seed, massive=massive)
+    np.testing.assert_allclose(probe(negative, positive), -probe(positive, negative), atol=1e-6)
+
+
+@few
+@given(seed=seeds, factor=st.sampled_from(FACTORS), method=st.sampled_from(sorted(METHODS)))
+def test_scaling_all_activations_changes_no_direction(seed, factor, method):
+    positive, negative = classes(seed, massive=30.0)
+    np.testing.assert_allclose(
+        METHODS[method](positive * factor, negative * factor), METHODS[method](positive, negative), atol=1e-6
+    )
+
+
+@examples
+@given(seed=seeds)
+def test_mean_diff_equals_the_difference_of_exact_means(seed):
+    positive, negative = classes(seed, massive=1e4)
+    exact = [
+        math.fsum(positive[:, dim]) / len(positive) - math.fsum(negative[:, dim]) / len(negative)
+        for dim in range(positive.shape[1])
+    ]
+    length = math.sqrt(math.fsum(entry**2 for entry in exact))
+    np.testing.assert_allclose(mean_diff(positive, negative), [entry / length for entry in exact], atol=1e-12)
+
+
+@few
+@given(
+    seed=seeds,
+    hidden=st.sampled_from([4, 16, 90]),
+    massive=st.sampled_from([0.0, 30.0]),
+    c=st.sampled_from([0.1, 1.0, 10.0]),
+)
+def test_the_loss_has_no_slope_at_the_probe(seed, hidden, massive, c):
+    positive, negative = classes(seed, hidden=hidden, massive=massive)
+    towards = probe(positive, negative, regularisation_c=c)
+    rows = np.concatenate([positive, negative])
+    rows = np.array([row / math.sqrt(math.fsum(row**2)) for row in rows])
+    labels = np.array([1.0] * len(positive) + [0.0] * len(negative))
+    length, intercept = optimum_along(towards, rows, labels, c)
+    assert length > 0
+    slope = logistic_gradient(length * towards, intercept, rows, labels, c)
+    assert np.abs(slope).max() < 1e-6 * max(1.0, length)
+
+
+@few
+@given(seed=seeds)
+def test_the_probe_is_the_same_with_more_dims_than_rows(seed):
+    positive, negative = classes(seed)
+    empty_dims = ((0, 0), (0, 60))
+    wide = probe(np.pad(positive, empty_dims), np.pad(negative, empty_dims))
+    np.testing.assert_allclose(wide, np.pad(probe(positive, negative), (0, 60)), atol=1e-6)
+
+
+@few
+@given(seed=seeds)
+def test_the_probe_does_not_see_the_length_of_a_row(seed):
+    positive, negative = classes(seed)
+    lengths = np.random.default_rng(seed + 1).uniform(0.01, 100, (len(positive), 1))
+    np.testing.assert_allclose(probe(positive * lengths, negative), probe(positive, negative), atol=1e-6)
+
+
+def test_the_probe_points_to_the_positive_class():
+    positive, negative = classes(0)
+    assert (positive @ probe(positive, negative)).mean() > (negative @ probe(positive, negative)).mean()
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_a_direction_is_a_unit_float64_vector_and_its_input_is_left_alone(method):
+    positive, negative = classes(1)
+    before = positive.copy(), negative.copy()
+    direction = method(positive, negative)
+    assert direction.dtype == np.float64
+    assert np.linalg.norm(direction) == pytest.approx(1, abs=1e-12)
+    np.testing.assert_array_equal(positive, before[0])
+    np.testing.assert_array_equal(negative, before[1])
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_float32_activations_are_computed_on_in_float64(method):
+    positive, negative = (rows.astype(np.float32) for rows in classes(2, massive=1e4))
+    np.testing.assert_allclose(
+        method(positive, negative),
+        method(positive.astype(np.float64), negative.astype(np.float64)),
+        atol=1e-9,
+    )
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_classes_that_do_not_differ_have_no_direction(method):
+    rows = np.random.default_rng(0).normal(size=(12, 5)) * 1e4
+    with pytest.raises(DegenerateDirection, match="scenarios differ"):
+        method(rows, rows[::-1].copy())
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_row_that_is_not_finite_is_named(method, bad):
+    positive, negative = classes(3)
+    negative[5, 2] = negative[7, 0] = bad
+    with pytest.raises(
+        NonFiniteActivations, match=r"Row 5 of the negative activations .*2 such rows"
+    ) as error:
+        method(positive, negative)
+    assert error.value.rows == (5, 7)
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_an_empty_class_and_a_wrong_shape_are_refused(method):
+    positive, negative = classes(4)
+    with pytest.raises(ValueError, match="no positive activations"):
+        method(positive[:0], negative)
+    with pytest.raises(TypeCheckError):
+        method(positive, negative[:, 1:])
+    with pytest.raises(TypeCheckError):
+        method(positive[0], negative)
+    with pytest.raises(TypeCheckError):
+        method(positive.astype(int), negative)
+
+
+def test_a_zero_row_cannot_be_normalised():
+    positive, negative = classes(5)
+    positive[4] = 0
+    with pytest.raises(ValueError, match="Row 4 of the positive activations is zero"):
+        probe(positive, negative)
+
+
+def test_a_probe_that_does_not_converge_is_an_error():
+    with pytest.raises(ValueError, match="did not converge within 2 iterations"):
+        probe(*classes(6), max_iter=2)
+
+
+@pytest.mark.parametrize("length", [1e-300, 1e-3, 1.0, 1e6, 1e300])
+def test_unit_vectors_and_cosines_survive_any_length(length):
+    np.testing.assert_allclose(unit(np.array([3.0, -4.0]) * length), [0.6, -0.8], rtol=1e-12)
+    assert cosine(np.array([1.0, 1.0]) * length, np.array([1.0, 0.0])) == pytest.approx(math.sqrt(0.5))
+
+
+@pytest.mark.parametrize("nothing", [np.zeros(3), np.array([1.0, np.nan, 0.0]), np.array([np.inf, 0.0, 0.0])])
+def test_what_has_no_direction_has_no_cosine(nothing):
+    with pytest.raises(DegenerateDirection, match="has no direction"):
+        cosine(nothing, np.ones(3))
+
+
+@examples
+@given(seed=seeds)
+def test_cosines_stay_between_minus_one_and_one(seed):
+    vector = np.random.default_rng(seed).normal(size=7)
+    assert cosine(vector, vector) <= 1
+    assert cosine(vector, -3 * vector) >= -1
+    assert cosine(vector, vector) == pytest.approx(1)
+
+
+EAST = np.array([1.0, 0.0])
+
+
+def at_cosines(*cosines: float) -> np.ndarray:
+    return np.array([[value, math.sqrt(1 - value**2)] for value in cosines])
+
+
+def test_the_threshold_comes_from_the_training_rows_alone():
+    # Validation rows separate perfectly at .5, but the training rows put the threshold at 0.
+    found = quality(EAST, at_cosines(0.2), at_cosines(-0.2), at_cosines(0.8, 0.9), at_cosines(0.1, 0.3))
+    assert found.threshold == pytest.approx(0)
+    assert found.accuracy == 0.5
+    assert found.polarity == 1
+
+
+def test_a_direction_that_points_the_wrong_way_says_so_and_still_separates():
+    found = quality(-EAST, at_cosines(0.5), at_cosines(-0.5), at_cosines(0.4, 0.6), at_cosines(-0.4, -0.6))
+    assert found.polarity == -1
+    assert found.accuracy == 1.0
+    assert found.effect_size < 0
+
+
+def test_the_effect_size_is_cohens_d_with_the_pooled_spread():
+    found = quality(EAST, at_cosines(0.5), at_cosines(-0.5), at_cosines(0.1, 0.3, 0.5), at_cosines(-0.2, 0.0))
+    pooled = math.sqrt((0.08 + 0.02) / 3)
+    assert found.effect_size == pytest.approx((0.3 + 0.1) / pooled)
+
+
+def test_a_row_on_the_threshold_counts_one_half():
+    on_it = at_cosines(0.0)
+    assert quality(EAST, at_cosines(0.5), at_cosines(-0.5), on_it, at_cosines(-0.5)).accuracy == 0.75
+
+
+def test_constant_projections_give_a_finite_effect_size():
+    found = quality(EAST, at_cosines(0.5), at_cosines(-0.5), at_cosines(0.5, 0.5), at_cosines(-0.5, -0.5))
+    assert found.effect_size == pytest.approx(1e6)
+    nothing = quality(EAST, at_cosines(0.5), at_cosines(0.5), at_cosines(0.5), at_cosines(0.5))
+    assert (nothing.effect_size, nothing.accuracy) == (0.0, 0.5)
+
+
+@few
+@given(seed=seeds, factor=st.sampled_from(FACTORS))
+def test_quality_does_not_depend_on_scale(seed, factor):
+    positive, negative = classes(seed)
+    halves = positive[:10], negative[:10], positive[10:], negative[10:]
+    plain = quality(mean_diff(*halves[:2]), *halves)
+    scaled = quality(mean_diff(*halves[:2]) * factor, *(half * factor for half in halves))
+    assert scaled.accuracy == plain.accuracy
+    assert scaled.effect_size == pytest.approx(plain.effect_size)
