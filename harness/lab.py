@@ -189,6 +189,10 @@ class Lab:
                 self._attempt([measurement], make)
                 advance(1)
 
+    def release(self, model: str) -> None:
+        """Free the weights of a model; its answers stay."""
+        self._weights.release(model)
+
     def _attempt(self, measurements: Sequence[Measurement], make: Callable[[], None]) -> None:
         """Run `make`; an error is kept for every measurement it leaves without an answer."""
         try:

@@ -116,6 +116,7 @@ def direction(measurement: Direction, read: Answer, measured: Answer) -> Answer:
     rows = np.concatenate([positive, negative])
     record = {
         "share_outside": float(cleaning.share_outside(vector, consensus)),
+        "massive_dims": [int(dim) for dim in consensus],
         "cleaned_dims": [int(dim) for dim in dims],
         "accuracy": float(quality.accuracy),
         "effect_size": float(quality.effect_size),
@@ -152,17 +153,17 @@ def steering_rows(
     ]
     if isinstance(measurement, Baseline) or vector is None:
         return [Row(prompt) for prompt in prompts], {"amounts": [0.0], "coefficients": [0.0], "doses": [0.0]}
-    unit = vector.arrays["direction"]
-    # A unit vector with share s outside the massive dims acts through s * coefficient there (calibration.dose).
-    share, norm = vector.record["share_outside"], vector.record["norm_without"]
-    per_dose = norm / share
+    unit, record = vector.arrays["direction"], vector.record
+    norm, dims = record["norm_without"], record["massive_dims"]
+    exact = unit.astype(np.float64)
     coefficients = [
-        amount * per_dose if measurement.scale == "dose" else amount for amount in measurement.amounts
+        calibration.coefficient_for_dose(amount, exact, dims, norm) if measurement.scale == "dose" else amount
+        for amount in measurement.amounts
     ]
     amounts = {
         "amounts": list(measurement.amounts),
         "coefficients": coefficients,
-        "doses": [coefficient / per_dose for coefficient in coefficients],
+        "doses": [calibration.dose(coefficient, exact, dims, norm) for coefficient in coefficients],
     }
     block = measurement.direction.block
     rows = [Row(prompt, unit, coefficient, block) for coefficient in coefficients for prompt in prompts]

@@ -16,7 +16,7 @@ Scale = Literal["dose", "coefficient"]
 
 @dataclass(frozen=True)
 class Cleaning:
-    """Which massive dims are zeroed: none, the `k` most massive of the block, the consensus list, the block's own list."""
+    """Which massive dims are zeroed: none, the block's `k` most massive, the consensus, the block's own list."""
 
     kind: CleaningKind = "none"
     k: int = 0
@@ -58,8 +58,9 @@ class MassiveActivations:
 class Direction:
     """A unit direction at one block, made from scenario activations and cleaned afterwards.
 
-    Answer: array `direction` float32 [hidden]; record `share_outside` (of the norm, outside the consensus dims),
-    `cleaned_dims`, `accuracy`, `effect_size`, `threshold`, `polarity` (held-out scenarios), `norm`, `norm_without`.
+    Answer: array `direction` float32 [hidden]; record `massive_dims` (the consensus), `share_outside` (of the
+    direction's norm, outside those), `cleaned_dims`, `norm` and `norm_without` (of the training activations, with
+    and without the massive dims), `accuracy`, `effect_size`, `threshold`, `polarity` (on held-out scenarios).
     """
 
     activations: Activations

@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from typing import Protocol
 
 
+class LabWarning(UserWarning):
+    """Something the reader of the ledger must know though the run went on."""
+
+
 class Progress(Protocol):
     """Listens to stages; `stage` yields a function that advances the stage by some steps."""
 

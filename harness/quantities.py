@@ -1,4 +1,4 @@
-"""The quantities a claim is about: expressions over measurements, evaluated on the same resamples so they pair.
+"""The quantities a claim is about: expressions over measurements, paired by resampling the same units.
 
 A quantity is written once, without a model; on a cell (model x trait) it says which measurements it needs
 and, from their answers, what it comes to with its bootstrap replicates.
@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from harness import stats
+from harness import calibration, stats
 from harness.measurements import (
     Activations,
     Baseline,
@@ -36,6 +36,7 @@ QUESTIONS = 120
 RESAMPLES = 2_000  # of questions: cheap, nothing is generated again
 REFIT_RESAMPLES = 200  # of scenario pairs: every one refits the method at every block
 SEED = 20260129
+NOT_CLEANED = Cleaning()
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Recipe:
 
     method: str
     window: int = WINDOW
-    cleaning: Cleaning = Cleaning()
+    cleaning: Cleaning = NOT_CLEANED
 
     def cleaned(self, cleaning: Cleaning) -> Recipe:
         """The same direction with massive dims zeroed afterwards."""
@@ -145,9 +146,9 @@ class Ratio(Quantity):
 
 @dataclass(frozen=True)
 class BestDelta(Quantity):
-    """Largest mean trait minus baseline among runs with mean coherence at the gate or above, in trait points.
+    """Largest mean trait minus baseline among runs whose mean coherence reaches the gate, in trait points.
 
-    The run is chosen again inside every resample of the questions. Raises stats.NoValidRun when no run passes.
+    The run is chosen again inside every resample of the questions. Raises stats.NoValidRun when none passes.
     """
 
     recipe: Recipe
@@ -156,11 +157,68 @@ class BestDelta(Quantity):
         return (cell.baseline, *self.recipe.sweeps(cell))
 
     def evaluate(self, cell: Cell, lookup: Lookup) -> Replicated:
-        runs = [lookup(sweep) for sweep in self.recipe.sweeps(cell)]
-        return stats.best_valid_delta(
-            np.concatenate([run.arrays["trait"] for run in runs]),
-            np.concatenate([run.arrays["coherence"] for run in runs]),
-            lookup(cell.baseline).arrays["trait"][0],
-            gate=GATE,
-            indices=stats.resample_indices(QUESTIONS, RESAMPLES, SEED),
-        )
+        return best_run(self.recipe, cell, lookup).delta
+
+
+@dataclass(frozen=True)
+class BestCoefficientOverBase(Quantity):
+    """Coefficient of the best valid run over the corrected base coefficient of its block.
+
+    The corrected base coefficient is the activation norm without the massive dims: a unit direction with this
+    coefficient is as long as the rest of the residual stream.
+    """
+
+    recipe: Recipe
+
+    def needs(self, cell: Cell) -> tuple[Measurement, ...]:
+        directions = (self.recipe.at(cell, block) for block in cell.model.blocks)
+        return (cell.baseline, *self.recipe.sweeps(cell), *directions)
+
+    def evaluate(self, cell: Cell, lookup: Lookup) -> Replicated:
+        ratios = []
+        for block, sweep in zip(cell.model.blocks, self.recipe.sweeps(cell), strict=True):
+            direction = lookup(self.recipe.at(cell, block))
+            unit = direction.arrays["direction"].astype(np.float64)
+            base = calibration.base_coefficient(direction.record["norm_without"], unit)
+            ratios += [coefficient / base for coefficient in lookup(sweep).record["coefficients"]]
+        chosen = best_run(self.recipe, cell, lookup).coefficient(np.asarray(ratios))
+        return replace(chosen, unit="x base")
+
+
+@dataclass(frozen=True)
+class MeanCosine(Quantity):
+    """Cosine of two directions averaged over all blocks, refitted on resampled pairs of scenarios."""
+
+    one: Recipe
+    other: Recipe
+
+    def needs(self, cell: Cell) -> tuple[Measurement, ...]:
+        return (cell.massive, self.one.refits(cell), self.other.refits(cell))
+
+    def evaluate(self, cell: Cell, lookup: Lookup) -> Replicated:
+        one, other = (_cleaned_refits(recipe, cell, lookup) for recipe in (self.one, self.other))
+        cosines = (one * other).sum(axis=-1).mean(axis=-1)  # [1 + resamples]
+        pairs = lookup(self.one.refits(cell)).record["pairs"]
+        plan = stats.Plan((pairs,), "scenario pairs", cell.trait, REFIT_RESAMPLES, SEED)
+        return Replicated(float(cosines[0]), cosines[1:], plan, "cosine", pairs)
+
+
+def best_run(recipe: Recipe, cell: Cell, lookup: Lookup) -> stats.Best:
+    """The best valid run of a recipe over the cell's blocks and doses, chosen again in every resample."""
+    runs = [lookup(sweep) for sweep in recipe.sweeps(cell)]
+    return stats.best_of_grid(
+        np.concatenate([run.arrays["trait"] for run in runs]).astype(np.float64),
+        np.concatenate([run.arrays["coherence"] for run in runs]).astype(np.float64),
+        lookup(cell.baseline).arrays["trait"][0].astype(np.float64),
+        stats.Plan((QUESTIONS,), "questions", cell.trait, RESAMPLES, SEED),
+        gate=GATE,
+    )
+
+
+def _cleaned_refits(recipe: Recipe, cell: Cell, lookup: Lookup) -> np.ndarray:
+    """Unit directions [1 + resamples, blocks, hidden] of a recipe, each cleaned of its block's dims."""
+    vectors = lookup(recipe.refits(cell)).arrays["directions"].astype(np.float64)
+    for block in range(vectors.shape[1]):
+        dims = cleaned_dims(lookup(cell.massive), block, recipe.cleaning)
+        vectors[:, block] = [clean(vector, dims) for vector in vectors[:, block]]
+    return vectors

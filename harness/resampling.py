@@ -187,13 +187,12 @@ class Replicated:
         if self.bounds is not None:
             ends = sorted(factor * bound for bound in self.bounds)
             bounds = (ends[0], ends[1])
-        baseline = self.baseline if abs(factor) == 1 else ""
         return replace(
             self,
             value=factor * self.value,
             replicates=factor * self.replicates,
             bounds=bounds,
-            baseline=baseline,
+            baseline="",
         )
 
     __rmul__ = __mul__

@@ -1,0 +1,10 @@
+"""Names the plugins; everything else lives in `fixtures/`."""
+
+pytest_plugins = [
+    "fixtures.grid",
+    "fixtures.progress",
+    "fixtures.models",
+    "fixtures.verdicts",
+    "fixtures.ledger",
+    "pytester",
+]
