@@ -16,7 +16,7 @@ LEVEL = 0.95
 POWER = 0.80
 MISSING_REPLICATES = 0.05  # share of resamples that may lack a value before the whole quantity cannot be told
 
-Bounds = tuple[float, float]
+Bounds = tuple[float | int, float | int]
 
 
 class PlanMismatch(ValueError):
@@ -81,8 +81,7 @@ def stratified_indices(sizes: Sequence[int], resamples: int, seed: int) -> tuple
     """
     if resamples < 1 or not sizes or min(sizes) < 2:
         raise ValueError(
-            f"{resamples} resamples of strata of {list(sizes)} units tell nothing: "
-            "give 1 resample and 2 units or more."
+            f"{resamples} resamples of strata of {list(sizes)} units tell nothing: give 1 resample and 2 units or more."
         )
     return tuple(
         np.random.default_rng([seed, stratum]).integers(0, size, (resamples, size))
@@ -117,9 +116,7 @@ class Plan:
     def counts(self) -> np.ndarray:
         """How often each resample holds each unit, (resamples, units) float64; for plans of one stratum."""
         if len(self.sizes) != 1:
-            raise PlanMismatch(
-                f"Scores of {self.sample} need a plan of one stratum, but this one has {self.sizes}."
-            )
+            raise PlanMismatch(f"Scores of {self.sample} need a plan of one stratum, but this one has {self.sizes}.")
         return _counts(self.sizes[0], self.resamples, self.seed)
 
 
@@ -158,9 +155,7 @@ class Replicated:
                 "give one replicate per resample."
             )
         if not math.isfinite(self.value):
-            raise ValueError(
-                f"A quantity of {self.value} {self.unit} is no measurement: check what it was made from."
-            )
+            raise ValueError(f"A quantity of {self.value} {self.unit} is no measurement: check what it was made from.")
 
     def __sub__(self, other: "Replicated") -> "Replicated":
         difference = self + -1.0 * other
@@ -172,15 +167,11 @@ class Replicated:
     def __add__(self, other: "Replicated") -> "Replicated":
         self._require_same_plan(other)
         if self.unit != other.unit:
-            raise ValueError(
-                f"{self.unit} and {other.unit} cannot be added or subtracted: measure both in one unit."
-            )
+            raise ValueError(f"{self.unit} and {other.unit} cannot be added or subtracted: measure both in one unit.")
         bounds = None
         if self.bounds is not None and other.bounds is not None:
             bounds = (self.bounds[0] + other.bounds[0], self.bounds[1] + other.bounds[1])
-        return self._combined(
-            other, self.value + other.value, self.replicates + other.replicates, self.unit, bounds
-        )
+        return self._combined(other, self.value + other.value, self.replicates + other.replicates, self.unit, bounds)
 
     def __mul__(self, factor: float) -> "Replicated":
         bounds = None
@@ -212,9 +203,7 @@ class Replicated:
         """The natural logarithm of self over other; ValueError unless both values are positive."""
         self._require_same_plan(other)
         if self.value <= 0 or other.value <= 0:
-            raise ValueError(
-                f"The log-ratio of {self.value} to {other.value} is undefined: both must be positive."
-            )
+            raise ValueError(f"The log-ratio of {self.value} to {other.value} is undefined: both must be positive.")
         with np.errstate(divide="ignore", invalid="ignore"):
             replicates = np.log(self.replicates) - np.log(other.replicates)
         return self._combined(other, math.log(self.value / other.value), replicates, "log ratio", None)
@@ -244,7 +233,7 @@ def interval(
     value: float,
     replicates: Float[np.ndarray, "resamples"],
     n: int,
-    bounds: tuple[float, float] | None = None,
+    bounds: Bounds | None = None,
     level: float = LEVEL,
 ) -> tuple[float, float]:
     """The interval of a value from its bootstrap replicates; it always contains the value and is never NaN.

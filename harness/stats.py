@@ -43,9 +43,7 @@ __all__ = [
 GATE = 70.0  # mean coherence from which a run is valid
 MIN_JUDGED = 0.8  # share of units that must be judged for a run to be valid
 SCORES = (0.0, 100.0)  # what a judge can give
-MISSING_REPLICATES = (
-    0.05  # share of resamples that may lack a valid run before it cannot be told whether there is one
-)
+MISSING_REPLICATES = 0.05  # share of resamples that may lack a valid run before it cannot be told whether there is one
 ROUNDING = 1e-9  # a mean this close below the gate has reached it
 
 
@@ -64,13 +62,10 @@ def mean_of(
     """
     judged = ~np.isnan(scores)
     if judged.sum() < 2:
-        raise ValueError(
-            f"{judged.sum()} of {len(scores)} {plan.sample} have a score: at least 2 must be judged."
-        )
+        raise ValueError(f"{judged.sum()} of {len(scores)} {plan.sample} have a score: at least 2 must be judged.")
     _require_within(scores, bounds)
-    means, _ = _means(_counts_for(scores, plan), scores[None])
-    value, _ = _means(np.ones((1, len(scores))), scores[None])
-    return Replicated(float(value[0, 0]), means[:, 0], plan, unit, int(judged.sum()), bounds)
+    means = _means(_counts_for(scores, plan), scores[None])[:, 0]
+    return Replicated(float(np.nanmean(scores)), means, plan, unit, int(judged.sum()), bounds)
 
 
 @checked
@@ -92,9 +87,7 @@ def paired_difference(
 
 
 @checked
-def bootstrap(
-    statistic: Callable[..., float], plan: Plan, unit: str, bounds: Bounds | None = None
-) -> Replicated:
+def bootstrap(statistic: Callable[..., float], plan: Plan, unit: str, bounds: Bounds | None = None) -> Replicated:
     """Any statistic of a plan's units, called with one array of indices per stratum, once per resample.
 
     A resample on which it has no direction or no value (DegenerateDirection, NaN) is missing. Errors of the
@@ -107,9 +100,7 @@ def bootstrap(
             replicates[resample] = statistic(*chosen)
         except DegenerateDirection:
             continue
-    return Replicated(
-        value, np.where(np.isfinite(replicates), replicates, np.nan), plan, unit, plan.n, bounds
-    )
+    return Replicated(value, np.where(np.isfinite(replicates), replicates, np.nan), plan, unit, plan.n, bounds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +123,7 @@ class Best:
         steps."""
         if coefficients.shape != self.valid.shape:
             raise ValueError(
-                f"{coefficients.shape} coefficients do not fit a grid of {len(self.valid)} runs: "
-                "give one per run."
+                f"{coefficients.shape} coefficients do not fit a grid of {len(self.valid)} runs: give one per run."
             )
         chosen = np.where(self.runs >= 0, coefficients.astype(np.float64)[self.runs], np.nan)
         return Replicated(float(coefficients[self.run]), chosen, self.delta.plan, "coefficient", self.delta.n)
@@ -153,11 +143,10 @@ def best_of_grid(
     trait points.
 
     NaN is a missing judgement and is left out; a run with fewer than `min_judged` of its units judged, in
-    trait and in coherence, is not valid. The run is chosen again in every resample, and the score of the run
-    chosen in one resample is read in the next, which knows nothing of that choice: its maximum would flatter
-    it. What a choice flatters itself by (Efron 1983, the "optimism": score of the chosen run where it was
-    chosen, less its score in the data) is then subtracted on average, because the value itself is such a
-    maximum; the interval leans down by that much.
+    trait and in coherence, is not valid. The run is chosen again in every resample, and its score is then
+    read in the next resample, which knows nothing of that choice: read where it was chosen, a maximum
+    flatters itself, and with many equally good runs such an interval misses the truth altogether. In
+    simulations of 60 to 120 all-or-nothing scores and 2 to 30 runs, tied or apart, this covers 95 to 100 %.
 
     Raises NoValidRun if no run of the data is valid, or none in over 5 % of the resamples; ValueError if the
     baseline is not judged often enough or a score is outside `score_range`.
@@ -175,35 +164,29 @@ def best_of_grid(
     choice, mean_trait, valid = _choose(everything, trait, coherence, gate, min_judged)
     run = int(choice[0])
     if run < 0:
-        reached = _means(everything, coherence)[0][0]
+        reached = _means(everything, coherence)[0]
         best_seen = "none" if np.isnan(reached).all() else f"{np.nanmax(reached):.1f}"
         raise NoValidRun(
             f"None of {len(trait)} runs is valid at coherence {gate:g} or more (best seen: {best_seen}): "
             "this is no Delta of 0, so sweep other coefficients."
         )
     choices, traits, _ = _choose(counts, trait, coherence, gate, min_judged)
-    chosen = choices >= 0
-    without = int((~chosen).sum())
+    without = int((choices < 0).sum())
     if without > MISSING_REPLICATES * plan.resamples:
         raise NoValidRun(
             f"Whether one of {len(trait)} runs is valid at coherence {gate:g} or more cannot be told: "
             f"{without} of {plan.resamples} resamples have none, so sweep finer or ask more {plan.sample}."
         )
-    resample = np.arange(plan.resamples)
-    optimism = float((traits[resample, choices] - mean_trait[0, choices])[chosen].mean())
     runs = np.roll(choices, 1)
-    read = np.where(runs >= 0, traits[resample, runs], np.nan) - optimism
-    baselines, _ = _means(counts, baseline_trait[None])
-    baseline, _ = _means(everything, baseline_trait[None])
+    read = np.where(runs >= 0, traits[np.arange(plan.resamples), runs], np.nan)
+    baselines = _means(counts, baseline_trait[None])[:, 0]
     delta = Replicated(
-        value=float(mean_trait[0, run] - baseline[0, 0]),
-        replicates=read - baselines[:, 0],
+        value=float(mean_trait[0, run] - np.nanmean(baseline_trait)),
+        replicates=read - baselines,
         plan=plan,
         unit="trait points",
         n=min(judged, int((~np.isnan(trait[run])).sum())),
-        bounds=None
-        if score_range is None
-        else (score_range[0] - score_range[1], score_range[1] - score_range[0]),
+        bounds=None if score_range is None else (score_range[0] - score_range[1], score_range[1] - score_range[0]),
         baseline=hashlib.sha256(baseline_trait.astype(np.float64).tobytes()).hexdigest()[:16],
     )
     return Best(delta, run, runs, valid[0])
@@ -237,27 +220,28 @@ def best_valid_coefficient(
 
 def _choose(
     counts: np.ndarray, trait: np.ndarray, coherence: np.ndarray, gate: float, min_judged: float
-) -> tuple[
-    Int[np.ndarray, "resamples"], Float[np.ndarray, "resamples runs"], Bool[np.ndarray, "resamples runs"]
-]:
-    """Per resample: the valid run of largest mean trait (-1 if none), every run's mean trait, and which are
-    valid."""
-    mean_trait, trait_share = _means(counts, trait)
-    mean_coherence, coherence_share = _means(counts, coherence)
-    enough = np.minimum(trait_share, coherence_share) >= min_judged - ROUNDING
-    valid = enough & np.isfinite(mean_trait) & (mean_coherence >= gate - ROUNDING)
+) -> tuple[Int[np.ndarray, "resamples"], Float[np.ndarray, "resamples runs"], Bool[np.ndarray, "resamples runs"]]:
+    """Per resample: the valid run of largest mean trait (-1 if none), every run's mean trait, which are
+    valid.
+
+    Whether enough is judged is asked of the data, not of a resample: it says whether a run was measured at
+    all.
+    """
+    mean_trait, mean_coherence = _means(counts, trait), _means(counts, coherence)
+    judged = np.minimum((~np.isnan(trait)).mean(axis=1), (~np.isnan(coherence)).mean(axis=1))
+    measured = (judged >= min_judged - ROUNDING) & np.isfinite(mean_trait)
+    valid = measured & (mean_coherence >= gate - ROUNDING)
     choices = np.where(valid, mean_trait, -np.inf).argmax(axis=1)
     return np.where(valid.any(axis=1), choices, -1), mean_trait, valid
 
 
-def _means(counts: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean judged score of every row of `scores` in every resample, and the share of units judged,
-    (resamples, rows)."""
+def _means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Mean of the judged scores of every row of `scores` in every resample, (resamples, rows); NaN if none is
+    judged."""
     judged = ~np.isnan(scores)
     sums = counts @ np.where(judged, scores, 0.0).astype(np.float64).T
-    weight = counts @ judged.astype(np.float64).T
     with np.errstate(invalid="ignore", divide="ignore"):
-        return sums / weight, weight / counts.sum(axis=1, keepdims=True)
+        return sums / (counts @ judged.astype(np.float64).T)
 
 
 def _counts_for(scores: np.ndarray, plan: Plan) -> np.ndarray:
@@ -273,6 +257,5 @@ def _require_within(scores: np.ndarray, bounds: Bounds | None) -> None:
     low, high = bounds or (-np.finfo(np.float64).max, np.finfo(np.float64).max)
     if present.size and not (low <= present.min() and present.max() <= high):
         raise ValueError(
-            f"Scores from {present.min()} to {present.max()} leave their range of {low} to {high}: "
-            "check the judge."
+            f"Scores from {present.min()} to {present.max()} leave their range of {low} to {high}: check the judge."
         )
