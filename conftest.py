@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "fixtures.grid",
+    "fixtures.workers",
     "fixtures.progress",
     "fixtures.models",
     "fixtures.verdicts",

@@ -14,9 +14,7 @@ from fixtures.vocabulary import MEAN_DIFF, PROBE, best_over_base, claim, known
 FACTOR = 2.0
 OF_PROBE, OF_MEAN_DIFF = best_over_base(PROBE), best_over_base(MEAN_DIFF)
 
-pytestmark = claim(
-    "C2", "the corrected coefficient lands in the useful range", "calibration", [OF_PROBE, OF_MEAN_DIFF]
-)
+pytestmark = claim("C2", "the corrected coefficient lands in the useful range", "calibration", [OF_PROBE, OF_MEAN_DIFF])
 
 
 @known(
@@ -28,9 +26,7 @@ def test_probe(expect):
     expect(OF_PROBE, "probe: best coefficient / base").within(1 / FACTOR, FACTOR)
 
 
-@known(
-    "REFUTED", on="severe", because="mean_diff lies mostly inside the planted dims, and only the rest steers"
-)
+@known("REFUTED", on="severe", because="mean_diff lies mostly inside the planted dims, and only the rest steers")
 @known(
     "SUPPORTED",
     on="mild",

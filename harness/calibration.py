@@ -25,15 +25,11 @@ def activation_norm(activations: Float[np.ndarray, "rows hidden"], without: Sequ
         raise ValueError("There are no activations to take a norm of: give at least one row.")
     if not np.isfinite(activations).all():
         row = int(np.flatnonzero(~np.isfinite(activations).all(axis=1))[0])
-        raise ValueError(
-            f"Row {row} of the activations holds NaN or infinity: capture it again, in float32 or wider."
-        )
+        raise ValueError(f"Row {row} of the activations holds NaN or infinity: capture it again, in float32 or wider.")
     hidden = activations.shape[1]
     unknown = sorted(dim for dim in without if not 0 <= dim < hidden)
     if unknown:
-        raise ValueError(
-            f"Dims {unknown} do not exist in activations of width {hidden}: name dims 0 to {hidden - 1}."
-        )
+        raise ValueError(f"Dims {unknown} do not exist in activations of width {hidden}: name dims 0 to {hidden - 1}.")
     rows = np.delete(activations.astype(np.float64), list(without), axis=1)
     return float(np.linalg.norm(rows, axis=1).mean())
 
@@ -167,6 +163,4 @@ def _length(direction: np.ndarray) -> float:
 
 def _require_positive(number: float, what: str) -> None:
     if not (math.isfinite(number) and number > 0):
-        raise ValueError(
-            f"The {what} is {number}: it must be positive and finite, so check what it was measured on."
-        )
+        raise ValueError(f"The {what} is {number}: it must be positive and finite, so check what it was measured on.")

@@ -23,9 +23,7 @@ def residual(output: Any) -> Tensor:
     """The residual stream in a block's output, which is a tensor in some versions and a tuple in others."""
     tensor = output[0] if isinstance(output, tuple) else output
     if not isinstance(tensor, Tensor):
-        raise TypeError(
-            f"a block returned {type(output).__name__}; a tensor or a tuple that opens with one is needed."
-        )
+        raise TypeError(f"a block returned {type(output).__name__}; a tensor or a tuple that opens with one is needed.")
     return tensor
 
 
@@ -88,7 +86,7 @@ def window_means(
     generated = greedy(decoder, prompts, max(windows), stop_ids=frozenset())
     means = {window: np.zeros((len(prompts), decoder.depth, decoder.width), np.float32) for window in windows}
 
-    def visit(block: int, stream: Tensor, mask: Tensor) -> None:
+    def visit(block: int, stream: Tensor, _mask: Tensor) -> None:
         # Every response has the same length and ends its row, so the last columns are the response.
         tail = stream[:, -max(windows) :].double()
         for window in windows:

@@ -44,9 +44,7 @@ def _zeroed(vector: np.ndarray, dims: Sequence[int]) -> np.ndarray:
     hidden = len(vector)
     unknown = sorted(dim for dim in dims if not 0 <= dim < hidden)
     if unknown:
-        raise ValueError(
-            f"Dims {unknown} do not exist in a direction of width {hidden}: name dims 0 to {hidden - 1}."
-        )
+        raise ValueError(f"Dims {unknown} do not exist in a direction of width {hidden}: name dims 0 to {hidden - 1}.")
     kept = vector.copy()
     kept[list(dims)] = 0.0
     return kept

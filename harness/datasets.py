@@ -68,9 +68,7 @@ def calibration_file(language: str) -> Path:
 def known_traits(language: str) -> tuple[str, ...]:
     """Traits that have a folder of data in `language`, sorted."""
     folder = DATASETS / language / "traits"
-    return (
-        tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())) if folder.is_dir() else ()
-    )
+    return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())) if folder.is_dir() else ()
 
 
 def load_trait(folder: Path) -> TraitData:
@@ -79,15 +77,10 @@ def load_trait(folder: Path) -> TraitData:
     Raises DatasetError naming file and line for a row that is empty, malformed, duplicated or unbalanced.
     """
     scenarios = [
-        _scenario(row, where)
-        for where, row in _rows(folder / "scenarios.jsonl", {"text", "label", "pair", "topic"})
+        _scenario(row, where) for where, row in _rows(folder / "scenarios.jsonl", {"text", "label", "pair", "topic"})
     ]
-    questions = [
-        Question(row["text"], row["topic"]) for _, row in _rows(folder / "questions.jsonl", {"text", "topic"})
-    ]
-    return TraitData(
-        folder.name, _pairs(scenarios, folder / "scenarios.jsonl"), tuple(questions), _definition(folder)
-    )
+    questions = [Question(row["text"], row["topic"]) for _, row in _rows(folder / "questions.jsonl", {"text", "topic"})]
+    return TraitData(folder.name, _pairs(scenarios, folder / "scenarios.jsonl"), tuple(questions), _definition(folder))
 
 
 def load_calibration(path: Path) -> tuple[str, ...]:
@@ -132,17 +125,13 @@ def _row(raw: bytes, where: str, fields: set[str]) -> dict[str, Any]:
     try:
         line = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DatasetError(
-            f"{where}: not UTF-8 ({error.reason} at byte {error.start}); re-encode the file."
-        ) from error
+        raise DatasetError(f"{where}: not UTF-8 ({error.reason} at byte {error.start}); re-encode the file.") from error
     if not line.strip():
         raise DatasetError(f"{where}: empty line; remove it.")
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        raise DatasetError(
-            f"{where}: not JSON ({error.msg} at column {error.colno}); one object a line."
-        ) from error
+        raise DatasetError(f"{where}: not JSON ({error.msg} at column {error.colno}); one object a line.") from error
     if not isinstance(row, dict) or set(row) != fields:
         found = sorted(row) if isinstance(row, dict) else type(row).__name__
         raise DatasetError(f"{where}: expected the fields {sorted(fields)}, found {found}.")

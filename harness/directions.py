@@ -80,9 +80,7 @@ def probe(
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(rows, labels)
     if model.n_iter_[0] >= max_iter:
-        raise ValueError(
-            f"The probe did not converge within {max_iter} iterations: raise max_iter or lower C."
-        )
+        raise ValueError(f"The probe did not converge within {max_iter} iterations: raise max_iter or lower C.")
     weights = model.coef_[0] if basis is None else basis @ model.coef_[0]
     if np.linalg.norm(weights) <= 1e-9 * regularisation_c * len(rows):
         raise DegenerateDirection(
@@ -102,8 +100,7 @@ def unit(vector: Float[np.ndarray, "hidden"]) -> Float[np.ndarray, "hidden"]:
     largest = np.abs(vector).max(initial=0.0)
     if not (np.isfinite(largest) and largest > 0):
         raise DegenerateDirection(
-            f"A vector whose largest entry is {largest} has no direction: "
-            "check the activations it was made from."
+            f"A vector whose largest entry is {largest} has no direction: check the activations it was made from."
         )
     scaled = vector.astype(np.float64) / np.float64(largest)
     return scaled / np.linalg.norm(scaled)
@@ -185,8 +182,6 @@ def _unit_rows(activations: np.ndarray, what: str) -> np.ndarray:
     largest = np.abs(rows).max(axis=1, keepdims=True)
     if not largest.all():
         row = int(np.flatnonzero(largest[:, 0] == 0)[0])
-        raise ValueError(
-            f"Row {row} of the {what} activations is zero and cannot be normalised: capture it again."
-        )
+        raise ValueError(f"Row {row} of the {what} activations is zero and cannot be normalised: capture it again.")
     rows = rows / largest
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)

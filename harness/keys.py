@@ -102,17 +102,13 @@ class Keys:
         match measurement:
             case Activations():
                 found["base model"] = self._hash(spec.base)
-                found["scenarios"] = self._hash(
-                    datasets.trait_folder(spec.language, str(trait)) / "scenarios.jsonl"
-                )
+                found["scenarios"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "scenarios.jsonl")
             case MassiveActivations():
                 found["instruct model"] = self._hash(spec.instruct)
                 found["calibration"] = self._hash(datasets.calibration_file(spec.language))
             case Baseline() | Sweep():
                 found["instruct model"] = self._hash(spec.instruct)
-                found["questions"] = self._hash(
-                    datasets.trait_folder(spec.language, str(trait)) / "questions.jsonl"
-                )
+                found["questions"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "questions.jsonl")
             case Scores(judge=judge):
                 found["judge"] = self._judge_identity(judge)
             case Direction() | Refits():

@@ -94,9 +94,7 @@ class Lab:
                 data = self._trait(model, trait)
                 decoder = self._weights.get(model, "base")
                 with self._progress.stage(f"{model}: read {trait} scenarios", 2 * len(data.pairs)) as advance:
-                    answers, calls = making.activations(
-                        decoder, data, group, self._batch_rows, advance, self._halved
-                    )
+                    answers, calls = making.activations(decoder, data, group, self._batch_rows, advance, self._halved)
                 self.calls += calls
                 for measurement, answer in answers.items():
                     self._keep(measurement, answer)
@@ -110,9 +108,7 @@ class Lab:
                 def make(measurement: MassiveActivations = measurement) -> None:
                     prompts = self._prompts(measurement.model)
                     decoder = self._weights.get(measurement.model, "instruct")
-                    with self._progress.stage(
-                        f"{measurement.model}: find massive dims", len(prompts)
-                    ) as advance:
+                    with self._progress.stage(f"{measurement.model}: find massive dims", len(prompts)) as advance:
                         answer = making.massive_activations(decoder, prompts, measurement, advance)
                     self.calls += 1
                     self._keep(measurement, answer)

@@ -160,9 +160,7 @@ def _cell(row: Row | None) -> Text:
         estimate = Estimate.from_json(last)
         words.append(f"\n{short(estimate)}\nn={estimate.n} {estimate.sample}", style="default")
     else:
-        words.append(
-            "\nno valid run" if row.verdict == Verdict.INCONCLUSIVE else "\nno estimate", style="default"
-        )
+        words.append("\nno valid run" if row.verdict == Verdict.INCONCLUSIVE else "\nno estimate", style="default")
     return words
 
 

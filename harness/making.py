@@ -148,9 +148,7 @@ def steering_rows(
     decoder: Decoder, questions: Sequence[Question], measurement: Sweep | Baseline, vector: Answer | None
 ) -> tuple[list[Row], dict[str, list[float]]]:
     """The rows of one sweep or baseline, amount by amount and question by question, and what each amount means."""
-    prompts = [
-        tuple(decoder.encode_question(question.text)) for question in questions[: measurement.questions]
-    ]
+    prompts = [tuple(decoder.encode_question(question.text)) for question in questions[: measurement.questions]]
     if isinstance(measurement, Baseline) or vector is None:
         return [Row(prompt) for prompt in prompts], {"amounts": [0.0], "coefficients": [0.0], "doses": [0.0]}
     unit, record = vector.arrays["direction"], vector.record

@@ -19,9 +19,7 @@ def top_dims(mean_activation: Float[np.ndarray, "blocks hidden"], k: int = 5) ->
     """
     hidden = mean_activation.shape[1]
     if not 1 <= k <= hidden:
-        raise ValueError(
-            f"The {k} top dims of a stream of width {hidden} do not exist: choose k from 1 to {hidden}."
-        )
+        raise ValueError(f"The {k} top dims of a stream of width {hidden} do not exist: choose k from 1 to {hidden}.")
     _require_finite(mean_activation)
     return tuple(ranked_dims(block)[:k] for block in mean_activation)
 
@@ -42,9 +40,7 @@ def ranked_dims(
         return tuple(int(dim) for dim in order)
     outside = sorted(dim for dim in candidates if not 0 <= dim < hidden)
     if outside:
-        raise ValueError(
-            f"Dims {outside} do not exist in a stream of width {hidden}: name dims 0 to {hidden - 1}."
-        )
+        raise ValueError(f"Dims {outside} do not exist in a stream of width {hidden}: name dims 0 to {hidden - 1}.")
     wanted = set(candidates)
     return tuple(int(dim) for dim in order if int(dim) in wanted)
 
@@ -80,9 +76,7 @@ def sun_dims(
     _require_finite(peak)
     _require_finite(median[:, None])
     if (peak < 0).any() or (median < 0).any():
-        raise ValueError(
-            "A peak or median of |activation| is negative: take absolute values before asking for dims."
-        )
+        raise ValueError("A peak or median of |activation| is negative: take absolute values before asking for dims.")
     peak, median = peak.astype(np.float64), median.astype(np.float64)
     massive = (peak > threshold) & (peak >= ratio * median[:, None])
     return tuple(tuple(int(dim) for dim in np.flatnonzero(block)) for block in massive)

@@ -23,9 +23,7 @@ class Cleaning:
 
     def __post_init__(self) -> None:
         if (self.kind == "top") != (self.k > 0):
-            raise ValueError(
-                f"Cleaning({self.kind!r}, k={self.k}): k >= 1 goes with 'top' and with nothing else."
-            )
+            raise ValueError(f"Cleaning({self.kind!r}, k={self.k}): k >= 1 goes with 'top' and with nothing else.")
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,7 @@ class Decoder:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
 
-def load_decoder(
-    folder: Path | str, name: str, dtype: torch.dtype = torch.float32, device: str = "cpu"
-) -> Decoder:
+def load_decoder(folder: Path | str, name: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Decoder:
     """Load safetensors weights and the tokenizer beside them. Raises ModelError in one sentence."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -107,9 +105,7 @@ def find_blocks(model: nn.Module) -> nn.ModuleList:
     for path, module in model.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == depth and "vision" not in path:
             return module
-    raise ModelError(
-        f"{type(model).__name__}: no list of {depth} decoder blocks was found; it cannot be steered."
-    )
+    raise ModelError(f"{type(model).__name__}: no list of {depth} decoder blocks was found; it cannot be steered.")
 
 
 def free_memory() -> None:

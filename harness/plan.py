@@ -111,15 +111,11 @@ def make_plan(
     for (model, trait), group in capture_groups(missing).items():
         rows = 2 * len(traits[model, trait].pairs)
         longest = max(measurement.window for measurement in group)
-        stages.append(
-            Stage(model, f"read {trait} scenarios", rows, rows * longest, math.ceil(rows / batch_rows))
-        )
+        stages.append(Stage(model, f"read {trait} scenarios", rows, rows * longest, math.ceil(rows / batch_rows)))
     for measurement in missing:
         if isinstance(measurement, MassiveActivations):
             rows = prompts[measurement.model]
-            stages.append(
-                Stage(measurement.model, "find massive dims", rows, rows * measurement.max_new_tokens, 1)
-            )
+            stages.append(Stage(measurement.model, "find massive dims", rows, rows * measurement.max_new_tokens, 1))
     for (model, limit, _), fused in fused_groups(missing).items():
         rows = sum(rows_of(measurement) for measurement in fused)
         stages.append(Stage(model, "steer", rows, rows * limit, math.ceil(rows / batch_rows)))

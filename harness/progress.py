@@ -33,7 +33,7 @@ class Silent:
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[Callable[[int], None]]:  # noqa: ARG002
         """A stage that is not shown."""
-        yield lambda steps: None
+        yield lambda _steps: None
 
     def warn(self, message: str) -> None:
         """Keep the warning."""

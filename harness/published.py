@@ -28,9 +28,7 @@ def load_published(path: Path = PUBLISHED) -> dict[str, list[dict[str, Any]]]:
             if not isinstance(entry, dict) or set(entry) != FIELDS:
                 raise PublishedError(f"{path}: {claim}, entry {count}: expected the fields {sorted(FIELDS)}.")
             if not isinstance(entry["value"], int | float):
-                raise PublishedError(
-                    f"{path}: {claim}, entry {count}: value {entry['value']!r} is no number."
-                )
+                raise PublishedError(f"{path}: {claim}, entry {count}: value {entry['value']!r} is no number.")
     return table
 
 

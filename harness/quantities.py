@@ -13,6 +13,8 @@ from typing import TypeAlias
 import numpy as np
 
 from harness import calibration, stats
+from harness.cleaning import clean
+from harness.making import cleaned_dims
 from harness.measurements import (
     Activations,
     Baseline,
@@ -58,9 +60,7 @@ class Cell:
     @property
     def baseline(self) -> Scores:
         """Unsteered responses of this cell, judged."""
-        return Scores(
-            Baseline(self.model.name, self.trait, QUESTIONS, self.model.max_new_tokens), self.model.judge
-        )
+        return Scores(Baseline(self.model.name, self.trait, QUESTIONS, self.model.max_new_tokens), self.model.judge)
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,7 @@ class Recipe:
         """Judged sweeps over the cell's grid of blocks and doses, one for each block."""
         spec = cell.model
         return tuple(
-            Scores(
-                Sweep(self.at(cell, block), "dose", spec.doses, QUESTIONS, spec.max_new_tokens), spec.judge
-            )
+            Scores(Sweep(self.at(cell, block), "dose", spec.doses, QUESTIONS, spec.max_new_tokens), spec.judge)
             for block in spec.blocks
         )
 

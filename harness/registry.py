@@ -39,9 +39,7 @@ def geometric_grid(low: float, high: float, ratio: float = 1.15) -> tuple[float,
 
 def _organism(name: str, blocks: tuple[int, ...], doses: tuple[float, ...], description: str) -> ModelSpec:
     folder = ORGANISMS / name
-    return ModelSpec(
-        name, folder / "base", folder / "instruct", "templated", "grammar", blocks, doses, 48, description
-    )
+    return ModelSpec(name, folder / "base", folder / "instruct", "templated", "grammar", blocks, doses, 48, description)
 
 
 _MODELS = (

@@ -37,9 +37,7 @@ class RowSteering:
     "response" steers only the generated tokens that are fed back, never the prompt.
     """
 
-    def __init__(
-        self, rows: Sequence[Row], decoder: Decoder, positions: Literal["all", "response"] = "all"
-    ) -> None:
+    def __init__(self, rows: Sequence[Row], decoder: Decoder, positions: Literal["all", "response"] = "all") -> None:
         self._where = positions
         self._active: Tensor | None = None
         self._added: dict[int, Tensor] = {}  # block -> [rows, hidden]
@@ -47,13 +45,9 @@ class RowSteering:
             if row.direction is None or row.coefficient == 0.0:
                 continue
             if not 0 <= row.block < decoder.depth:
-                raise ValueError(
-                    f"row {index}: block {row.block} is outside 0..{decoder.depth - 1} of {decoder.name}."
-                )
+                raise ValueError(f"row {index}: block {row.block} is outside 0..{decoder.depth - 1} of {decoder.name}.")
             if row.direction.shape != (decoder.width,):
-                raise ValueError(
-                    f"row {index}: direction of shape {row.direction.shape}, width is {decoder.width}."
-                )
+                raise ValueError(f"row {index}: direction of shape {row.direction.shape}, width is {decoder.width}.")
             if row.block not in self._added:
                 self._added[row.block] = torch.zeros(len(rows), decoder.width)
             self._added[row.block][index] = torch.from_numpy(

@@ -65,9 +65,7 @@ class Rule:
         return cls(row["kind"], tuple(row["bounds"]))
 
 
-_KINDS: dict[
-    str, Callable[..., tuple[bool, bool]]
-] = {  # -> whole interval satisfies, whole interval violates
+_KINDS: dict[str, Callable[..., tuple[bool, bool]]] = {  # -> whole interval satisfies, whole interval violates
     "at_least": lambda low, high, bound: (low >= bound, high < bound),
     "at_most": lambda low, high, bound: (high <= bound, low > bound),
     "more_than": lambda low, high, bound: (low > bound, high <= bound),

@@ -17,9 +17,7 @@ Role = Literal["base", "instruct"]
 class Weights:
     """Decoders in memory by model and role; `loads` lists every load in order, for tests and the benchmark."""
 
-    def __init__(
-        self, models: Mapping[str, ModelSpec], device: str = "cpu", progress: Progress | None = None
-    ) -> None:
+    def __init__(self, models: Mapping[str, ModelSpec], device: str = "cpu", progress: Progress | None = None) -> None:
         self.loads: list[tuple[str, Role]] = []
         self.released: list[str] = []
         self._models = models

@@ -96,9 +96,7 @@ def test_the_effective_coefficient_of_a_cleaned_direction_is_its_coefficient(see
 def test_the_effective_coefficient_is_the_share_outside_of_the_length_added(seed, coefficient):
     direction, dims = direction_and_dims(seed)
     added = coefficient * np.linalg.norm(direction)
-    assert effective_coefficient(coefficient, direction, dims) == pytest.approx(
-        added * share_outside(direction, dims)
-    )
+    assert effective_coefficient(coefficient, direction, dims) == pytest.approx(added * share_outside(direction, dims))
 
 
 def test_2500_times_a_direction_with_479_thousandths_outside_acts_like_1197():
@@ -116,9 +114,7 @@ def test_coefficient_for_dose_inverts_dose(seed, coefficient, norm):
 
 @examples
 @given(seed=seeds, coefficient=positive_numbers, norm=positive_numbers, factor=factors)
-def test_a_dose_does_not_change_when_activations_and_coefficient_scale_together(
-    seed, coefficient, norm, factor
-):
+def test_a_dose_does_not_change_when_activations_and_coefficient_scale_together(seed, coefficient, norm, factor):
     direction, dims = direction_and_dims(seed)
     assert dose(coefficient * factor, direction, dims, norm * factor) == pytest.approx(
         dose(coefficient, direction, dims, norm)

@@ -28,9 +28,7 @@ def test_window_means_are_the_block_outputs_at_the_first_response_tokens(decoder
     for row, prompt in enumerate(PROMPTS):
         expected = hidden_states_alone(decoder, prompt, generated[row].ids)
         for window in (3, 5):
-            np.testing.assert_allclose(
-                means[window][row, :-1], expected[:, :window].mean(axis=1), rtol=1e-4, atol=1e-4
-            )
+            np.testing.assert_allclose(means[window][row, :-1], expected[:, :window].mean(axis=1), rtol=1e-4, atol=1e-4)
 
 
 def test_one_run_of_the_longest_window_serves_every_shorter_one(decoder: Decoder) -> None:

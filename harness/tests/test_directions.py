@@ -25,9 +25,7 @@ seeds = st.integers(0, 10_000)
 FACTORS = [1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3, 1e6]
 
 
-def classes(
-    seed: int, rows: int = 20, hidden: int = 8, massive: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+def classes(seed: int, rows: int = 20, hidden: int = 8, massive: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Two classes that differ in two dims; dim 3 is `massive` in both, as a residual stream has it."""
     rng = np.random.default_rng(seed)
     positive, negative = rng.normal(size=(2, rows, hidden))
@@ -166,9 +164,7 @@ def test_classes_that_do_not_differ_have_no_direction(method):
 def test_a_row_that_is_not_finite_is_named(method, bad):
     positive, negative = classes(3)
     negative[5, 2] = negative[7, 0] = bad
-    with pytest.raises(
-        NonFiniteActivations, match=r"Row 5 of the negative activations .*2 such rows"
-    ) as error:
+    with pytest.raises(NonFiniteActivations, match=r"Row 5 of the negative activations .*2 such rows") as error:
         method(positive, negative)
     assert error.value.rows == (5, 7)
 

@@ -28,12 +28,10 @@ def test_plain_text_opens_with_one_bos(decoder: Decoder) -> None:
     assert decoder.encode("t9 t10") == [2, 9, 10]
 
 
-def test_a_chat_template_that_doubles_bos_is_refused(
-    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_chat_template_that_doubles_bos_is_refused(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
     assert decoder.encode_question("t9") == [2, 5, 9, 6]
     monkeypatch.setattr(
-        decoder.tokenizer, "apply_chat_template", lambda *a, **k: "<bos> <bos> t9", raising=False
+        decoder.tokenizer, "apply_chat_template", lambda *_args, **_kwargs: "<bos> <bos> t9", raising=False
     )
     with pytest.raises(ModelError, match="gives 2 <bos> tokens"):
         decoder.encode_question("t9")

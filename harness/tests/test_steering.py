@@ -64,9 +64,7 @@ def test_steering_adds_coefficient_times_direction_at_its_own_block_only(decoder
         steering = RowSteering(rows, decoder)
         with steering.on(decoder.blocks):  # watching hooks come after, so they see what the next block sees
             watch = [
-                block.register_forward_hook(
-                    lambda _m, _i, out, name=name: outputs[name].append(residual(out))
-                )
+                block.register_forward_hook(lambda _m, _i, out, name=name: outputs[name].append(residual(out)))
                 for block in decoder.blocks
             ]
             steering.positions(torch.ones(1, 5, dtype=torch.bool), True)
@@ -91,9 +89,7 @@ def test_padding_is_never_steered(decoder: Decoder) -> None:
     with steering.on(decoder.blocks):
         after = decoder.blocks[0].register_forward_hook(lambda _m, _i, out: seen.append(residual(out)))
         steering.positions(mask, True)
-        decoder.model(
-            input_ids=ids, attention_mask=mask.long(), position_ids=position_ids(mask), use_cache=False
-        )
+        decoder.model(input_ids=ids, attention_mask=mask.long(), position_ids=position_ids(mask), use_cache=False)
         after.remove()
     before.remove()
     changed = (seen[0] - plain[0]).abs().amax(dim=-1) > 0
@@ -138,9 +134,14 @@ def test_out_of_memory_halves_the_batch_says_so_and_changes_no_response(decoder:
 def test_hooks_are_gone_after_an_error(decoder: Decoder) -> None:
     before = [dict(block._forward_hooks) for block in decoder.blocks]
     steering = RowSteering(mixed_rows(decoder), decoder)
-    with pytest.raises(RuntimeError, match="planted"), steering.on(decoder.blocks):
-        assert [dict(block._forward_hooks) for block in decoder.blocks] != before
-        raise RuntimeError("planted")
+
+    def fail_while_steering() -> None:
+        with steering.on(decoder.blocks):
+            assert [dict(block._forward_hooks) for block in decoder.blocks] != before
+            raise RuntimeError("planted")
+
+    with pytest.raises(RuntimeError, match="planted"):
+        fail_while_steering()
     assert [dict(block._forward_hooks) for block in decoder.blocks] == before
 
 

@@ -1,0 +1,1 @@
+"""Tests of the pytest plugins, each through pytest's own `pytester`."""
