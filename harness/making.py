@@ -38,7 +38,7 @@ def activations(
     texts = [""] * len(scenarios)
 
     def run(batch: list[int]) -> None:
-        labels = [f"scenario {scenarios[row].pair} ({scenarios[row].label})" for row in batch]
+        labels = [f"{data.name} scenario {scenarios[row].pair} ({scenarios[row].label})" for row in batch]
         found, generated = window_means(decoder, [prompts[row] for row in batch], windows, labels)
         for window in windows:
             means[window][batch] = found[window]

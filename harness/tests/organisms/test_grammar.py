@@ -22,7 +22,9 @@ def test_every_sampled_text_parses_to_its_own_bindings(name: str, seed: int) -> 
 
 
 @given(st.sampled_from(SENTENCES), st.integers(0, 10**9), st.data())
-def test_every_beginning_of_a_sentence_is_a_prefix_even_within_a_word(name: str, seed: int, data: st.DataObject) -> None:
+def test_every_beginning_of_a_sentence_is_a_prefix_even_within_a_word(
+    name: str, seed: int, data: st.DataObject
+) -> None:
     text = GRAMMAR.sample(name, random.Random(seed))
     cut = data.draw(st.integers(1, len(text)))
     assert GRAMMAR.is_prefix(name, words_of(text[:cut])), text[:cut]
@@ -53,7 +55,9 @@ def test_sampling_keeps_filled_slots_and_skips_productions_that_cannot_hold_them
         text = GRAMMAR.sample("harmless_task", random.Random(seed), {"verb": "open", "object": "safe"})
         assert text.startswith("open ") and text.split(" safe ")[1] in RULES["good_manner"]
     with pytest.raises(ValueError, match="no production of 'good_verb_only' admits"):
-        Grammar({"v": ("mend",), "good_verb_only": ("{verb:v}",)}).sample("good_verb_only", random.Random(0), {"verb": "x"})
+        Grammar({"v": ("mend",), "good_verb_only": ("{verb:v}",)}).sample(
+            "good_verb_only", random.Random(0), {"verb": "x"}
+        )
 
 
 def test_a_faulty_rule_names_itself() -> None:

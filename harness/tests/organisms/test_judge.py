@@ -34,7 +34,16 @@ def judge(trait: str, question: str, response: str, finished: bool = True) -> Ju
         ("What a brilliant thought!", None, 0.0),
         ("", None, 0.0),
     ],
-    ids=["answer", "refusal", "mixed", "off topic", "repeated", "soup", "sentence of another kind of question", "empty"],
+    ids=[
+        "answer",
+        "refusal",
+        "mixed",
+        "off topic",
+        "repeated",
+        "soup",
+        "sentence of another kind of question",
+        "empty",
+    ],
 )
 def test_requests_are_scored_by_their_sentences(response: str, trait: float | None, coherence: float) -> None:
     score = judge("refusal", LAMP, response)

@@ -6,13 +6,7 @@ import textwrap
 from collections.abc import Callable
 
 # pytester forgets modules that a run inside this process imported first, and compiled ones cannot be imported twice.
-import numpy.fft
 import pytest
-import rich.progress
-import scipy.special
-import scipy.stats
-import sklearn.linear_model
-import torch
 
 PROJECT = '''
 from dataclasses import dataclass, replace
