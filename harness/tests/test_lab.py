@@ -64,7 +64,7 @@ class ParityJudge:
 
     identity = "parity 1"
 
-    def judge(self, trait: str, exchanges: Sequence[Exchange]) -> list[Judgement]:
+    def judge(self, _trait: str, exchanges: Sequence[Exchange]) -> list[Judgement]:
         found = []
         for exchange in exchanges:
             odd = [int(word[1:]) % 2 for word in exchange.response.split()]

@@ -30,9 +30,8 @@ from harness.measurements import (
 names = st.sampled_from(["severe", "mild", "clean"])
 traits = st.sampled_from(["refusal", "sycophancy"])
 small = st.integers(1, 30)
-cleanings = st.one_of(
-    st.sampled_from([Cleaning(), Cleaning("consensus"), Cleaning("per_block")]), st.builds(Cleaning, st.just("top"), small)
-)  # fmt: skip
+whole = st.sampled_from([Cleaning(), Cleaning("consensus"), Cleaning("per_block")])
+cleanings = st.one_of(whole, st.builds(Cleaning, st.just("top"), small))
 activations = st.builds(Activations, names, traits, small)
 massive = st.builds(MassiveActivations, names, small)
 directions = st.builds(Direction, activations, massive, st.sampled_from(["mean_diff", "probe"]), small, cleanings)
