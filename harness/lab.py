@@ -7,6 +7,8 @@ from typing import Any
 
 from harness import making
 from harness.datasets import TraitData, calibration_file, load_calibration, load_trait, trait_folder
+from harness.generation import Generated
+from harness.journal import Journal
 from harness.judging import Judge
 from harness.keys import Environment, Keys
 from harness.measurements import (
@@ -24,7 +26,7 @@ from harness.plan import Plan, capture_groups, fused_groups, make_plan, missing_
 from harness.progress import Progress, Silent
 from harness.registry import ModelSpec
 from harness.steering import steer
-from harness.store import Answer, CorruptEntry, Store, StoreUnwritable
+from harness.store import Answer, CorruptEntry, Store, StoreUnwritable, key_of
 from harness.weights import Weights
 
 
@@ -153,14 +155,23 @@ class Lab:
             own_rows, amounts = making.steering_rows(decoder, questions, measurement, vector)
             rows += own_rows
             folds.append((measurement, amounts))
+        journal = Journal(self.store.root / "partial" / f"{key_of([self._keys.key(one) for one in group])}.jsonl")
+        known = {index: row for index, row in journal.read().items() if index < len(rows)}
         with self._progress.stage(f"{model}: steer", len(rows)) as advance:
+            advance(len(known))
+
+            def keep(indices: list[int], generated: list[Generated]) -> None:
+                journal.append(indices, generated)
+                advance(len(indices))
+
             steered = steer(
                 decoder,
                 rows,
                 limit,
                 batch_rows=self._batch_rows,
                 positions=positions,
-                on_rows_done=advance,
+                known=known,
+                on_batch=keep,
                 on_halved=self._halved,
             )
         self.calls += steered.calls
@@ -169,6 +180,8 @@ class Lab:
             own = steered.responses[start : start + rows_of(measurement)]
             start += len(own)
             self._keep(measurement, making.responses(decoder, own, measurement.questions, amounts))
+        if not self._unwritable:
+            journal.discard()
 
     def _judge(self, wanted: Sequence[Measurement]) -> None:
         chosen = [measurement for measurement in wanted if isinstance(measurement, Scores)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -101,25 +102,29 @@ def steer(
     *,
     batch_rows: int,
     positions: Literal["all", "response"] = "all",
-    on_rows_done: Callable[[int], None] | None = None,
+    known: Mapping[int, Generated] = MappingProxyType({}),
+    on_batch: Callable[[list[int], list[Generated]], None] | None = None,
     on_halved: Callable[[int], None] | None = None,
 ) -> Steered:
     """Generate every row greedily in as few fused batches as `batch_rows` allows.
 
     Rows of different directions, coefficients, blocks and prompts share a batch; padding and finished rows never
-    change another row (up to floating-point order). Raises ValueError for a block or direction that does not fit.
+    change another row (up to floating-point order). Rows that are `known` already are not generated again;
+    `on_batch` is told the indices and responses of every finished batch.
+    Raises ValueError for a block or direction that does not fit.
     """
-    responses: list[Generated | None] = [None] * len(rows)
+    responses = dict(known)
+    pending = [index for index in range(len(rows)) if index not in responses]
 
     def run(batch: list[int]) -> None:
-        chosen = [rows[index] for index in batch]
+        indices = [pending[place] for place in batch]
+        chosen = [rows[index] for index in indices]
         steering = RowSteering(chosen, decoder, positions)
         with steering.on(decoder.blocks):
             results = greedy(decoder, [row.prompt for row in chosen], max_new_tokens, watcher=steering)
-        for index, generated in zip(batch, results, strict=True):
-            responses[index] = generated
-        if on_rows_done is not None:
-            on_rows_done(len(batch))
+        responses.update(zip(indices, results, strict=True))
+        if on_batch is not None:
+            on_batch(indices, results)
 
-    calls = in_batches([len(row.prompt) for row in rows], batch_rows, run, on_halved)
-    return Steered([response for response in responses if response is not None], calls)
+    calls = in_batches([len(rows[index].prompt) for index in pending], batch_rows, run, on_halved)
+    return Steered([responses[index] for index in range(len(rows))], calls)

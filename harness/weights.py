@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from harness.models import Decoder, free_memory, load_decoder
 from harness.progress import Progress, Silent
 from harness.registry import ModelSpec
-
-if TYPE_CHECKING:  # torch takes seconds to import; a ledger that is answered from the store never needs it
-    from harness.models import Decoder
 
 Role = Literal["base", "instruct"]
 
@@ -28,8 +26,6 @@ class Weights:
     def get(self, model: str, role: Role) -> Decoder:
         """The decoder, loaded now if it is not in memory."""
         if (model, role) not in self._decoders:
-            from harness.models import load_decoder
-
             spec = self._models[model]
             with self._progress.stage(f"{model}: load {role} weights", 1) as advance:
                 folder = spec.base if role == "base" else spec.instruct
@@ -44,8 +40,6 @@ class Weights:
         for key in held:
             del self._decoders[key]
         if held:
-            from harness.models import free_memory
-
             free_memory()
             self.released.append(model)
 

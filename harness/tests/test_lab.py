@@ -15,6 +15,8 @@ import torch
 from harness import datasets
 from harness import store as store_module
 from harness.capture import BadActivations, residual
+from harness.generation import Generated
+from harness.journal import Journal
 from harness.judging import Exchange, Judgement
 from harness.keys import Environment
 from harness.lab import Lab
@@ -310,3 +312,30 @@ def test_a_changed_question_measures_again_what_depends_on_it_only(bench: Callab
     assert plan.missing
     assert {type(measurement) for measurement in plan.missing} == {Sweep, Baseline, Scores}
     assert all("sycophancy" not in repr(measurement) for measurement in plan.missing)
+
+
+def test_an_interrupted_sweep_goes_on_where_it_stopped(
+    bench: Callable[..., Bench], tiny_decoder: Callable[[str], Decoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = answers(bench(batch_rows=8, store=bench().lab.store.root.parent / "whole").lab)
+    first = bench(batch_rows=8)
+    first.lab.prepare([activations(), activations("sycophancy"), MASSIVE])
+    batches = 0
+    original = Journal.append
+
+    def interrupt(self: Journal, indices: list[int], generated: list[Generated]) -> None:
+        nonlocal batches
+        original(self, indices, generated)
+        batches += 1
+        if batches == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "append", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        first.lab.prepare(WANTED)
+    monkeypatch.undo()
+    monkeypatch.setattr(datasets, "DATASETS", first.lab.store.root.parent / "datasets")
+    second = bench(batch_rows=8)
+    assert same(answers(second.lab), made)
+    assert second.lab.calls == 1  # two of three batches were kept
+    assert not list(second.lab.store.root.glob("partial/*"))

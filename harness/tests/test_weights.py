@@ -1,0 +1,58 @@
+"""Weights load on first need, once, and are gone after their release."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import weights as weights_module
+from harness.models import Decoder, wrap
+from harness.registry import ModelSpec
+from harness.weights import Weights
+
+
+@pytest.fixture
+def weights(tiny_decoder: Callable[[str], Decoder], monkeypatch: pytest.MonkeyPatch) -> Weights:
+    original = tiny_decoder("llama")
+
+    def load(folder: Path, name: str, device: str) -> Decoder:
+        return wrap(name, original.model, original.tokenizer)
+
+    monkeypatch.setattr(weights_module, "load_decoder", load)
+    specs = {
+        name: ModelSpec(name, Path("base"), Path("instruct"), "l", "j", (0,), (1.0,), 1, name)
+        for name in ("one", "two")
+    }
+    return Weights(specs)
+
+
+def test_each_role_loads_once_on_first_need(weights: Weights) -> None:
+    assert weights.loads == []
+    first = weights.get("one", "base")
+    assert weights.get("one", "base") is first
+    weights.get("one", "instruct")
+    assert weights.loads == [("one", "base"), ("one", "instruct")]
+    assert first.name == "one (base)"
+
+
+def test_release_frees_both_roles_of_one_model_and_no_other(weights: Weights) -> None:
+    gone = weakref.ref(weights.get("one", "base"))
+    weights.get("one", "instruct")
+    kept = weights.get("two", "base")
+    weights.release("one")
+    gc.collect()
+    assert gone() is None
+    assert weights.held == (("two", "base"),)
+    assert weights.get("two", "base") is kept
+    assert weights.released == ["one"]
+
+
+def test_a_model_that_was_released_loads_again(weights: Weights) -> None:
+    weights.get("one", "base")
+    weights.release("one")
+    weights.get("one", "base")
+    assert weights.loads == [("one", "base"), ("one", "base")]
