@@ -14,9 +14,13 @@ from harness.shapes import checked
 
 LEVEL = 0.95
 POWER = 0.80
-MISSING_REPLICATES = 0.05  # share of resamples that may lack a value before the whole quantity cannot be told
+MISSING_REPLICATES = 0.10  # share of resamples that may lack a value; two quantities may each lack half of it
 
 Bounds = tuple[float | int, float | int]
+
+
+class CannotTell(ValueError):
+    """Too many resamples give no value for an interval to be read from the others; no evidence either way."""
 
 
 class PlanMismatch(ValueError):
@@ -209,8 +213,7 @@ class Replicated:
         return self._combined(other, math.log(self.value / other.value), replicates, "log ratio", None)
 
     def estimate(self, level: float = LEVEL) -> Estimate:
-        """The value with its interval (see `interval`); ValueError if over 5 % of the replicates are
-        missing."""
+        """The value with its interval; see `interval` for its rule and errors."""
         low, high = interval(self.value, self.replicates, self.n, self.bounds, level)
         return Estimate(self.value, low, high, self.n, self.unit, level, self.plan.sample)
 
@@ -242,7 +245,7 @@ def interval(
     tail share is Phi(t(n - 1) quantile x sqrt(n / (n - 1))). With `bounds`, united with what n units cannot
     exclude: a share p = 1 - (tail)^(1/n) of units may never have been seen (the rule of three) and may all
     sit at one bound. Constant data thus keep a width if bounds are known, and have none if not. Replicates of
-    NaN are left out; ValueError if they are more than 5 % or if n is below 2.
+    NaN are left out; CannotTell if they are more than 10 %, ValueError if n is below 2.
     """
     from scipy.special import ndtr, stdtrit
 
@@ -251,7 +254,7 @@ def interval(
     present = replicates[np.isfinite(replicates)]
     missing = len(replicates) - len(present)
     if not len(present) or missing > MISSING_REPLICATES * len(replicates):
-        raise ValueError(
+        raise CannotTell(
             f"{missing} of {len(replicates)} resamples give no value, so its interval cannot be told: "
             "measure more units."
         )

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from harness.directions import DegenerateDirection
 from harness.resampling import (
     Bounds,
+    CannotTell,
     Estimate,
     Plan,
     PlanMismatch,
@@ -24,6 +25,7 @@ from harness.shapes import checked
 __all__ = [
     "Best",
     "Bounds",
+    "CannotTell",
     "Estimate",
     "NoValidRun",
     "Plan",
@@ -47,7 +49,7 @@ MISSING_REPLICATES = 0.05  # share of resamples that may lack a valid run before
 ROUNDING = 1e-9  # a mean this close below the gate has reached it
 
 
-class NoValidRun(ValueError):
+class NoValidRun(CannotTell):
     """No run of a sweep is coherent enough, or that cannot be told; never to be read as Delta = 0."""
 
 

@@ -48,6 +48,15 @@ def test_a_pair_with_one_missing_score_is_left_out_whole():
     assert paired_difference(one, other, Plan((4,))).n == 2
 
 
+def test_a_difference_of_bounded_scores_is_bounded_both_ways():
+    same = np.full(60, 100.0)
+    estimate = paired_difference(same, same, Plan((60,)), bounds=PERCENT).estimate()
+    assert (estimate.low, estimate.high) == (
+        pytest.approx(-estimate.high),
+        pytest.approx(100 - 100 * 0.025 ** (1 / 60)),
+    )
+
+
 def test_scores_that_cannot_be_averaged_are_refused():
     plan = Plan((3,))
     with pytest.raises(ValueError, match="at least 2 must be judged"):
@@ -77,6 +86,8 @@ def test_bootstrap_hands_each_stratum_its_own_indices():
     plan = Plan((5, 3), "scenarios", resamples=50)
     found = bootstrap(lambda a, b: positive[a].mean() - negative[b].mean(), plan, "points")
     assert found.value == pytest.approx(11)
+    by_hand = [positive[a].mean() - negative[b].mean() for a, b in zip(*plan.indices(), strict=True)]
+    np.testing.assert_allclose(found.replicates, by_hand)
     assert found.estimate().sample == "scenarios"
     assert found.n == 3
 
