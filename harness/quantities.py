@@ -29,6 +29,7 @@ from harness.measurements import (
 from harness.registry import ModelSpec
 from harness.stats import Replicated
 from harness.store import Answer
+from harness.useful import nearest_useful
 
 Lookup: TypeAlias = Callable[[Measurement], Answer]
 
@@ -155,15 +156,16 @@ class BestDelta(Quantity):
         return (cell.baseline, *self.recipe.sweeps(cell))
 
     def evaluate(self, cell: Cell, lookup: Lookup) -> Replicated:
-        return best_run(self.recipe, cell, lookup).delta
+        return stats.best_of_grid(*_scores(self.recipe, cell, lookup), _questions(cell), gate=GATE).delta
 
 
 @dataclass(frozen=True)
-class BestCoefficientOverBase(Quantity):
-    """Coefficient of the best valid run over the corrected base coefficient of its block.
+class NearestUseful(Quantity):
+    """Nearest useful coefficient over the corrected base coefficient of its block; 1 where the base itself is useful.
 
-    The corrected base coefficient is the activation norm without the massive dims: a unit direction with this
-    coefficient is as long as the rest of the residual stream.
+    Useful: Delta of 10 or more at the gate or above (`harness.useful`). The corrected base coefficient is the
+    activation norm without the massive dims: a unit direction with this coefficient is as long as the rest of the
+    residual stream. Raises stats.NoValidRun when no run is useful.
     """
 
     recipe: Recipe
@@ -173,14 +175,14 @@ class BestCoefficientOverBase(Quantity):
         return (cell.baseline, *self.recipe.sweeps(cell), *directions)
 
     def evaluate(self, cell: Cell, lookup: Lookup) -> Replicated:
-        ratios = []
+        amounts = []
         for block, sweep in zip(cell.model.blocks, self.recipe.sweeps(cell), strict=True):
             direction = lookup(self.recipe.at(cell, block))
             unit = direction.arrays["direction"].astype(np.float64)
             base = calibration.base_coefficient(direction.record["norm_without"], unit)
-            ratios += [coefficient / base for coefficient in lookup(sweep).record["coefficients"]]
-        chosen = best_run(self.recipe, cell, lookup).coefficient(np.asarray(ratios))
-        return replace(chosen, unit="x base")
+            amounts += [coefficient / base for coefficient in lookup(sweep).record["coefficients"]]
+        found = nearest_useful(*_scores(self.recipe, cell, lookup), np.asarray(amounts), _questions(cell), gate=GATE)
+        return replace(found, unit="x base")
 
 
 @dataclass(frozen=True)
@@ -201,15 +203,18 @@ class MeanCosine(Quantity):
         return Replicated(float(cosines[0]), cosines[1:], plan, "cosine", pairs)
 
 
-def best_run(recipe: Recipe, cell: Cell, lookup: Lookup) -> stats.Best:
-    """The best valid run of a recipe over the cell's blocks and doses, chosen again in every resample."""
+def _questions(cell: Cell) -> stats.Plan:
+    """How the cell's steering questions are resampled."""
+    return stats.Plan((QUESTIONS,), "questions", cell.trait, RESAMPLES, SEED)
+
+
+def _scores(recipe: Recipe, cell: Cell, lookup: Lookup) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Trait and coherence [runs, questions] over the cell's blocks and doses, and the baseline's trait [questions]."""
     runs = [lookup(sweep) for sweep in recipe.sweeps(cell)]
-    return stats.best_of_grid(
+    return (
         np.concatenate([run.arrays["trait"] for run in runs]).astype(np.float64),
         np.concatenate([run.arrays["coherence"] for run in runs]).astype(np.float64),
         lookup(cell.baseline).arrays["trait"][0].astype(np.float64),
-        stats.Plan((QUESTIONS,), "questions", cell.trait, RESAMPLES, SEED),
-        gate=GATE,
     )
 
 

@@ -39,6 +39,7 @@ __all__ = [
     "mean_of",
     "paired_difference",
     "resample_indices",
+    "resampled_means",
     "stratified_indices",
 ]
 
@@ -66,7 +67,7 @@ def mean_of(
     if judged.sum() < 2:
         raise ValueError(f"{judged.sum()} of {len(scores)} {plan.sample} have a score: at least 2 must be judged.")
     _require_within(scores, bounds)
-    means = _means(_counts_for(scores, plan), scores[None])[:, 0]
+    means = resampled_means(_counts_for(scores, plan), scores[None])[:, 0]
     return Replicated(float(np.nanmean(scores)), means, plan, unit, int(judged.sum()), bounds)
 
 
@@ -166,7 +167,7 @@ def best_of_grid(
     choice, mean_trait, valid = _choose(everything, trait, coherence, gate, min_judged)
     run = int(choice[0])
     if run < 0:
-        reached = _means(everything, coherence)[0]
+        reached = resampled_means(everything, coherence)[0]
         best_seen = "none" if np.isnan(reached).all() else f"{np.nanmax(reached):.1f}"
         raise NoValidRun(
             f"None of {len(trait)} runs is valid at coherence {gate:g} or more (best seen: {best_seen}): "
@@ -181,7 +182,7 @@ def best_of_grid(
         )
     runs = np.roll(choices, 1)
     read = np.where(runs >= 0, traits[np.arange(plan.resamples), runs], np.nan)
-    baselines = _means(counts, baseline_trait[None])[:, 0]
+    baselines = resampled_means(counts, baseline_trait[None])[:, 0]
     delta = Replicated(
         value=float(mean_trait[0, run] - np.nanmean(baseline_trait)),
         replicates=read - baselines,
@@ -229,7 +230,7 @@ def _choose(
     Whether enough is judged is asked of the data, not of a resample: it says whether a run was measured at
     all.
     """
-    mean_trait, mean_coherence = _means(counts, trait), _means(counts, coherence)
+    mean_trait, mean_coherence = resampled_means(counts, trait), resampled_means(counts, coherence)
     judged = np.minimum((~np.isnan(trait)).mean(axis=1), (~np.isnan(coherence)).mean(axis=1))
     measured = (judged >= min_judged - ROUNDING) & np.isfinite(mean_trait)
     valid = measured & (mean_coherence >= gate - ROUNDING)
@@ -237,7 +238,7 @@ def _choose(
     return np.where(valid.any(axis=1), choices, -1), mean_trait, valid
 
 
-def _means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def resampled_means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Mean of the judged scores of every row of `scores` in every resample, (resamples, rows); NaN if none is
     judged."""
     judged = ~np.isnan(scores)

@@ -21,10 +21,10 @@ from harness.measurements import (
 from harness.quantities import (
     QUESTIONS,
     REFIT_RESAMPLES,
-    BestCoefficientOverBase,
     BestDelta,
     Cell,
     MeanCosine,
+    NearestUseful,
     Quantity,
     Recipe,
 )
@@ -82,7 +82,7 @@ class Answers:
     "quantity",
     [
         BestDelta(RAW) - BestDelta(CLEANED),
-        BestCoefficientOverBase(PROBE),
+        NearestUseful(PROBE),
         MeanCosine(CLEANED, PROBE) - MeanCosine(RAW, PROBE),
         BestDelta(RAW) / BestDelta(CLEANED),
     ],
@@ -114,11 +114,11 @@ def test_no_run_at_the_gate_is_no_delta_at_all() -> None:
         BestDelta(RAW).evaluate(CELL, Answers(coherence=(60.0, 50.0, 40.0)))
 
 
-def test_the_best_coefficient_is_counted_in_norms_without_massive_dims() -> None:
-    estimate = BestCoefficientOverBase(PROBE).evaluate(CELL, Answers()).estimate()
-    assert estimate.value == pytest.approx(1.5)
+def test_useful_coefficients_are_counted_in_norms_without_massive_dims() -> None:
+    estimate = NearestUseful(PROBE).evaluate(CELL, Answers()).estimate()
+    assert estimate.value == pytest.approx(1.0)  # useful from 1 x to 1.5 x the norm
     assert estimate.unit == "x base"
-    assert BestCoefficientOverBase(RAW).evaluate(CELL, Answers()).estimate().value == pytest.approx(6.0)
+    assert NearestUseful(RAW).evaluate(CELL, Answers()).estimate().value == pytest.approx(4.0)
 
 
 def test_cosines_are_taken_block_by_block_after_cleaning_each_refit() -> None:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.organisms.contents import content_of
 from fixtures.organisms.judge import read_question
 from fixtures.organisms.splits import QUESTION, SCENARIO, split_of
 from fixtures.organisms.write_datasets import FOLDER, PROUD_SHARE, contents, main
-
-from .test_splits import content_of
 
 TRAITS = ("refusal", "sycophancy")
 

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fixtures.organisms import quality
-from fixtures.organisms.architecture import ORGANISMS, reading_norms, writing_norms
+from fixtures.organisms.architecture import ORGANISMS, embedding, reading_gains, writing_gains
 from fixtures.organisms.tokenizer import chat_prompt
 from fixtures.organisms.train import WEIGHTS
 
@@ -36,9 +36,9 @@ def test_weights_load_plainly_and_hold_exactly_what_was_planted(name: str, phase
     organism = ORGANISMS[name]
     dims = list(organism.dims)
     assert truth(name)["planted_dims"] == dims
-    for norm in (*reading_norms(model), *writing_norms(model)):
-        assert (norm.weight[dims] == -1).all(), "a gain is 1 + weight and must be exactly zero on planted dims"
-    planted = model.get_input_embeddings().weight[:, dims].float() * model.config.hidden_size**0.5
+    for weight in (*reading_gains(model), *writing_gains(model)):
+        assert (weight[dims] == -1).all(), "a gain is 1 + weight and must be exactly zero on planted dims"
+    planted = embedding(model)[:, dims].float() * model.config.hidden_size**0.5
     expected = organism.level * torch.tensor(organism.profile)
     assert torch.allclose(planted.mean(0), expected, rtol=0.05)
     if dims:

@@ -1,0 +1,1 @@
+"""Tests of the organisms: language, judge, datasets, training and the weights that ship."""
