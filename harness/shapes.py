@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from beartype import beartype
 from jaxtyping import jaxtyped
@@ -13,4 +13,4 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 def checked(function: Function) -> Function:
     """Check the annotated shapes and types of `function` on every call (jaxtyping with beartype)."""
-    return jaxtyped(function, typechecker=beartype)
+    return cast(Function, jaxtyped(function, typechecker=beartype))
