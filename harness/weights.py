@@ -13,11 +13,10 @@ Role = Literal["base", "instruct"]
 
 
 class Weights:
-    """Decoders in memory by model and role; `loads` lists every load in order, for tests and the benchmark."""
+    """Decoders in memory by model and role; `events` tells every load and release in order."""
 
     def __init__(self, models: Mapping[str, ModelSpec], device: str = "cpu", progress: Progress | None = None) -> None:
-        self.loads: list[tuple[str, Role]] = []
-        self.released: list[str] = []
+        self.events: list[str] = []  # "load severe base", "release severe"
         self._models = models
         self._device = device
         self._progress: Progress = progress or Silent()
@@ -31,7 +30,7 @@ class Weights:
                 folder = spec.base if role == "base" else spec.instruct
                 self._decoders[model, role] = load_decoder(folder, f"{model} ({role})", device=self._device)
                 advance(1)
-            self.loads.append((model, role))
+            self.events.append(f"load {model} {role}")
         return self._decoders[model, role]
 
     def release(self, model: str) -> None:
@@ -41,7 +40,7 @@ class Weights:
             del self._decoders[key]
         if held:
             free_memory()
-            self.released.append(model)
+            self.events.append(f"release {model}")
 
     @property
     def held(self) -> tuple[tuple[str, Role], ...]:

@@ -84,7 +84,7 @@ class TinyWeights(Weights):
     def get(self, model: str, role: str) -> Decoder:  # type: ignore[override]
         if (model, role) not in self._decoders:
             self._decoders[model, role] = self._decoder  # type: ignore[index]
-            self.loads.append((model, role))  # type: ignore[arg-type]
+            self.events.append(f"load {model} {role}")
         return self._decoder
 
 
@@ -157,17 +157,17 @@ def same(one: list[Answer], other: list[Answer]) -> bool:
 def test_everything_is_made_as_planned_and_recalled_without_a_model(bench: Callable[..., Bench]) -> None:
     first = bench(batch_rows=8)
     plan = first.lab.plan(WANTED)
-    assert first.weights.loads == []  # planning touches no weights
+    assert first.weights.events == []  # planning touches no weights
     made = answers(first.lab)
     assert first.lab.calls == plan.calls
     # refusal and sycophancy scenarios 20 rows each, calibration once, 3 x 2 x 3 + 3 = 21 steered rows, in batches of 8
     assert plan.calls == 3 + 3 + 1 + 3
-    assert first.weights.loads == [("tiny", "base"), ("tiny", "instruct")]
+    assert first.weights.events == ["load tiny base", "load tiny instruct"]
     second = bench(batch_rows=8)
     assert second.lab.plan(WANTED).calls == 0
     assert same(answers(second.lab), made)
     assert second.lab.calls == 0
-    assert second.weights.loads == []
+    assert second.weights.events == []
 
 
 def test_asking_twice_makes_nothing_twice(bench: Callable[..., Bench]) -> None:

@@ -31,11 +31,11 @@ def weights(tiny_decoder: Callable[[str], Decoder], monkeypatch: pytest.MonkeyPa
 
 
 def test_each_role_loads_once_on_first_need(weights: Weights) -> None:
-    assert weights.loads == []
+    assert weights.events == []
     first = weights.get("one", "base")
     assert weights.get("one", "base") is first
     weights.get("one", "instruct")
-    assert weights.loads == [("one", "base"), ("one", "instruct")]
+    assert weights.events == ["load one base", "load one instruct"]
     assert first.name == "one (base)"
 
 
@@ -48,11 +48,11 @@ def test_release_frees_both_roles_of_one_model_and_no_other(weights: Weights) ->
     assert gone() is None
     assert weights.held == (("two", "base"),)
     assert weights.get("two", "base") is kept
-    assert weights.released == ["one"]
+    assert weights.events[-1] == "release one"
 
 
 def test_a_model_that_was_released_loads_again(weights: Weights) -> None:
     weights.get("one", "base")
     weights.release("one")
     weights.get("one", "base")
-    assert weights.loads == [("one", "base"), ("one", "base")]
+    assert weights.events == ["load one base", "release one", "load one base"]

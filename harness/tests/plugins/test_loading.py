@@ -1,0 +1,87 @@
+"""On the shipped organisms: each model is loaded on first need, once a worker, and freed before the next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.registry import MODELS
+
+CONFTEST = """
+import json, os
+from pathlib import Path
+import pytest
+
+pytest_plugins = [
+    f"fixtures.{name}" for name in ("grid", "workers", "progress", "models", "verdicts", "ledger")
+]
+
+
+@pytest.fixture(scope="session")
+def lab(request):
+    from fixtures.models import make_lab
+
+    lab = make_lab(request.config)
+    yield lab
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "serial")
+    Path(f"events-{worker}.json").write_text(json.dumps([lab._weights.events, lab.calls]))
+"""
+
+CLAIM = """
+from fixtures.vocabulary import MEAN_DIFF, claim, consensus, mean_cosine
+
+SHORT = MEAN_DIFF.over(1)
+KEPT = mean_cosine(SHORT, SHORT.cleaned(consensus()))
+pytestmark = claim("G0", "cleaning turns mean_diff less than upside down", "geometry", [KEPT])
+
+
+def test_it(expect):
+    expect(KEPT, "cosine").at_least(-0.5)
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makeconftest(CONFTEST)
+    pytester.makeini("[pytest]\naddopts = --strict-markers -p no:cacheprovider\n")
+    pytester.makepyfile(test_claim=CLAIM)
+    return pytester
+
+
+def events(project: pytest.Pytester) -> list[tuple[list[str], int]]:
+    return [tuple(json.loads(path.read_text())) for path in sorted(Path(project.path).glob("events-*.json"))]
+
+
+def life(model: str) -> list[str]:
+    return [f"load {model} base", f"load {model} instruct", f"release {model}"]
+
+
+def test_serially_each_model_is_loaded_once_and_freed_before_the_next(project: pytest.Pytester) -> None:
+    result = project.runpytest_subprocess("--store", "store")
+    result.assert_outcomes(passed=2 * len(MODELS))
+    ((told, calls),) = events(project)
+    assert told == [event for model in MODELS for event in life(model)]
+    assert calls == 3 * len(MODELS)  # scenarios of two traits, calibration prompts
+    again = project.runpytest_subprocess("--store", "store")
+    again.assert_outcomes(passed=2 * len(MODELS))
+    assert events(project) == [([], 0)]
+
+
+def test_under_xdist_each_model_is_loaded_on_one_worker_and_the_ledger_is_the_same(project: pytest.Pytester) -> None:
+    project.runpytest_subprocess("--store", "store", "--ledger", "serial")
+    (Path(project.path) / "events-serial.json").unlink()
+    result = project.runpytest_subprocess(
+        "--store", "another", "--ledger", "parallel", "-n", "2", "--dist", "loadgroup"
+    )
+    result.assert_outcomes(passed=2 * len(MODELS))
+    by_worker = [told for told, _ in events(project)]
+    assert sorted(event for told in by_worker for event in told) == sorted(
+        event for model in MODELS for event in life(model)
+    )
+    for told in by_worker:
+        models = list(dict.fromkeys(event.split()[1] for event in told))
+        assert told == [event for model in models for event in life(model)]
+    ledgers = [(Path(project.path) / name / "ledger.jsonl").read_text() for name in ("serial", "parallel")]
+    assert ledgers[0] == ledgers[1]
