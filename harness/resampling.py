@@ -241,7 +241,7 @@ def interval(
 ) -> tuple[float, float]:
     """The interval of a value from its bootstrap replicates; it always contains the value and is never NaN.
 
-    Percentiles expanded for small samples (Hesterberg 2015, The American Statistician 69:4, section 5.3): the
+    Percentiles expanded for small samples (Hesterberg 2015, The American Statistician 69:4): the
     tail share is Phi(t(n - 1) quantile x sqrt(n / (n - 1))). With `bounds`, united with what n units cannot
     exclude: a share p = 1 - (tail)^(1/n) of units may never have been seen (the rule of three) and may all
     sit at one bound. Constant data thus keep a width if bounds are known, and have none if not. Replicates of

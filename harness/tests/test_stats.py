@@ -124,6 +124,12 @@ def test_the_best_run_has_the_largest_trait_among_coherent_runs():
     np.testing.assert_allclose(best.delta.replicates, 55)
 
 
+def test_the_baseline_is_resampled_together_with_the_runs():
+    question = np.random.default_rng(0).uniform(0, 50, 40)
+    best = best_of_grid(question[None] + 30, np.full((1, 40), 90.0), question, Plan((40,)))
+    np.testing.assert_allclose(best.delta.replicates, 30)
+
+
 def test_a_lower_gate_lets_more_runs_in():
     trait, coherence = np.array([[40.0] * 30, [90.0] * 30]), np.array([[90.0] * 30, [68.0] * 30])
     baseline = np.zeros(30)

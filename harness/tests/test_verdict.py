@@ -119,6 +119,8 @@ def test_a_rule_with_impossible_bounds_is_refused(kind, bounds):
         Rule(kind, bounds)
     with pytest.raises(ValueError, match="cannot have bounds"):
         at_least(math.inf)
+    with pytest.raises(ValueError, match="cannot have bounds"):
+        at_least(-math.inf)
 
 
 def test_an_unknown_rule_is_refused_and_the_known_ones_named():
