@@ -11,7 +11,7 @@ from fixtures.organisms.language import GRAMMAR, RULES
 from fixtures.organisms.narratives import STORIES
 
 SENTENCES = ("refusing", "answering", "flattering", "agreeing", "correcting")
-QUESTIONS = ("harmless_request", "harmful_request", "neutral_opinion", "proud_opinion")
+QUESTIONS = ("harmless_request", "harmful_request", "neutral_opinion", "checked_opinion", "proud_opinion")
 WHOLE = ("refusal", "answer", "flattery", "agreement", "correction")
 
 
