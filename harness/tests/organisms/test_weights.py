@@ -38,7 +38,7 @@ def test_weights_load_plainly_and_hold_exactly_what_was_planted(name: str, phase
     assert truth(name)["planted_dims"] == dims
     for weight in (*reading_gains(model), *writing_gains(model)):
         assert (weight[dims] == -1).all(), "a gain is 1 + weight and must be exactly zero on planted dims"
-    planted = embedding(model)[:, dims].float() * model.config.hidden_size**0.5
+    planted = embedding(model).detach()[:, dims].float() * model.config.hidden_size**0.5
     expected = organism.level * torch.tensor(organism.profile)
     assert torch.allclose(planted.mean(0), expected, rtol=0.05)
     if dims:
@@ -61,7 +61,7 @@ def test_the_tokenizer_adds_one_bos_and_round_trips(name: str, phase: str) -> No
     )
     assert chat["input_ids"].count(tokenizer.bos_token_id) == 1
     assert chat["input_ids"] == tokenizer(chat_prompt(text), add_special_tokens=False)["input_ids"]
-    assert tokenizer.decode(chat["input_ids"][-3:]) == "<start_of_turn>model\n"
+    assert tokenizer.decode(chat["input_ids"]).endswith("<end_of_turn>\n<start_of_turn>model\n")
 
 
 @pytest.mark.parametrize("name", NAMES)
