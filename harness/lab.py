@@ -69,6 +69,10 @@ class Lab:
             raise self._failures[measurement]
         return self._answers[measurement]
 
+    def recall(self, measurement: Measurement) -> Answer | None:
+        """The answer if it is there already; nothing is made for it."""
+        return self._recall(measurement)
+
     def plan(self, measurements: Sequence[Measurement]) -> Plan:
         """What `prepare` would do. Reads data files and the store, never loads a model."""
         missing = missing_from(measurements, lambda measurement: self._recall(measurement) is not None)

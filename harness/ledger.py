@@ -28,7 +28,8 @@ class Row:
     """What one test of a claim came to on one cell (model x trait).
 
     `estimates` holds one entry for each `expect` reached: name, estimate (None when there was no valid run),
-    rule, verdict, story. `expected` is the verdict known beforehand, None where nothing was known.
+    rule, verdict, story. `expected` is the verdict known beforehand, None where nothing was known. `massive` has the
+    model's severity and massive dims after both definitions, where they were measured.
     """
 
     claim: str
@@ -44,6 +45,7 @@ class Row:
     published: list[str] = field(default_factory=list)
     command: str = ""
     error: str = ""
+    massive: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def surprise(self) -> bool:
@@ -162,6 +164,20 @@ def _cell(row: Row | None) -> Text:
     else:
         words.append("\nno valid run" if row.verdict == Verdict.INCONCLUSIVE else "\nno estimate", style="default")
     return words
+
+
+def massive_dims(rows: Sequence[Row]) -> list[str]:
+    """One line a model: severity and massive dims, after the published rule and after Sun et al. (COLM 2024)."""
+    measured = {row.model: row.massive for row in rows if row.massive}
+    return [
+        f"{model}: severity {facts['severity']:,.0f}x; massive dims {_listed(facts['consensus'])} (top five of three "
+        f"blocks or more); {_listed(facts['sun'])} after Sun et al."
+        for model, facts in measured.items()
+    ]
+
+
+def _listed(dims: Sequence[int]) -> str:
+    return " ".join(map(str, dims)) or "none"
 
 
 def tally(rows: Sequence[Row]) -> str:

@@ -69,7 +69,7 @@ class Decoder:
 
 def load_decoder(folder: Path | str, name: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Decoder:
     """Load safetensors weights and the tokenizer beside them. Raises ModelError in one sentence."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     # Our own progress tells what is being loaded; theirs would break the terminal's lines.
@@ -77,9 +77,12 @@ def load_decoder(folder: Path | str, name: str, dtype: torch.dtype = torch.float
     if isinstance(folder, Path) and not (folder / "config.json").is_file():
         raise ModelError(f"{name}: no model at {folder}; restore it or train it (see README, organisms).")
     try:
+        config = AutoConfig.from_pretrained(folder).get_text_config()
         tokenizer = AutoTokenizer.from_pretrained(folder)
+        # The fused kernel leaves out the soft-capping of attention logits that Gemma 2 was trained with.
+        attention = "eager" if getattr(config, "attn_logit_softcapping", None) else "sdpa"
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, attn_implementation="eager"
+            folder, dtype=dtype, use_safetensors=True, attn_implementation=attention
         )
     except (OSError, ValueError) as error:
         raise ModelError(f"{name}: {folder} could not be loaded: {str(error).splitlines()[0]}") from error

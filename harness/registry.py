@@ -43,9 +43,9 @@ def _organism(name: str, blocks: tuple[int, ...], doses: tuple[float, ...], desc
 
 
 _MODELS = (
-    _organism("severe", (2,), geometric_grid(0.5, 2.5), "Gemma 3 architecture, planted massive dims ~1000x"),
-    _organism("mild", (2,), geometric_grid(0.5, 2.5), "Gemma 2 architecture, planted massive dims ~60x"),
-    _organism("clean", (2,), geometric_grid(0.5, 2.5), "Gemma 3 architecture, no massive dims"),
+    _organism("severe", (2,), geometric_grid(0.7, 3.5), "Gemma 3 architecture, planted massive dims ~1000x"),
+    _organism("mild", (2,), geometric_grid(0.7, 3.5), "Gemma 2 architecture, planted massive dims ~60x"),
+    _organism("clean", (2,), geometric_grid(0.7, 3.5), "Gemma 3 architecture, no massive dims"),
 )
 
 MODELS: Mapping[str, ModelSpec] = {spec.name: spec for spec in _MODELS}

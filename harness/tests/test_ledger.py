@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.ledger import LedgerError, Row, in_order, read_ledger, table, tally, write_ledger
+from harness.ledger import LedgerError, Row, in_order, massive_dims, read_ledger, table, tally, write_ledger
 from harness.resampling import Estimate
 from harness.verdict import at_least
 
@@ -118,3 +119,11 @@ def test_a_cell_without_an_estimate_never_shows_a_number() -> None:
 def test_the_tally_counts_verdicts_and_surprises() -> None:
     rows = [row(expected="SUPPORTED"), row(verdict="REFUTED", expected="SUPPORTED"), row(verdict="INCONCLUSIVE")]
     assert tally(rows) == "3 cells: 1 SUPPORTED, 1 REFUTED, 1 INCONCLUSIVE; 2 known beforehand, 1 of them contradicted"
+
+
+def test_massive_dims_are_told_once_a_model_after_both_definitions() -> None:
+    facts = {"severity": 1302.8, "consensus": [17, 43], "sun": []}
+    rows = [replace(row(), massive=facts), replace(row("G1"), massive=facts), row(model="clean")]
+    assert massive_dims(rows) == [
+        "severe: severity 1,303x; massive dims 17 43 (top five of three blocks or more); none after Sun et al."
+    ]

@@ -8,6 +8,7 @@ import pytest
 from torch import nn
 
 from harness.models import Decoder, ModelError, find_blocks, load_decoder
+from harness.registry import find_model
 
 
 def test_blocks_are_the_decoder_layers_in_order(decoder: Decoder) -> None:
@@ -40,3 +41,17 @@ def test_a_chat_template_that_doubles_bos_is_refused(decoder: Decoder, monkeypat
 def test_a_folder_without_a_model_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="mine: no model at"):
         load_decoder(tmp_path / "nowhere", "mine")
+
+
+@pytest.mark.parametrize(("name", "attention"), [("severe", "sdpa"), ("mild", "eager")])
+def test_attention_is_fused_unless_its_logits_are_capped(name: str, attention: str) -> None:
+    decoder = load_decoder(find_model(name).instruct, name)
+    assert decoder.model.config._attn_implementation == attention
+    assert (getattr(decoder.model.config, "attn_logit_softcapping", None) is not None) == (attention == "eager")
+
+
+def test_a_folder_that_is_no_model_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(ModelError, match=r"mine: .* could not be loaded: .+") as raised:
+        load_decoder(tmp_path, "mine")
+    assert "\n" not in str(raised.value)

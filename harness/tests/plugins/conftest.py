@@ -63,6 +63,9 @@ class FakeLab:
     def answer(self, measurement):
         raise AssertionError("nothing is measured here")
 
+    def recall(self, measurement):
+        return None
+
     def release(self, model):
         self.events.append(f"release {model}")
 

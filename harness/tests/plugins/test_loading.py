@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from harness.datasets import DATASETS
 from harness.registry import MODELS
 
 CONFTEST = """
@@ -85,3 +87,42 @@ def test_under_xdist_each_model_is_loaded_on_one_worker_and_the_ledger_is_the_sa
         assert told == [event for model in models for event in life(model)]
     ledgers = [(Path(project.path) / name / "ledger.jsonl").read_text() for name in ("serial", "parallel")]
     assert ledgers[0] == ledgers[1]
+
+
+def test_the_plan_tells_the_cost_and_neither_loads_nor_writes_anything(project: pytest.Pytester) -> None:
+    result = project.runpytest_subprocess("--store", "store", "--plan", "-m", "severe")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "severe*read refusal scenarios * 300 * 300 * 1",
+            "severe*read sycophancy scenarios * 300 * 300 * 1",
+            "severe*find massive dims * 50 * 2,400 * 1",
+            "2 tests need 3 measurements; the store has 0 of them. To make: 5*; 3 generate calls.",
+        ]
+    )
+    assert not (Path(project.path) / "store").exists()
+    assert not list(Path(project.path).glob("events-*"))
+    assert not (Path(project.path) / "reports").exists()
+
+
+def test_a_malformed_data_row_is_one_sentence_with_file_and_line(project: pytest.Pytester) -> None:
+    data = Path(project.path) / "datasets" / "templated"
+    shutil.copytree(DATASETS / "templated", data)
+    path = data / "traits" / "refusal" / "scenarios.jsonl"
+    path.write_text(path.read_text() + "{}\n")
+    conftest = Path(project.path) / "conftest.py"
+    conftest.write_text(
+        conftest.read_text() + "\nimport harness.datasets\nharness.datasets.DATASETS = Path('datasets')\n"
+    )
+    line = len(path.read_text().splitlines())
+    planned = project.runpytest_subprocess("--store", "store", "--plan", "-m", "severe")
+    assert planned.ret == pytest.ExitCode.USAGE_ERROR
+    planned.stderr.fnmatch_lines(
+        [f"ERROR: datasets/templated/traits/refusal/scenarios.jsonl:{line}: expected the fields*"]
+    )
+    run = project.runpytest_subprocess("--store", "store", "-m", "severe")
+    run.assert_outcomes(passed=1, errors=1)  # the other trait is measured all the same
+    run.stdout.fnmatch_lines(
+        [f"*BROKEN on model=severe trait=refusal: DatasetError: *scenarios.jsonl:{line}: expected*"]
+    )
+    assert "Traceback" not in run.stdout.str()
