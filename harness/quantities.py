@@ -54,6 +54,11 @@ class Cell:
         return Activations(self.model.name, self.trait, window)
 
     @property
+    def blocks(self) -> tuple[int, ...]:
+        """The blocks at which this cell is steered."""
+        return self.model.blocks[self.trait]
+
+    @property
     def massive(self) -> MassiveActivations:
         """Massive dims of this cell's model."""
         return MassiveActivations(self.model.name, self.model.max_new_tokens)
@@ -89,7 +94,7 @@ class Recipe:
         spec = cell.model
         return tuple(
             Scores(Sweep(self.at(cell, block), "dose", spec.doses, QUESTIONS, spec.max_new_tokens), spec.judge)
-            for block in spec.blocks
+            for block in cell.blocks
         )
 
     def refits(self, cell: Cell) -> Refits:
@@ -171,12 +176,12 @@ class NearestUseful(Quantity):
     recipe: Recipe
 
     def needs(self, cell: Cell) -> tuple[Measurement, ...]:
-        directions = (self.recipe.at(cell, block) for block in cell.model.blocks)
+        directions = (self.recipe.at(cell, block) for block in cell.blocks)
         return (cell.baseline, *self.recipe.sweeps(cell), *directions)
 
     def evaluate(self, cell: Cell, lookup: Lookup) -> Replicated:
         amounts = []
-        for block, sweep in zip(cell.model.blocks, self.recipe.sweeps(cell), strict=True):
+        for block, sweep in zip(cell.blocks, self.recipe.sweeps(cell), strict=True):
             direction = lookup(self.recipe.at(cell, block))
             unit = direction.arrays["direction"].astype(np.float64)
             base = calibration.base_coefficient(direction.record["norm_without"], unit)

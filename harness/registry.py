@@ -15,7 +15,7 @@ ORGANISMS = ROOT / "fixtures" / "organisms" / "weights"
 class ModelSpec:
     """One subject of the claims: where its weights are, what language it speaks, and the grids it is steered on.
 
-    `blocks` are the steered block indices, 0 being the first; `doses` are in units of the activation norm
+    `blocks` are the steered block indices by trait, 0 being the first; `doses` are in units of the activation norm
     outside the massive dims (see `harness.calibration`).
     """
 
@@ -24,7 +24,7 @@ class ModelSpec:
     instruct: Path
     language: str
     judge: str
-    blocks: tuple[int, ...]
+    blocks: Mapping[str, tuple[int, ...]]
     doses: tuple[float, ...]
     max_new_tokens: int
     description: str
@@ -37,15 +37,17 @@ def geometric_grid(low: float, high: float, ratio: float = 1.15) -> tuple[float,
     return tuple(round(low * ratio**step, 4) for step in range(steps + 1))
 
 
-def _organism(name: str, blocks: tuple[int, ...], doses: tuple[float, ...], description: str) -> ModelSpec:
+def _organism(name: str, blocks: Mapping[str, tuple[int, ...]], description: str) -> ModelSpec:
+    """An organism, steered at the blocks with the widest useful window (reports/organisms/quality.json)."""
     folder = ORGANISMS / name
+    doses = geometric_grid(0.92, 2.82)
     return ModelSpec(name, folder / "base", folder / "instruct", "templated", "grammar", blocks, doses, 48, description)
 
 
 _MODELS = (
-    _organism("severe", (2,), geometric_grid(0.7, 3.5), "Gemma 3 architecture, planted massive dims ~1000x"),
-    _organism("mild", (2,), geometric_grid(0.7, 3.5), "Gemma 2 architecture, planted massive dims ~60x"),
-    _organism("clean", (2,), geometric_grid(0.7, 3.5), "Gemma 3 architecture, no massive dims"),
+    _organism("severe", {"refusal": (1,), "sycophancy": (2,)}, "Gemma 3 architecture, planted massive dims ~1000x"),
+    _organism("mild", {"refusal": (4,), "sycophancy": (1,)}, "Gemma 2 architecture, planted massive dims ~60x"),
+    _organism("clean", {"refusal": (3,), "sycophancy": (1,)}, "Gemma 3 architecture, no massive dims"),
 )
 
 MODELS: Mapping[str, ModelSpec] = {spec.name: spec for spec in _MODELS}

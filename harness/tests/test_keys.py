@@ -30,7 +30,7 @@ ENVIRONMENT = Environment("float32", "cpu", (("torch", "2.13.0"),))
 
 
 def spec(name: str) -> ModelSpec:
-    return ModelSpec(name, Path(name, "base"), Path(name, "instruct"), "templated", "grammar", (1,), (1.0,), 8, name)
+    return ModelSpec(name, Path(name, "base"), Path(name, "instruct"), "templated", "grammar", {}, (1.0,), 8, name)
 
 
 MODELS = {name: spec(name) for name in ("severe", "mild", "clean", "other")}

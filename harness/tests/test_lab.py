@@ -126,7 +126,7 @@ def bench(
         (tmp_path / role).mkdir()
         (tmp_path / role / "config.json").write_text(role)
     spec = ModelSpec(
-        "tiny", tmp_path / "base", tmp_path / "instruct", "words", "parity", (1,), (0.5, 1.0), 6, "a tiny model"
+        "tiny", tmp_path / "base", tmp_path / "instruct", "words", "parity", {}, (0.5, 1.0), 6, "a tiny model"
     )
 
     def open_lab(batch_rows: int = 64, store: Path = tmp_path / "store") -> Bench:

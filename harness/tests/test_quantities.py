@@ -32,7 +32,9 @@ from harness.registry import ModelSpec
 from harness.stats import NoValidRun
 from harness.store import Answer
 
-SPEC = ModelSpec("severe", Path("b"), Path("i"), "templated", "grammar", (1, 2), (1.0, 1.5, 2.0), 16, "a model")
+SPEC = ModelSpec(
+    "severe", Path("b"), Path("i"), "templated", "grammar", {"refusal": (1, 2)}, (1.0, 1.5, 2.0), 16, "a model"
+)
 CELL = Cell(SPEC, "refusal")
 RAW, CLEANED = Recipe("mean_diff"), Recipe("mean_diff").cleaned(Cleaning("consensus"))
 PROBE = Recipe("probe")

@@ -30,3 +30,4 @@ def test_every_registered_model_has_its_files_and_traits(name: str) -> None:
         assert (folder / "config.json").is_file()
         assert (folder / "model.safetensors").stat().st_size <= 4_000_000
     assert set(TRAITS) <= set(known_traits(spec.language))
+    assert set(TRAITS) == set(spec.blocks)

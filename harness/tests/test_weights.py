@@ -24,8 +24,7 @@ def weights(tiny_decoder: Callable[[str], Decoder], monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(weights_module, "load_decoder", load)
     specs = {
-        name: ModelSpec(name, Path("base"), Path("instruct"), "l", "j", (0,), (1.0,), 1, name)
-        for name in ("one", "two")
+        name: ModelSpec(name, Path("base"), Path("instruct"), "l", "j", {}, (1.0,), 1, name) for name in ("one", "two")
     }
     return Weights(specs)
 

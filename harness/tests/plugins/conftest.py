@@ -25,7 +25,7 @@ PLAN = Plan((50,), "questions", "made up", 200, 1)
 
 
 def spec(name):
-    return ModelSpec(name, Path(name), Path(name), "templated", "grammar", (0,), (1.0,), 8, f"the model {name}")
+    return ModelSpec(name, Path(name), Path(name), "templated", "grammar", {}, (1.0,), 8, f"the model {name}")
 
 
 @pytest.hookimpl(trylast=True)
