@@ -127,21 +127,29 @@ class ResponseStatistics:
         }
 
 
-def response_statistics(
-    decoder: Decoder, prompts: Sequence[Sequence[int]], max_new_tokens: int, labels: Sequence[str]
-) -> ResponseStatistics:
-    """Statistics of the model's own greedy responses. Raises BadActivations as `window_means` does."""
+def add_responses(
+    decoder: Decoder,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    labels: Sequence[str],
+    statistics: ResponseStatistics,
+) -> None:
+    """Take the model's own greedy responses to one batch of prompts into `statistics`.
+
+    Raises BadActivations as `window_means` does; nothing is taken in when the batch fails.
+    """
     generated = greedy(decoder, prompts, max_new_tokens)
-    statistics = ResponseStatistics(decoder.depth, decoder.width)
+    taken: list[tuple[int, np.ndarray[Any, Any]]] = []
 
     def visit(block: int, stream: Tensor, mask: Tensor) -> None:
         for row, (values, response) in enumerate(zip(stream, mask, strict=True)):
             chosen = values[response].float().cpu().numpy()
             require_finite(chosen.sum(axis=0, keepdims=True), block, labels[row : row + 1])
-            statistics.add(block, chosen)
+            taken.append((block, chosen))
 
     response_activations(decoder, prompts, [row.ids for row in generated], visit)
-    return statistics
+    for block, chosen in taken:
+        statistics.add(block, chosen)
 
 
 def require_finite(values: Float[np.ndarray, "rows hidden"], block: int, labels: Sequence[str]) -> None:

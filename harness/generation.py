@@ -109,6 +109,11 @@ def _collect(columns: list[tuple[Tensor, Tensor]], rows: int, stops: frozenset[i
     return [Generated(tuple(ids), done) for ids, done in zip(responses, finished, strict=True)]
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; on a CPU torch says so in a plain RuntimeError's message."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
 def in_batches(
     lengths: Sequence[int],
     batch_rows: int,
@@ -127,8 +132,8 @@ def in_batches(
         batch = order[start : start + batch_rows]
         try:
             run(batch)
-        except (torch.OutOfMemoryError, MemoryError):
-            if len(batch) == 1:
+        except (RuntimeError, MemoryError) as error:
+            if len(batch) == 1 or not is_out_of_memory(error):
                 raise
             batch_rows = max(1, len(batch) // 2)
             if on_halved is not None:

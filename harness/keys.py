@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,14 +29,37 @@ from harness.measurements import (
 from harness.registry import ModelSpec
 from harness.store import key_of
 
-# Raise this by one whenever a change of the code changes what any measurement comes to.
-KEY_VERSION = 1
+HARNESS = Path(__file__).parent
+
+KEY_VERSION = 2  # of the description's own form; the code that measures is hashed itself
+READING = ("models", "generation", "capture", "making")
+FITTING = ("directions", "cleaning", "calibration", "massive", "resampling")
+STEERING = ("steering",)
+# The modules whose code makes each kind of answer, beside those of the answers it is made from.
+CODE: Mapping[type, tuple[str, ...]] = {
+    Activations: READING,
+    MassiveActivations: (*READING, "massive"),
+    Direction: FITTING,
+    Refits: FITTING,
+    Baseline: (*READING, *STEERING),
+    Sweep: (*READING, *STEERING),
+    Scores: ("making", "judging"),
+}
 LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn")
 
 
 def library_versions() -> dict[str, str]:
     """Installed versions of the libraries that compute answers."""
     return {name: version(name) for name in LIBRARIES}
+
+
+def code_hash(path: Path) -> str:
+    """sha256 of what a module does: its syntax tree without docstrings; comments and layout do not count."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -55,7 +80,8 @@ class Environment:
 class Keys:
     """Keys of measurements under one registry, environment and set of judges.
 
-    Files are hashed once a process: model folders (weights, configuration, tokenizer, template) and data files.
+    Files are hashed once a process: model folders (weights, configuration, tokenizer, template), data files, and the
+    code of the modules that make an answer.
     """
 
     def __init__(
@@ -64,11 +90,13 @@ class Keys:
         environment: Environment,
         judge_identity: Callable[[str], str],
         hash_of: Callable[[Path], str] = datasets.content_hash,
+        hash_of_code: Callable[[Path], str] = code_hash,
     ) -> None:
         self._models = models
         self._environment = environment
         self._judge_identity = judge_identity
         self._hash = functools.cache(hash_of)
+        self._code_hash = functools.cache(hash_of_code)
         self._described: dict[Measurement, dict[str, Any]] = {}
 
     def description(self, measurement: Measurement) -> dict[str, Any]:
@@ -93,12 +121,14 @@ class Keys:
         return key_of(self.description(measurement))
 
     def _sources(self, measurement: Measurement) -> dict[str, str]:
-        """Content hashes of the files that go in, those of required measurements included."""
+        """Hashes of the data and code that go in, those of required measurements included."""
         spec = self._models[model_of(measurement)]
         trait = trait_of(measurement)
         found: dict[str, str] = {}
         for needed in requires(measurement):
             found.update(self._sources(needed))
+        for module in CODE[type(measurement)]:
+            found[f"code of {module}"] = self._code_hash(HARNESS / f"{module}.py")
         match measurement:
             case Activations():
                 found["base model"] = self._hash(spec.base)

@@ -70,8 +70,8 @@ class Lab:
         return self._answers[measurement]
 
     def recall(self, measurement: Measurement) -> Answer | None:
-        """The answer if it is there already; nothing is made for it."""
-        return self._recall(measurement)
+        """The answer if it is there already; nothing is made for it, and nothing is raised."""
+        return self._recall(measurement) if self._settled(measurement) and measurement not in self._failures else None
 
     def plan(self, measurements: Sequence[Measurement]) -> Plan:
         """What `prepare` would do. Reads data files and the store, never loads a model."""
@@ -115,8 +115,10 @@ class Lab:
                     prompts = self._prompts(measurement.model)
                     decoder = self._weights.get(measurement.model, "instruct")
                     with self._progress.stage(f"{measurement.model}: find massive dims", len(prompts)) as advance:
-                        answer = making.massive_activations(decoder, prompts, measurement, advance)
-                    self.calls += 1
+                        answer, calls = making.massive_activations(
+                            decoder, prompts, measurement, self._batch_rows, advance, self._halved
+                        )
+                    self.calls += calls
                     self._keep(measurement, answer)
 
                 self._attempt([measurement], make)
@@ -140,7 +142,7 @@ class Lab:
 
     def _steer(self, wanted: Sequence[Measurement]) -> None:
         for (model, limit, positions), group in fused_groups(wanted).items():
-            ready = [measurement for measurement in group if self._requirement_met(measurement)]
+            ready = [measurement for measurement in group if self._can_be_steered(measurement)]
             if ready:
 
                 def make(
@@ -206,24 +208,38 @@ class Lab:
         """Free the weights of a model; its answers stay."""
         self._weights.release(model)
 
-    def _attempt(self, measurements: Sequence[Measurement], make: Callable[[], None]) -> None:
-        """Run `make`; an error is kept for every measurement it leaves without an answer."""
+    def _attempt(self, measurements: Sequence[Measurement], make: Callable[[], None]) -> bool:
+        """Run `make`; an error is kept for every measurement it leaves without an answer. Whether it went well."""
         try:
             make()
         except Exception as error:
             for measurement in measurements:
                 if measurement not in self._answers:
-                    self._failures[measurement] = error
+                    # Without its traceback, whose frames would keep the model's weights in memory.
+                    self._failures[measurement] = error.with_traceback(None)
+            return False
+        return True
 
-    def _requirement_met(self, measurement: Sweep | Baseline) -> bool:
-        """Whether a row group member can be steered; otherwise its direction's failure becomes its own."""
-        failure = self._failures.get(measurement.direction) if isinstance(measurement, Sweep) else None
-        if failure is not None:
-            self._failures[measurement] = failure
-        return failure is None
+    def _can_be_steered(self, measurement: Sweep | Baseline) -> bool:
+        """Whether a member of a fused group has its direction and questions; otherwise the failure is its own."""
+
+        def look() -> None:
+            if isinstance(measurement, Sweep):
+                self.answer(measurement.direction)
+            making.require_questions(self._trait(model_of(measurement), str(trait_of(measurement))), measurement)
+
+        return self._attempt([measurement], look)
 
     def _settled(self, measurement: Measurement) -> bool:
-        return measurement in self._failures or self._recall(measurement) is not None
+        if measurement not in self._failures:
+            there = False
+
+            def look() -> None:
+                nonlocal there
+                there = self._recall(measurement) is not None
+
+            return not self._attempt([measurement], look) or there
+        return True
 
     def _recall(self, measurement: Measurement) -> Answer | None:
         """The answer from memory or the store; a corrupted entry is reported and counts as missing."""

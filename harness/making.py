@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from harness import calibration, cleaning, directions, massive, stats
-from harness.capture import response_statistics, window_means
-from harness.datasets import Question, TraitData
+from harness.capture import ResponseStatistics, add_responses, window_means
+from harness.datasets import DatasetError, Question, TraitData
 from harness.generation import Generated, in_batches
 from harness.judging import Exchange, Judge
 from harness.measurements import Activations, Baseline, Direction, MassiveActivations, Refits, Sweep
@@ -58,14 +58,24 @@ def activations(
 
 
 def massive_activations(
-    decoder: Decoder, prompts: Sequence[str], measurement: MassiveActivations, advance: Advance
-) -> Answer:
-    """Statistics of the instruct model's own responses to the calibration prompts, and the dims they single out."""
-    labels = [f"calibration prompt {number}" for number in range(1, len(prompts) + 1)]
+    decoder: Decoder,
+    prompts: Sequence[str],
+    measurement: MassiveActivations,
+    batch_rows: int,
+    advance: Advance,
+    on_halved: Callable[[int], None],
+) -> tuple[Answer, int]:
+    """Statistics of the instruct model's own responses, and the dims they single out; also the generate calls."""
     rows = [decoder.encode_question(prompt) for prompt in prompts]
-    statistics = response_statistics(decoder, rows, measurement.max_new_tokens, labels)
+    statistics = ResponseStatistics(decoder.depth, decoder.width)
+
+    def run(batch: list[int]) -> None:
+        labels = [f"calibration prompt {row + 1}" for row in batch]
+        add_responses(decoder, [rows[row] for row in batch], measurement.max_new_tokens, labels, statistics)
+        advance(len(batch))
+
+    calls = in_batches([len(row) for row in rows], batch_rows, run, on_halved)
     arrays = statistics.arrays()
-    advance(len(prompts))
     top = massive.top_dims(arrays["mean"])
     severity = massive.severity(arrays["mean"])
     record = {
@@ -76,7 +86,7 @@ def massive_activations(
         "overall_severity": float(massive.overall_severity(arrays["mean"])),
         "tokens": statistics.tokens,
     }
-    return Answer(arrays, record)
+    return Answer(arrays, record), calls
 
 
 def cleaned_dims(measured: Answer, block: int, how: Any) -> tuple[int, ...]:
@@ -144,6 +154,15 @@ def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
     return Answer({"directions": found}, {"pairs": pairs})
 
 
+def require_questions(data: TraitData, measurement: Sweep | Baseline) -> None:
+    """Raise DatasetError when a trait has fewer questions than a sweep or baseline asks."""
+    if len(data.questions) < measurement.questions:
+        raise DatasetError(
+            f"{data.name}: {measurement.questions} steering questions are asked for, questions.jsonl has "
+            f"{len(data.questions)}; write more."
+        )
+
+
 def steering_rows(
     decoder: Decoder, questions: Sequence[Question], measurement: Sweep | Baseline, vector: Answer | None
 ) -> tuple[list[Row], dict[str, list[float]]]:
@@ -154,10 +173,13 @@ def steering_rows(
     unit, record = vector.arrays["direction"], vector.record
     norm, dims = record["norm_without"], record["massive_dims"]
     exact = unit.astype(np.float64)
-    coefficients = [
-        calibration.coefficient_for_dose(amount, exact, dims, norm) if measurement.scale == "dose" else amount
-        for amount in measurement.amounts
-    ]
+    base = calibration.base_coefficient(norm, exact)
+    to_coefficient = {
+        "dose": lambda amount: calibration.coefficient_for_dose(amount, exact, dims, norm),
+        "base": lambda amount: amount * base,
+        "coefficient": lambda amount: amount,
+    }
+    coefficients = [float(to_coefficient[measurement.scale](amount)) for amount in measurement.amounts]
     amounts = {
         "amounts": list(measurement.amounts),
         "coefficients": coefficients,

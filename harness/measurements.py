@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 CleaningKind = Literal["none", "top", "consensus", "per_block"]
 Positions = Literal["all", "response"]
-Scale = Literal["dose", "coefficient"]
+Scale = Literal["dose", "base", "coefficient"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,10 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Instruct model, steered along one direction, one run for each amount (doses or coefficients).
+    """Instruct model, steered along one direction, one run for each amount.
+
+    Amounts are doses, multiples of the corrected base coefficient (the activation norm without massive dims), or
+    coefficients; `harness.calibration` relates the three.
 
     Answer: record `responses`: per amount a list (per question) of {text, ids, finished};
     `amounts`, `coefficients`, `doses` (one number a run).

@@ -67,8 +67,11 @@ class Decoder:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
 
-def load_decoder(folder: Path | str, name: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Decoder:
-    """Load safetensors weights and the tokenizer beside them. Raises ModelError in one sentence."""
+def load_decoder(folder: Path | str, name: str, dtype: str = "float32", device: str = "cpu") -> Decoder:
+    """Load safetensors weights and the tokenizer beside them, in the number format and on the device named.
+
+    Raises ModelError in one sentence.
+    """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
@@ -82,7 +85,7 @@ def load_decoder(folder: Path | str, name: str, dtype: torch.dtype = torch.float
         # The fused kernel leaves out the soft-capping of attention logits that Gemma 2 was trained with.
         attention = "eager" if getattr(config, "attn_logit_softcapping", None) else "sdpa"
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, attn_implementation=attention
+            folder, dtype=getattr(torch, dtype), use_safetensors=True, attn_implementation=attention
         )
     except (OSError, ValueError) as error:
         raise ModelError(f"{name}: {folder} could not be loaded: {str(error).splitlines()[0]}") from error

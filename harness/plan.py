@@ -115,7 +115,8 @@ def make_plan(
     for measurement in missing:
         if isinstance(measurement, MassiveActivations):
             rows = prompts[measurement.model]
-            stages.append(Stage(measurement.model, "find massive dims", rows, rows * measurement.max_new_tokens, 1))
+            tokens = rows * measurement.max_new_tokens
+            stages.append(Stage(measurement.model, "find massive dims", rows, tokens, math.ceil(rows / batch_rows)))
     for (model, limit, _), fused in fused_groups(missing).items():
         rows = sum(rows_of(measurement) for measurement in fused)
         stages.append(Stage(model, "steer", rows, rows * limit, math.ceil(rows / batch_rows)))

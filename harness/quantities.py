@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from harness import calibration, stats
+from harness import stats
 from harness.cleaning import clean
 from harness.making import cleaned_dims
 from harness.measurements import (
@@ -23,15 +23,16 @@ from harness.measurements import (
     MassiveActivations,
     Measurement,
     Refits,
+    Scale,
     Scores,
     Sweep,
 )
 from harness.registry import ModelSpec
 from harness.stats import Replicated
 from harness.store import Answer
-from harness.useful import nearest_useful
 
 Lookup: TypeAlias = Callable[[Measurement], Answer]
+Grid: TypeAlias = Literal["doses", "around base"]
 
 WINDOW = 5  # response tokens, the published headline
 GATE = 70.0  # coherence, the published gate
@@ -40,6 +41,8 @@ RESAMPLES = 2_000  # of questions: cheap, nothing is generated again
 REFIT_RESAMPLES = 200  # of scenario pairs: every one refits the method at every block
 SEED = 20260129
 NOT_CLEANED = Cleaning()
+# From half to twice the corrected base coefficient, in six equal steps of its logarithm.
+AROUND_BASE = tuple(round(0.5 * 4 ** (step / 6), 4) for step in range(7))
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,12 @@ class Recipe:
         """The direction of one cell and block."""
         return Direction(cell.activations(self.window), cell.massive, self.method, block, self.cleaning)
 
-    def sweeps(self, cell: Cell) -> tuple[Scores, ...]:
-        """Judged sweeps over the cell's grid of blocks and doses, one for each block."""
-        spec = cell.model
+    def sweeps(self, cell: Cell, grid: Grid) -> tuple[Scores, ...]:
+        """Judged sweeps over the cell's blocks, one for each block."""
+        spec, amounts = cell.model, cell.model.doses if grid == "doses" else AROUND_BASE
+        scale: Scale = "dose" if grid == "doses" else "base"
         return tuple(
-            Scores(Sweep(self.at(cell, block), "dose", spec.doses, QUESTIONS, spec.max_new_tokens), spec.judge)
+            Scores(Sweep(self.at(cell, block), scale, amounts, QUESTIONS, spec.max_new_tokens), spec.judge)
             for block in cell.blocks
         )
 
@@ -152,42 +156,25 @@ class Ratio(Quantity):
 class BestDelta(Quantity):
     """Largest mean trait minus baseline among runs whose mean coherence reaches the gate, in trait points.
 
+    The runs are the model's own grid of doses, or coefficients from half to twice the corrected base coefficient.
     The run is chosen again inside every resample of the questions. Raises stats.NoValidRun when none passes.
     """
 
     recipe: Recipe
+    grid: Grid = "doses"
 
     def needs(self, cell: Cell) -> tuple[Measurement, ...]:
-        return (cell.baseline, *self.recipe.sweeps(cell))
+        return (cell.baseline, *self.recipe.sweeps(cell, self.grid))
 
     def evaluate(self, cell: Cell, lookup: Lookup) -> Replicated:
-        return stats.best_of_grid(*_scores(self.recipe, cell, lookup), _questions(cell), gate=GATE).delta
-
-
-@dataclass(frozen=True)
-class NearestUseful(Quantity):
-    """Nearest useful coefficient over the corrected base coefficient of its block; 1 where the base itself is useful.
-
-    Useful: Delta of 10 or more at the gate or above (`harness.useful`). The corrected base coefficient is the
-    activation norm without the massive dims: a unit direction with this coefficient is as long as the rest of the
-    residual stream. Raises stats.NoValidRun when no run is useful.
-    """
-
-    recipe: Recipe
-
-    def needs(self, cell: Cell) -> tuple[Measurement, ...]:
-        directions = (self.recipe.at(cell, block) for block in cell.blocks)
-        return (cell.baseline, *self.recipe.sweeps(cell), *directions)
-
-    def evaluate(self, cell: Cell, lookup: Lookup) -> Replicated:
-        amounts = []
-        for block, sweep in zip(cell.blocks, self.recipe.sweeps(cell), strict=True):
-            direction = lookup(self.recipe.at(cell, block))
-            unit = direction.arrays["direction"].astype(np.float64)
-            base = calibration.base_coefficient(direction.record["norm_without"], unit)
-            amounts += [coefficient / base for coefficient in lookup(sweep).record["coefficients"]]
-        found = nearest_useful(*_scores(self.recipe, cell, lookup), np.asarray(amounts), _questions(cell), gate=GATE)
-        return replace(found, unit="x base")
+        runs = [lookup(sweep) for sweep in self.recipe.sweeps(cell, self.grid)]
+        return stats.best_of_grid(
+            np.concatenate([run.arrays["trait"] for run in runs]).astype(np.float64),
+            np.concatenate([run.arrays["coherence"] for run in runs]).astype(np.float64),
+            lookup(cell.baseline).arrays["trait"][0].astype(np.float64),
+            stats.Plan((QUESTIONS,), "questions", cell.trait, RESAMPLES, SEED),
+            gate=GATE,
+        ).delta
 
 
 @dataclass(frozen=True)
@@ -206,21 +193,6 @@ class MeanCosine(Quantity):
         pairs = lookup(self.one.refits(cell)).record["pairs"]
         plan = stats.Plan((pairs,), "scenario pairs", cell.trait, REFIT_RESAMPLES, SEED)
         return Replicated(float(cosines[0]), cosines[1:], plan, "cosine", pairs)
-
-
-def _questions(cell: Cell) -> stats.Plan:
-    """How the cell's steering questions are resampled."""
-    return stats.Plan((QUESTIONS,), "questions", cell.trait, RESAMPLES, SEED)
-
-
-def _scores(recipe: Recipe, cell: Cell, lookup: Lookup) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Trait and coherence [runs, questions] over the cell's blocks and doses, and the baseline's trait [questions]."""
-    runs = [lookup(sweep) for sweep in recipe.sweeps(cell)]
-    return (
-        np.concatenate([run.arrays["trait"] for run in runs]).astype(np.float64),
-        np.concatenate([run.arrays["coherence"] for run in runs]).astype(np.float64),
-        lookup(cell.baseline).arrays["trait"][0].astype(np.float64),
-    )
 
 
 def _cleaned_refits(recipe: Recipe, cell: Cell, lookup: Lookup) -> np.ndarray:

@@ -46,7 +46,7 @@ def _organism(name: str, blocks: Mapping[str, tuple[int, ...]], description: str
 
 _MODELS = (
     _organism("severe", {"refusal": (1,), "sycophancy": (2,)}, "Gemma 3 architecture, planted massive dims ~1000x"),
-    _organism("mild", {"refusal": (4,), "sycophancy": (1,)}, "Gemma 2 architecture, planted massive dims ~60x"),
+    _organism("mild", {"refusal": (2,), "sycophancy": (1,)}, "Gemma 2 architecture, planted massive dims ~60x"),
     _organism("clean", {"refusal": (3,), "sycophancy": (1,)}, "Gemma 3 architecture, no massive dims"),
 )
 

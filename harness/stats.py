@@ -39,7 +39,6 @@ __all__ = [
     "mean_of",
     "paired_difference",
     "resample_indices",
-    "resampled_means",
     "stratified_indices",
 ]
 
@@ -67,7 +66,7 @@ def mean_of(
     if judged.sum() < 2:
         raise ValueError(f"{judged.sum()} of {len(scores)} {plan.sample} have a score: at least 2 must be judged.")
     _require_within(scores, bounds)
-    means = resampled_means(_counts_for(scores, plan), scores[None])[:, 0]
+    means = _means(_counts_for(scores, plan), scores[None])[:, 0]
     return Replicated(float(np.nanmean(scores)), means, plan, unit, int(judged.sum()), bounds)
 
 
@@ -142,14 +141,16 @@ def best_of_grid(
     min_judged: float | int = MIN_JUDGED,
     score_range: Bounds | None = SCORES,
 ) -> Best:
-    """The largest mean trait among runs whose mean coherence reaches `gate`, minus the mean baseline, in
+    """The largest mean gain in trait over the baseline among runs whose mean coherence reaches `gate`, in
     trait points.
 
-    NaN is a missing judgement and is left out; a run with fewer than `min_judged` of its units judged, in
-    trait and in coherence, is not valid. The run is chosen again in every resample, and its score is then
-    read in the next resample, which knows nothing of that choice: read where it was chosen, a maximum
-    flatters itself, and with many equally good runs such an interval misses the truth altogether. In
-    simulations of 60 to 120 all-or-nothing scores and 2 to 30 runs, tied or apart, this covers 95 to 100 %.
+    The gain of a run is paired: a question counts where both its response and its unsteered response are
+    judged, so that losing hard questions to gibberish is no gain. NaN is a missing judgement; a run with fewer
+    than `min_judged` of its units judged, in trait and in coherence, is not valid. The run is chosen again in
+    every resample, and its score is then read in the next resample, which knows nothing of that choice: read
+    where it was chosen, a maximum flatters itself, and with many equally good runs such an interval misses the
+    truth altogether. In simulations of 60 to 120 all-or-nothing scores and 2 to 30 runs, tied or apart, this
+    covers 95 to 100 %: it errs towards INCONCLUSIVE.
 
     Raises NoValidRun if no run of the data is valid, or none in over 5 % of the resamples; ValueError if the
     baseline is not judged often enough or a score is outside `score_range`.
@@ -164,16 +165,17 @@ def best_of_grid(
         )
     everything = np.ones((1, plan.sizes[0]))
     counts = _counts_for(baseline_trait, plan)
-    choice, mean_trait, valid = _choose(everything, trait, coherence, gate, min_judged)
+    gain = trait - baseline_trait
+    choice, mean_gain, valid = _choose(everything, gain, trait, coherence, gate, min_judged)
     run = int(choice[0])
     if run < 0:
-        reached = resampled_means(everything, coherence)[0]
+        reached = _means(everything, coherence)[0]
         best_seen = "none" if np.isnan(reached).all() else f"{np.nanmax(reached):.1f}"
         raise NoValidRun(
             f"None of {len(trait)} runs is valid at coherence {gate:g} or more (best seen: {best_seen}): "
             "this is no Delta of 0, so sweep other coefficients."
         )
-    choices, traits, _ = _choose(counts, trait, coherence, gate, min_judged)
+    choices, gains, _ = _choose(counts, gain, trait, coherence, gate, min_judged)
     without = int((choices < 0).sum())
     if without > MISSING_REPLICATES * plan.resamples:
         raise NoValidRun(
@@ -181,14 +183,12 @@ def best_of_grid(
             f"{without} of {plan.resamples} resamples have none, so sweep finer or ask more {plan.sample}."
         )
     runs = np.roll(choices, 1)
-    read = np.where(runs >= 0, traits[np.arange(plan.resamples), runs], np.nan)
-    baselines = resampled_means(counts, baseline_trait[None])[:, 0]
     delta = Replicated(
-        value=float(mean_trait[0, run] - np.nanmean(baseline_trait)),
-        replicates=read - baselines,
+        value=float(mean_gain[0, run]),
+        replicates=np.where(runs >= 0, gains[np.arange(plan.resamples), runs], np.nan),
         plan=plan,
         unit="trait points",
-        n=min(judged, int((~np.isnan(trait[run])).sum())),
+        n=int((~np.isnan(gain[run])).sum()),
         bounds=None if score_range is None else (score_range[0] - score_range[1], score_range[1] - score_range[0]),
         baseline=hashlib.sha256(baseline_trait.astype(np.float64).tobytes()).hexdigest()[:16],
     )
@@ -222,23 +222,22 @@ def best_valid_coefficient(
 
 
 def _choose(
-    counts: np.ndarray, trait: np.ndarray, coherence: np.ndarray, gate: float, min_judged: float
+    counts: np.ndarray, gain: np.ndarray, trait: np.ndarray, coherence: np.ndarray, gate: float, min_judged: float
 ) -> tuple[Int[np.ndarray, "resamples"], Float[np.ndarray, "resamples runs"], Bool[np.ndarray, "resamples runs"]]:
-    """Per resample: the valid run of largest mean trait (-1 if none), every run's mean trait, which are
-    valid.
+    """Per resample: the valid run of largest mean gain (-1 if none), every run's mean gain, which are valid.
 
     Whether enough is judged is asked of the data, not of a resample: it says whether a run was measured at
     all.
     """
-    mean_trait, mean_coherence = resampled_means(counts, trait), resampled_means(counts, coherence)
+    mean_gain, mean_coherence = _means(counts, gain), _means(counts, coherence)
     judged = np.minimum((~np.isnan(trait)).mean(axis=1), (~np.isnan(coherence)).mean(axis=1))
-    measured = (judged >= min_judged - ROUNDING) & np.isfinite(mean_trait)
+    measured = (judged >= min_judged - ROUNDING) & np.isfinite(mean_gain)
     valid = measured & (mean_coherence >= gate - ROUNDING)
-    choices = np.where(valid, mean_trait, -np.inf).argmax(axis=1)
-    return np.where(valid.any(axis=1), choices, -1), mean_trait, valid
+    choices = np.where(valid, mean_gain, -np.inf).argmax(axis=1)
+    return np.where(valid.any(axis=1), choices, -1), mean_gain, valid
 
 
-def resampled_means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def _means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Mean of the judged scores of every row of `scores` in every resample, (resamples, rows); NaN if none is
     judged."""
     judged = ~np.isnan(scores)

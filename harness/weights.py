@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from harness.keys import Environment
 from harness.models import Decoder, free_memory, load_decoder
 from harness.progress import Progress, Silent
 from harness.registry import ModelSpec
@@ -15,10 +16,12 @@ Role = Literal["base", "instruct"]
 class Weights:
     """Decoders in memory by model and role; `events` tells every load and release in order."""
 
-    def __init__(self, models: Mapping[str, ModelSpec], device: str = "cpu", progress: Progress | None = None) -> None:
+    def __init__(
+        self, models: Mapping[str, ModelSpec], environment: Environment, progress: Progress | None = None
+    ) -> None:
         self.events: list[str] = []  # "load severe base", "release severe"
         self._models = models
-        self._device = device
+        self._environment = environment
         self._progress: Progress = progress or Silent()
         self._decoders: dict[tuple[str, Role], Decoder] = {}
 
@@ -28,7 +31,9 @@ class Weights:
             spec = self._models[model]
             with self._progress.stage(f"{model}: load {role} weights", 1) as advance:
                 folder = spec.base if role == "base" else spec.instruct
-                self._decoders[model, role] = load_decoder(folder, f"{model} ({role})", device=self._device)
+                self._decoders[model, role] = load_decoder(
+                    folder, f"{model} ({role})", self._environment.dtype, self._environment.device
+                )
                 advance(1)
             self.events.append(f"load {model} {role}")
         return self._decoders[model, role]

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 
-from harness.capture import BadActivations, recorded_blocks, residual, response_statistics, window_means
+from harness import capture
+from harness.capture import (
+    BadActivations,
+    ResponseStatistics,
+    add_responses,
+    recorded_blocks,
+    residual,
+    window_means,
+)
 from harness.generation import greedy
 from harness.models import Decoder
 
@@ -46,11 +56,20 @@ def test_left_padding_never_changes_a_row(decoder: Decoder) -> None:
         np.testing.assert_allclose(batch[5][row], alone[5][0], rtol=1e-4, atol=1e-5)
 
 
-def test_means_are_accumulated_in_more_than_the_models_precision(decoder: Decoder) -> None:
+def test_means_are_accumulated_in_more_than_the_models_precision(
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # 2,048 + 1 in bfloat16 rounds to 2,048, so a bfloat16 sum would lose every small token.
-    stream = torch.tensor([[[2048.0], [1.0], [1.0], [2.0]]]).bfloat16()
-    assert stream.double().mean(dim=1).item() == 513.0
-    assert stream.mean(dim=1).item() != 513.0
+    stream = torch.tensor([2048.0, 1.0, 1.0, 2.0]).bfloat16()[None, :, None].expand(4, 4, decoder.width)
+    assert stream.mean(dim=1)[0, 0].item() != 513.0
+
+    def show(_decoder: Decoder, _prompts: object, _responses: object, visit: Callable[..., None]) -> None:
+        for block in range(decoder.depth):
+            visit(block, stream, torch.ones(4, 4, dtype=torch.bool))
+
+    monkeypatch.setattr(capture, "response_activations", show)
+    means, _ = window_means(decoder, PROMPTS, [4], LABELS)
+    assert (means[4] == 513.0).all()
 
 
 def test_hooks_are_removed_after_an_error_and_other_hooks_stay(decoder: Decoder) -> None:
@@ -80,7 +99,9 @@ def test_block_outputs_may_be_tensors_or_tuples() -> None:
 
 
 def test_statistics_cover_exactly_the_response_tokens(decoder: Decoder) -> None:
-    statistics = response_statistics(decoder, PROMPTS, 6, LABELS)
+    statistics = ResponseStatistics(decoder.depth, decoder.width)
+    add_responses(decoder, PROMPTS[:3], 6, LABELS, statistics)
+    add_responses(decoder, PROMPTS[3:], 6, LABELS[3:], statistics)
     responses = greedy(decoder, PROMPTS, 6)
     values = np.concatenate(
         [hidden_states_alone(decoder, p, r.ids) for p, r in zip(PROMPTS, responses, strict=True)], axis=1

@@ -61,6 +61,22 @@ def test_batches_run_longest_first_and_halve_when_memory_runs_out() -> None:
     assert halved == [2]
 
 
+def test_what_torch_raises_on_a_cpu_without_memory_halves_the_batch_too() -> None:
+    def run(batch: list[int]) -> None:
+        if len(batch) > 1:
+            torch.empty(10**15, device="cpu")
+
+    assert in_batches([1, 2], 2, run) == 2
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory() -> None:
+    def run(batch: list[int]) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        in_batches([1, 2], 2, run)
+
+
 def test_one_row_that_does_not_fit_is_an_error() -> None:
     def run(batch: list[int]) -> None:
         raise torch.OutOfMemoryError("planted")

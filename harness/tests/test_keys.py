@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from harness import datasets, keys
 from harness.keys import Environment, Keys
 from harness.measurements import (
+    KINDS,
     Activations,
     Cleaning,
     Direction,
@@ -21,6 +22,7 @@ from harness.measurements import (
     Refits,
     Scores,
     Sweep,
+    closure,
     trait_of,
 )
 from harness.registry import ModelSpec
@@ -43,7 +45,7 @@ def make_keys(changed: str = "", environment: Environment = ENVIRONMENT, judge: 
         text = path.as_posix()
         return f"{text}{' changed' if changed and text.endswith(changed) else ''}"
 
-    return Keys(MODELS, environment, lambda name: f"{name} {judge}", hash_of)
+    return Keys(MODELS, environment, lambda name: f"{name} {judge}", hash_of, hash_of)
 
 
 def variants(value: Any) -> list[Any]:
@@ -118,6 +120,30 @@ def test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others(m
     own = make_keys().key(measurement)
     for name in ("base", "instruct", "scenarios.jsonl", "questions.jsonl", "calibration.jsonl"):
         assert (make_keys(changed=name).key(measurement) != own) == (name in read(measurement)), name
+
+
+@settings(deadline=None, max_examples=50)
+@given(measurement=measurements)
+def test_changed_code_changes_the_keys_of_what_it_makes(measurement: Measurement) -> None:
+    own = make_keys().key(measurement)
+    made_by = {name for one in closure((measurement,)) for name in keys.CODE[type(one)]}
+    for name in {module for modules in keys.CODE.values() for module in modules}:
+        assert (make_keys(changed=f"{name}.py").key(measurement) != own) == (name in made_by), name
+
+
+def test_code_is_what_it_does_and_not_how_it_is_commented(tmp_path: Path) -> None:
+    def hashed(text: str) -> str:
+        (tmp_path / "module.py").write_text(text)
+        return keys.code_hash(tmp_path / "module.py")
+
+    plain = hashed("def f(x):\n    return x + 1\n")
+    assert hashed('"""A module."""\n\ndef f(x):\n    """Adds."""\n    return (x + 1)  # one\n') == plain
+    assert hashed("def f(x):\n    return x + 2\n") != plain
+
+
+def test_every_kind_of_measurement_has_its_code() -> None:
+    assert set(keys.CODE) == set(KINDS)
+    assert all((keys.HARNESS / f"{name}.py").is_file() for modules in keys.CODE.values() for name in modules)
 
 
 @settings(deadline=None, max_examples=50)

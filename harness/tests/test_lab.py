@@ -78,7 +78,7 @@ class TinyWeights(Weights):
     """Hands out one decoder in memory, and notes loads as the real one does."""
 
     def __init__(self, decoder: Decoder) -> None:
-        super().__init__({})
+        super().__init__({}, Environment("float32", "cpu", ()))
         self._decoder = decoder
 
     def get(self, model: str, role: str) -> Decoder:  # type: ignore[override]
@@ -196,10 +196,14 @@ def test_one_greedy_run_serves_every_window(bench: Callable[..., Bench]) -> None
 
 
 def test_scores_hold_missing_judgements_as_nan(bench: Callable[..., Bench]) -> None:
-    found = bench().lab.answer(scores())
-    assert found.arrays["trait"].shape == (2, 3)
+    lab = bench().lab
+    found = lab.answer(scores())
+    texts = [row["text"] for run in lab.answer(scores().of).record["responses"] for row in run]
+    opens_odd = np.array([bool(text) and int(text.split()[0][1:]) % 2 == 1 for text in texts]).reshape(2, 3)
+    assert opens_odd.any()
+    assert not opens_odd.all()
+    np.testing.assert_array_equal(np.isnan(found.arrays["coherence"]), ~opens_odd)
     assert np.isfinite(found.arrays["trait"]).all()
-    assert np.isnan(found.arrays["coherence"]).any() or (found.arrays["coherence"] == 90).all()
     assert found.record["doses"] == pytest.approx([0.5, 1.0])
 
 
@@ -265,6 +269,46 @@ def test_a_failure_is_raised_to_whoever_asks_and_stops_no_other(
         lab.answer(WANTED[2])
     for measurement in (WANTED[0], WANTED[1], WANTED[3], WANTED[4]):
         assert lab.answer(measurement).record
+
+
+def test_a_trait_with_bad_or_too_few_questions_breaks_only_its_own_cells(
+    bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    folder = tmp_path / "datasets" / "words" / "traits" / "sycophancy"
+    lab = bench().lab
+    few = Scores(Baseline("tiny", "sycophancy", 5, 5), "parity")
+    lab.prepare([*WANTED, few])
+    with pytest.raises(datasets.DatasetError, match=r"sycophancy: 5 steering questions are asked for.* has 3"):
+        lab.answer(few)
+    assert lab.answer(WANTED[2]).record
+    (folder / "questions.jsonl").write_text("{}\n")
+    lab = bench(store=tmp_path / "another store").lab
+    lab.prepare(WANTED)
+    with pytest.raises(datasets.DatasetError, match=r"questions\.jsonl:1"):
+        lab.answer(WANTED[2])
+    assert lab.answer(WANTED[0]).record
+    (folder / "questions.jsonl").unlink()
+    lab = bench(store=tmp_path / "a third store").lab
+    lab.prepare(WANTED)
+    with pytest.raises(datasets.DatasetError, match="does not exist"):
+        lab.answer(WANTED[2])
+    assert lab.recall(WANTED[2]) is None
+    assert lab.answer(WANTED[0]).record
+
+
+def test_a_failure_keeps_no_frame_of_the_model_alive(
+    bench: Callable[..., Bench], tiny_decoder: Callable[[str], Decoder]
+) -> None:
+    def poison(_module: object, _inputs: object, output: object) -> object:
+        return residual(output) * float("nan")
+
+    handle = tiny_decoder("gemma3").blocks[2].register_forward_hook(poison)
+    try:
+        lab = bench().lab
+        lab.prepare([activations()])
+    finally:
+        handle.remove()
+    assert lab._failures[activations()].__traceback__ is None
 
 
 def test_a_full_disk_is_said_once_and_loses_nothing_of_this_run(

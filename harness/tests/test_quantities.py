@@ -11,7 +11,6 @@ from harness.measurements import (
     Activations,
     Baseline,
     Cleaning,
-    Direction,
     MassiveActivations,
     Measurement,
     Refits,
@@ -24,7 +23,6 @@ from harness.quantities import (
     BestDelta,
     Cell,
     MeanCosine,
-    NearestUseful,
     Quantity,
     Recipe,
 )
@@ -38,7 +36,6 @@ SPEC = ModelSpec(
 CELL = Cell(SPEC, "refusal")
 RAW, CLEANED = Recipe("mean_diff"), Recipe("mean_diff").cleaned(Cleaning("consensus"))
 PROBE = Recipe("probe")
-NORM = 20.0
 
 
 class Answers:
@@ -55,19 +52,13 @@ class Answers:
         match measurement:
             case Scores(of=Baseline()):
                 return Answer({"trait": (10.0 + self.noise)[None].clip(0, 100)})
-            case Scores(of=Sweep(direction=direction, amounts=amounts)):
+            case Scores(of=Sweep(direction=direction, scale=scale)):
                 lost = self.penalty if direction.cleaning.kind != "none" else 0.0
-                gains = np.array([[20.0], [40.0], [80.0]]) + 5.0 * (direction.block == 2) - lost
-                trait = (10.0 + self.noise + gains).clip(0, 100)
-                coherence = np.repeat(np.array(self.coherence)[:, None], QUESTIONS, axis=1)
-                factor = 4.0 if direction.method == "mean_diff" and direction.cleaning.kind == "none" else 1.0
-                return Answer(
-                    {"trait": trait, "coherence": coherence},
-                    {"coefficients": [amount * NORM * factor for amount in amounts]},
-                )
-            case Direction():
-                unit = np.eye(6)[0].astype(np.float32)
-                return Answer({"direction": unit}, {"norm_without": NORM})
+                runs = 3 if scale == "dose" else 7
+                gains = np.array([20.0, 40.0, 80.0, 80.0, 80.0, 80.0, 80.0])[:runs, None]
+                trait = (10.0 + self.noise + gains + 5.0 * (direction.block == 2) - lost).clip(0, 100)
+                coherence = np.array([*self.coherence, 0.0, 0.0, 0.0, 0.0])[:runs, None]
+                return Answer({"trait": trait, "coherence": np.repeat(coherence, QUESTIONS, axis=1)})
             case MassiveActivations():
                 mean = np.tile(np.array([100.0, 50.0, 1.0, 1.0, 1.0, 1.0]), (4, 1))
                 return Answer({"mean": mean}, {"consensus": [0, 1], "top": [[0, 1]] * 4})
@@ -84,7 +75,7 @@ class Answers:
     "quantity",
     [
         BestDelta(RAW) - BestDelta(CLEANED),
-        NearestUseful(PROBE),
+        BestDelta(PROBE, "around base"),
         MeanCosine(CLEANED, PROBE) - MeanCosine(RAW, PROBE),
         BestDelta(RAW) / BestDelta(CLEANED),
     ],
@@ -116,11 +107,11 @@ def test_no_run_at_the_gate_is_no_delta_at_all() -> None:
         BestDelta(RAW).evaluate(CELL, Answers(coherence=(60.0, 50.0, 40.0)))
 
 
-def test_useful_coefficients_are_counted_in_norms_without_massive_dims() -> None:
-    estimate = NearestUseful(PROBE).evaluate(CELL, Answers()).estimate()
-    assert estimate.value == pytest.approx(1.0)  # useful from 1 x to 1.5 x the norm
-    assert estimate.unit == "x base"
-    assert NearestUseful(RAW).evaluate(CELL, Answers()).estimate().value == pytest.approx(4.0)
+def test_around_the_base_the_amounts_run_from_half_to_twice_whatever_the_grid_of_doses() -> None:
+    (one, _) = RAW.sweeps(CELL, "around base")
+    assert isinstance(one.of, Sweep)
+    assert one.of.scale == "base"
+    assert (one.of.amounts[0], one.of.amounts[3], one.of.amounts[-1]) == (0.5, 1.0, 2.0)
 
 
 def test_cosines_are_taken_block_by_block_after_cleaning_each_refit() -> None:
@@ -136,7 +127,7 @@ def test_cosines_are_taken_block_by_block_after_cleaning_each_refit() -> None:
 
 
 def test_recipes_name_windows_and_sweeps_over_the_models_grid() -> None:
-    sweeps = PROBE.over(20).sweeps(CELL)
+    sweeps = PROBE.over(20).sweeps(CELL, "doses")
     assert [sweep.of.direction.block for sweep in sweeps] == [1, 2]  # type: ignore[union-attr]
     assert {sweep.of.amounts for sweep in sweeps} == {(1.0, 1.5, 2.0)}  # type: ignore[union-attr]
     assert PROBE.over(20).refits(CELL).activations == Activations("severe", "refusal", 20)

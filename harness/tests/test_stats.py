@@ -232,6 +232,16 @@ def test_missing_judgements_never_count_as_0_in_a_grid():
     np.testing.assert_allclose(found.replicates[~np.isnan(found.replicates)], 70)
 
 
+def test_losing_the_questions_that_score_low_is_no_gain():
+    baseline = np.repeat([100.0, 0.0], [30, 90])  # a quarter shows the trait unsteered
+    trait, coherence = baseline[None].copy(), np.full((1, 120), 90.0)
+    trait[0, 97:] = np.nan  # steering has no effect but that 23 low answers turn to gibberish
+    found = best_valid_delta(trait, coherence, baseline, Plan((120,)))
+    assert found.value == 0
+    assert found.n == 97
+    np.testing.assert_array_equal(found.replicates, 0)
+
+
 @pytest.mark.parametrize("which", ["trait", "coherence"])
 def test_a_run_with_fewer_than_80_percent_judged_is_not_valid(which):
     trait, coherence = np.array([[20.0] * 50, [90.0] * 50]), np.full((2, 50), 90.0)

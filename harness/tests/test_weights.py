@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import weights as weights_module
+from harness.keys import Environment
 from harness.models import Decoder, wrap
 from harness.registry import ModelSpec
 from harness.weights import Weights
@@ -19,14 +20,15 @@ from harness.weights import Weights
 def weights(tiny_decoder: Callable[[str], Decoder], monkeypatch: pytest.MonkeyPatch) -> Weights:
     original = tiny_decoder("llama")
 
-    def load(folder: Path, name: str, device: str) -> Decoder:
+    def load(folder: Path, name: str, dtype: str, device: str) -> Decoder:
+        assert (dtype, device) == ("bfloat16", "cpu")
         return wrap(name, original.model, original.tokenizer)
 
     monkeypatch.setattr(weights_module, "load_decoder", load)
     specs = {
         name: ModelSpec(name, Path("base"), Path("instruct"), "l", "j", {}, (1.0,), 1, name) for name in ("one", "two")
     }
-    return Weights(specs)
+    return Weights(specs, Environment("bfloat16", "cpu", ()))
 
 
 def test_each_role_loads_once_on_first_need(weights: Weights) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from fixtures.vocabulary import known
 from fixtures.workers import scope_of
 
 Project = Callable[..., pytest.Pytester]
@@ -69,6 +70,7 @@ def test_markers_names_and_claims_select(project: Project, arguments: list[str],
         (["-m", "severe and flattery"], "*unknown marker 'flattery'; known:*"),
         (["--claim", "S55"], "*unknown claim S55; known here: G1, S5*"),
         (["--batch-rows", "0"], "*--batch-rows must be 1 or more*"),
+        (["--plan", "-n", "2"], "*--plan runs nothing, so it takes no workers*"),
     ],
 )
 def test_an_unknown_name_is_an_error_that_names_the_known_ones(
@@ -77,6 +79,19 @@ def test_an_unknown_name_is_an_error_that_names_the_known_ones(
     result = project(**TWO_CLAIMS).runpytest(*arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([message])
+
+
+def test_an_expectation_of_a_cell_that_does_not_exist_is_an_error(project: Project) -> None:
+    known = '@known("REFUTED", on="sevree", because="built so")\n        def test_first'
+    run = project(test_a=TWO_CLAIMS["test_a"].replace("def test_first", known))
+    result = run.runpytest()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*known(on='sevree') names no model or cell*"])
+
+
+def test_only_a_decided_verdict_can_be_known() -> None:
+    with pytest.raises(ValueError, match="only SUPPORTED and REFUTED can be known"):
+        known("REFUTD", on="severe", because="a slip")
 
 
 def test_nothing_selected_is_no_success(project: Project) -> None:

@@ -89,6 +89,18 @@ def test_after_ctrl_c_the_rows_decided_are_there_and_the_exit_code_is_2(project:
     result.stdout.fnmatch_lines(["*= ledger =*", "5 cells: 5 SUPPORTED*"])
 
 
+def test_interrupted_before_the_first_verdict_the_last_ledger_is_gone(project: Project) -> None:
+    run = project(test_a=CLAIMS["test_a"])
+    run.runpytest()
+    assert len(ledger(run)) == 5
+    conftest = run.path / "conftest.py"
+    conftest.write_text(
+        conftest.read_text().replace('self.events.append(f"prepare', 'raise KeyboardInterrupt(f"prepare')
+    )
+    assert run.runpytest_subprocess().ret == pytest.ExitCode.INTERRUPTED
+    assert len(ledger(run)) == 1
+
+
 def test_a_ledger_that_cannot_be_written_is_still_printed(project: Project) -> None:
     run = project(**CLAIMS)
     run.path.joinpath("blocked").write_text("a file where the folder should be")
