@@ -4,6 +4,7 @@ Mechanism: dims that nothing reads can be left in or taken out; what steers is t
 gives both versions the same amount of it.
 Published: +28.8 (top-1) against +24.8 (13 dims), gemma3, refusal, coherence >= 70.
 Refuted if top-1 steers worse by more than MARGIN.
+Control that flips it: none yet. It takes a model whose minor massive dims disturb steering when they are left in.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, known, top

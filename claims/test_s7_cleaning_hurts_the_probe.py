@@ -3,6 +3,7 @@
 Mechanism as published: the probe learns to use massive dims, so cleaning it removes learned signal.
 Published: +33.0 (probe) against +8.6 (13 dims zeroed), gemma3, refusal, coherence >= 70.
 Refuted if cleaning costs less than MARGIN.
+Control that flips it: none yet. It takes a model whose blocks read a massive dim that carries the trait.
 """
 
 from fixtures.vocabulary import PROBE, best, claim, consensus, known

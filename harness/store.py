@@ -125,6 +125,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp's own mode would hide the file from everybody else
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

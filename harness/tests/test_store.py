@@ -37,6 +37,10 @@ def test_what_is_put_is_got_back(store: Store) -> None:
     assert list(store.keys()) == [KEY]
 
 
+def test_others_may_read_what_is_written(store: Store) -> None:
+    assert [path.stat().st_mode & 0o777 for path in store.paths(KEY)] == [0o644, 0o644]
+
+
 def test_an_unknown_key_has_no_answer(store: Store) -> None:
     assert store.get(key_of("another")) is None
     assert key_of("another") not in store

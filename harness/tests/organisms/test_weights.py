@@ -7,8 +7,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fixtures.organisms import quality
 from fixtures.organisms.architecture import ORGANISMS, embedding, reading_gains, writing_gains
+from fixtures.organisms.behaviour import held_out_behaviour
+from fixtures.organisms.pair import open_pair
 from fixtures.organisms.tokenizer import chat_prompt
 from fixtures.organisms.train import WEIGHTS
 
@@ -76,8 +77,7 @@ def test_generation_is_greedy_and_stops_at_the_end_of_the_turn(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_held_out_questions_are_answered_as_ruled(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quality, "HELD_OUT", 40)
-    for sort, values in quality.behaviour(quality.open_pair(name, WEIGHTS)).items():
+def test_held_out_questions_are_answered_as_ruled(name: str) -> None:
+    for sort, values in held_out_behaviour(open_pair(name, WEIGHTS).instruct, 40).items():
         assert values["as ruled"] >= 90.0, (sort, values)
         assert values["coherence"] >= 90.0, (sort, values)
