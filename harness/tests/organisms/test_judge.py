@@ -1,11 +1,14 @@
 """The judge scores planted responses as a reader of the language would, and calls nothing zero that is missing."""
 
 import random
+import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fixtures.organisms import judge as judging
 from fixtures.organisms.judge import GrammarJudge
 from fixtures.organisms.language import GRAMMAR
 from fixtures.organisms.splits import QUESTION
@@ -117,6 +120,17 @@ def test_questions_outside_the_language_are_refused_by_name() -> None:
         judge("evil", LAMP, ANSWER)
 
 
-def test_identity_is_stable_and_names_the_judge() -> None:
+def test_identity_changes_with_the_code_of_the_judge_and_of_its_language(tmp_path: Path) -> None:
     assert GrammarJudge().identity == GrammarJudge().identity
     assert GrammarJudge().identity.startswith("grammar-judge:")
+    for module in judging.MODULES:
+        shutil.copy(Path(judging.__file__).with_name(f"{module}.py"), tmp_path)
+    own = judging._code_of(tmp_path)
+    assert GrammarJudge().identity == f"grammar-judge:{own}"
+    for module in judging.MODULES:
+        path = tmp_path / f"{module}.py"
+        text = path.read_text()
+        path.write_text(text + "\nCHANGED = True\n")
+        judging._code_of.cache_clear()
+        assert judging._code_of(tmp_path) != own, module
+        path.write_text(text)
