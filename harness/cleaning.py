@@ -22,6 +22,25 @@ def clean(direction: Float[np.ndarray, "hidden"], dims: Sequence[int]) -> Float[
 
 
 @checked
+def clean_all(directions: Float[np.ndarray, "rows hidden"], dims: Sequence[int]) -> Float[np.ndarray, "rows hidden"]:
+    """Every row cleaned as `clean` does it, at once; errors as there, naming the first row that has nothing left."""
+    if len(directions):
+        _zeroed(directions[0], dims)  # for its check of the dims
+    largest = np.abs(directions).max(axis=1, keepdims=True)
+    kept = directions.astype(np.float64) / np.where(largest > 0, largest, 1.0)
+    whole = np.linalg.norm(kept, axis=1)
+    kept[:, list(dims)] = 0.0
+    left = np.linalg.norm(kept, axis=1)
+    bad = np.flatnonzero(~(left > SMALLEST_SHARE * whole))  # NaN is bad, too
+    if len(bad):
+        raise DegenerateDirection(
+            f"Nothing is left of direction {bad[0]} of {len(directions)} outside {len(set(dims))} massive dims: "
+            "clean fewer dims, or use another direction."
+        )
+    return kept / left[:, None]
+
+
+@checked
 def share_outside(direction: Float[np.ndarray, "hidden"], dims: Sequence[int]) -> float:
     """The norm of the direction outside `dims` over its whole norm, from 0 to 1; errors as in `clean`, but 0
     is an answer."""

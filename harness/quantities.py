@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from harness import stats
-from harness.cleaning import clean
+from harness.cleaning import clean_all
 from harness.making import cleaned_dims
 from harness.measurements import (
     Activations,
@@ -200,5 +200,5 @@ def _cleaned_refits(recipe: Recipe, cell: Cell, lookup: Lookup) -> np.ndarray:
     vectors = lookup(recipe.refits(cell)).arrays["directions"].astype(np.float64)
     for block in range(vectors.shape[1]):
         dims = cleaned_dims(lookup(cell.massive), block, recipe.cleaning)
-        vectors[:, block] = [clean(vector, dims) for vector in vectors[:, block]]
+        vectors[:, block] = clean_all(vectors[:, block], dims)
     return vectors

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from jaxtyping import TypeCheckError
 
-from harness.cleaning import clean, outside, share_outside
+from harness.cleaning import clean, clean_all, outside, share_outside
 from harness.directions import DegenerateDirection
 from harness.massive import ranked_dims
 
@@ -124,3 +124,20 @@ def test_the_input_is_left_alone_and_a_wrong_shape_refused():
     np.testing.assert_array_equal(direction, np.ones(3))
     with pytest.raises(TypeCheckError):
         clean(np.ones((2, 3)), (0,))
+
+
+@examples
+@given(directions=arrays(np.float64, (3, HIDDEN), elements=entries), dims=dim_lists)
+def test_cleaning_all_at_once_is_cleaning_one_by_one(directions, dims):
+    for direction in directions:
+        assume_something_outside(direction, dims)
+    one_by_one = np.array([clean(direction, dims) for direction in directions])
+    np.testing.assert_allclose(clean_all(directions, dims), one_by_one, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("bad", [[1.0, 0, 0], [0.0, 0, 0], [np.nan, 1, 1]])
+def test_cleaning_all_at_once_names_the_row_that_has_nothing_left(bad):
+    with pytest.raises(DegenerateDirection, match="direction 1 of 2 outside 1 massive dims"):
+        clean_all(np.array([[1.0, 1, 1], bad]), (0,))
+    with pytest.raises(ValueError, match=r"Dims \[3\] do not exist"):
+        clean_all(np.ones((2, 3)), (3,))
