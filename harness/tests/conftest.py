@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from harness.models import Decoder, wrap
+from harness.tests.tiny_lab import bench  # noqa: F401  (a fixture)
 
 VOCABULARY = 97
 WIDTH = 32
