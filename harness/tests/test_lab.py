@@ -13,6 +13,7 @@ from harness.measurements import (
     Scores,
     Sweep,
 )
+from harness.steering import Row, steer
 from harness.tests.tiny_lab import MASSIVE, WANTED, Bench, activations, answers, same, scores
 
 
@@ -87,3 +88,23 @@ def test_a_changed_question_measures_again_what_depends_on_it_only(bench: Callab
     assert plan.missing
     assert {type(measurement) for measurement in plan.missing} == {Sweep, Baseline, Scores}
     assert all("sycophancy" not in repr(measurement) for measurement in plan.missing)
+
+
+def test_every_response_lands_in_its_own_sweep_amount_and_question(
+    bench: Callable[..., Bench], tiny_decoder: Callable[[str], Decoder]
+) -> None:
+    lab, decoder = bench().lab, tiny_decoder("llama")
+    lab.prepare(WANTED)
+    seen = set()
+    for wanted in WANTED[:3]:
+        sweep = wanted.of  # type: ignore[union-attr]
+        vector = lab.answer(sweep.direction).arrays["direction"]
+        record = lab.answer(sweep).record
+        questions = lab._trait("tiny", sweep.direction.activations.trait).questions
+        for coefficient, run in zip(record["coefficients"], record["responses"], strict=True):
+            for question, response in zip(questions, run, strict=True):
+                row = Row(tuple(decoder.encode_question(question.text)), vector, coefficient, 1)
+                alone = steer(decoder, [row], 5, batch_rows=1).responses[0]
+                assert response["ids"] == list(alone.ids)
+                seen.add(alone.ids)
+    assert len(seen) > 9  # the rows do differ, so that a response in the wrong place would show

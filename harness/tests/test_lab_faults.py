@@ -50,7 +50,7 @@ def test_a_failure_is_raised_to_whoever_asks_and_stops_no_other(
     bench: Callable[..., Bench], tiny_decoder: Callable[[str], Decoder]
 ) -> None:
     lab = bench().lab
-    decoder = tiny_decoder("gemma3")
+    decoder = tiny_decoder("llama")
     reading = {"trait": ""}
     original = lab._trait
 
@@ -108,7 +108,7 @@ def test_a_failure_keeps_no_frame_of_the_model_alive(
     def poison(_module: object, _inputs: object, output: object) -> object:
         return residual(output) * float("nan")
 
-    handle = tiny_decoder("gemma3").blocks[2].register_forward_hook(poison)
+    handle = tiny_decoder("llama").blocks[2].register_forward_hook(poison)
     try:
         lab = bench().lab
         lab.prepare([activations()])
@@ -143,7 +143,7 @@ def test_out_of_memory_halves_the_batch_and_says_so(
         if residual(output).shape[0] > 10:
             raise torch.OutOfMemoryError("planted")
 
-    handle = tiny_decoder("gemma3").blocks[0].register_forward_hook(too_large)
+    handle = tiny_decoder("llama").blocks[0].register_forward_hook(too_large)
     try:
         found = answers(small.lab)
     finally:

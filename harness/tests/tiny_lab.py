@@ -124,7 +124,7 @@ def bench(
     )
 
     def open_lab(batch_rows: int = 64, store: Path = tmp_path / "store") -> Bench:
-        weights, told = TinyWeights(tiny_decoder("gemma3")), Silent()
+        weights, told = TinyWeights(tiny_decoder("llama")), Silent()
         lab = Lab(
             {"tiny": spec}, Store(store), weights, {"parity": ParityJudge()}, Environment("float32", "cpu", ()),
             batch_rows=batch_rows, progress=told,
