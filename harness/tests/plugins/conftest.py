@@ -6,7 +6,13 @@ import textwrap
 from collections.abc import Callable
 
 # pytester forgets modules that a run inside this process imported first, and compiled ones cannot be imported twice.
+import numpy.fft  # noqa: F401
 import pytest
+import rich.progress  # noqa: F401
+import scipy.special
+import scipy.stats  # noqa: F401
+import sklearn.linear_model  # noqa: F401
+import torch  # noqa: F401
 
 PROJECT = '''
 from dataclasses import dataclass, replace
