@@ -6,6 +6,7 @@ pytest_plugins = [
     "fixtures.progress",
     "fixtures.models",
     "fixtures.verdicts",
+    "fixtures.outcomes",
     "fixtures.ledger",
     "pytester",
 ]

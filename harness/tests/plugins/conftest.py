@@ -25,7 +25,7 @@ from harness.resampling import Plan, Replicated
 from harness.stats import NoValidRun
 
 pytest_plugins = [
-    f"fixtures.{name}" for name in ("grid", "workers", "progress", "models", "verdicts", "ledger")
+    f"fixtures.{name}" for name in ("grid", "workers", "progress", "models", "verdicts", "outcomes", "ledger")
 ]
 PLAN = Plan((50,), "questions", "made up", 200, 1)
 

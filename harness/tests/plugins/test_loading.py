@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = [
-    f"fixtures.{name}" for name in ("grid", "workers", "progress", "models", "verdicts", "ledger")
+    f"fixtures.{name}" for name in ("grid", "workers", "progress", "models", "verdicts", "outcomes", "ledger")
 ]
 
 
