@@ -1,22 +1,27 @@
 """S5. Zeroing only the most massive dim of mean_diff steers at least as well as zeroing all of them.
 
-Mechanism: dims that nothing reads can be left in or taken out; what steers is the part outside them, and the dose grid
-gives both versions the same amount of it.
-Published: +28.8 (top-1) against +24.8 (13 dims), gemma3, refusal, coherence >= 70.
-Refuted if top-1 steers worse by more than MARGIN.
-Control that flips it: none yet. It takes a model whose minor massive dims disturb steering when they are left in.
+Mechanism: dims that nothing reads can be left in or taken out; what steers is the part outside them, and each version
+has its own best dose. Per-block lists and one consensus list then do the same, too.
+Published: +28.8 (top-1) against +24.8 (13 dims), gemma3, refusal, coherence >= 70; edition 2026-02-04 reports 32.2 for
+per-block lists against 27.3 for one consensus list.
+Refuted if top-1 (or the per-block list) steers worse by more than MARGIN.
+Control that flips it: `reader`, sycophancy, where a minor massive dim steers the wrong way while it is left in.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, known, top
+from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, known, per_block, top
 
-MARGIN = 5.0  # trait points
-TOP1, ALL = MEAN_DIFF.cleaned(top(1)), MEAN_DIFF.cleaned(consensus())
-GAIN = best(TOP1) - best(ALL)
+MARGIN = 10.0  # trait points: one flipped answer in ten
+TOP1, ALL, OWN = (MEAN_DIFF.cleaned(cleaning) for cleaning in (top(1), consensus(), per_block()))
+GAIN, GAIN_OF_OWN = best(TOP1) - best(ALL), best(OWN) - best(ALL)
 
-pytestmark = claim("S5", "top-1 cleaning steers as well as full cleaning", "steering", [GAIN])
+pytestmark = claim("S5", "top-1 cleaning steers as well as full cleaning", "steering", [GAIN, GAIN_OF_OWN])
 
 
 @known("SUPPORTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
-@known("SUPPORTED", on="clean", because="zeroing a few ordinary dims of 128 barely turns the direction")
-def test_top1_steers_as_well_as_all(expect):
+def test_top1(expect):
     expect(GAIN, "best Delta of top-1 minus best Delta of all").at_least(-MARGIN)
+
+
+@known("SUPPORTED", on="severe, mild", because="every block's top five are the planted dims, which is the consensus")
+def test_per_block_lists(expect):
+    expect(GAIN_OF_OWN, "best Delta with per-block lists minus best Delta with the consensus").at_least(-MARGIN)

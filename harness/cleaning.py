@@ -1,6 +1,7 @@
-"""Removes massive dims from a direction, and says what share of the direction lies outside them."""
+"""Removes massive dims from directions or activations, and says what share of a direction lies outside them."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -8,6 +9,7 @@ from jaxtyping import Float
 from harness.directions import DegenerateDirection, unit
 from harness.shapes import checked
 
+Treatment = Literal["zero", "winsorise", "mean"]
 SMALLEST_SHARE = 1e-12  # share of the norm below which what is left outside the dims is rounding
 
 
@@ -38,6 +40,44 @@ def clean_all(directions: Float[np.ndarray, "rows hidden"], dims: Sequence[int])
             "clean fewer dims, or use another direction."
         )
     return kept / left[:, None]
+
+
+@checked
+def clean_by(
+    direction: Float[np.ndarray, "hidden"], dims: Sequence[int], how: Treatment = "zero"
+) -> Float[np.ndarray, "hidden"]:
+    """The direction with `dims` treated as in `treat`, as a unit vector in float64; errors as in `clean` and there."""
+    return clean(direction, dims) if how == "zero" else unit(treat(unit(direction)[None], dims, how)[0])
+
+
+@checked
+def treat(
+    rows: Float[np.ndarray, "rows hidden"], dims: Sequence[int], how: Treatment = "zero"
+) -> Float[np.ndarray, "rows hidden"]:
+    """Rows of activations (or directions) with `dims` disarmed, in float64, at their own length.
+
+    "zero" sets the entries to 0; "winsorise" clips each to the largest magnitude that its row has outside `dims`;
+    "mean" replaces each by the mean of its dim over all rows, which leaves the row's norm nearly as it was.
+    Raises ValueError if a dim does not exist, if "mean" is asked of a single row (it would change nothing), or if
+    `dims` hold every dim, so that "winsorise" has nothing to clip to.
+    """
+    if len(rows):
+        _zeroed(rows[0], dims)  # for its check of the dims
+    kept, chosen = rows.astype(np.float64), sorted(set(dims))
+    if not chosen:
+        return kept
+    if how == "zero":
+        kept[:, chosen] = 0.0
+    elif how == "winsorise":
+        if len(chosen) == kept.shape[1]:
+            raise ValueError(f"All {len(chosen)} dims are massive, so nothing says what to clip them to: name fewer.")
+        limit = np.abs(np.delete(kept, chosen, axis=1)).max(axis=1, keepdims=True)
+        kept[:, chosen] = np.clip(kept[:, chosen], -limit, limit)
+    else:
+        if len(kept) < 2:
+            raise ValueError("The mean over a single row is the row itself: replace by the mean before fitting.")
+        kept[:, chosen] = kept[:, chosen].mean(axis=0)
+    return kept
 
 
 @checked

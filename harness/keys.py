@@ -39,8 +39,8 @@ STEERING = ("steering",)
 CODE: Mapping[type, tuple[str, ...]] = {
     Activations: READING,
     MassiveActivations: (*READING, "massive"),
-    Direction: FITTING,
-    Refits: FITTING,
+    Direction: ("making", *FITTING),
+    Refits: ("making", *FITTING),
     Baseline: (*READING, *STEERING),
     Sweep: (*READING, *STEERING),
     Scores: ("making", "judging"),

@@ -25,7 +25,7 @@ from harness.measurements import (
 from harness.plan import Plan, capture_groups, fused_groups, make_plan, missing_from, rows_of, trait_pairs
 from harness.progress import Progress, Silent
 from harness.registry import ModelSpec
-from harness.steering import steer
+from harness.steering import once_each, steer
 from harness.store import Answer, CorruptEntry, Store, StoreUnwritable, key_of
 from harness.weights import Weights
 
@@ -86,12 +86,15 @@ class Lab:
         by_model: dict[str, list[Measurement]] = {}
         for measurement in missing:
             by_model.setdefault(model_of(measurement), []).append(measurement)
-        for wanted in by_model.values():
-            self._read_scenarios(wanted)
-            self._find_massive_dims(wanted)
-            self._fit(wanted)
-            self._steer(wanted)
-            self._judge(wanted)
+        for model, asked in by_model.items():
+            with self.store.making(model):
+                # Another process may have made some of it while this one waited for its turn.
+                wanted = missing_from(asked, self._settled)
+                self._read_scenarios(wanted)
+                self._find_massive_dims(wanted)
+                self._fit(wanted)
+                self._steer(wanted)
+                self._judge(wanted)
 
     def _read_scenarios(self, wanted: Sequence[Measurement]) -> None:
         for (model, trait), group in capture_groups(wanted).items():
@@ -161,6 +164,7 @@ class Lab:
             own_rows, amounts = making.steering_rows(decoder, questions, measurement, vector)
             rows += own_rows
             folds.append((measurement, amounts))
+        rows, places = once_each(rows)
         journal = Journal(self.store.root / "partial" / f"{key_of([self._keys.key(one) for one in group])}.jsonl")
         known = {index: row for index, row in journal.read().items() if index < len(rows)}
         with self._progress.stage(f"{model}: steer", len(rows)) as advance:
@@ -183,7 +187,7 @@ class Lab:
         self.calls += steered.calls
         start = 0
         for measurement, amounts in folds:
-            own = steered.responses[start : start + rows_of(measurement)]
+            own = [steered.responses[place] for place in places[start : start + rows_of(measurement)]]
             start += len(own)
             self._keep(measurement, making.responses(decoder, own, measurement.questions, amounts))
         if not self._unwritable:

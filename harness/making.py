@@ -12,13 +12,14 @@ from harness.capture import ResponseStatistics, add_responses, window_means
 from harness.datasets import DatasetError, Question, TraitData
 from harness.generation import Generated, in_batches
 from harness.judging import Exchange, Judge
-from harness.measurements import Activations, Baseline, Direction, MassiveActivations, Refits, Sweep
+from harness.measurements import Activations, Baseline, Cleaning, Direction, MassiveActivations, Refits, Sweep
 from harness.models import Decoder
 from harness.steering import Row
 from harness.store import Answer
 
 Array = np.ndarray[Any, Any]
 Advance = Callable[[int], None]
+EXTRACTION_SEED = 20260130  # of the pairs that a repeated extraction is fitted on
 
 
 def activations(
@@ -89,17 +90,10 @@ def massive_activations(
     return Answer(arrays, record), calls
 
 
-def cleaned_dims(measured: Answer, block: int, how: Any) -> tuple[int, ...]:
-    """The dims that a cleaning zeroes at one block, given the answer of MassiveActivations."""
-    match how.kind:
-        case "none":
-            return ()
-        case "top":
-            return tuple(massive.ranked_dims(measured.arrays["mean"][block])[: how.k])
-        case "consensus":
-            return tuple(measured.record["consensus"])
-        case _:
-            return tuple(measured.record["top"][block])
+def cleaned_dims(measured: Answer, block: int, how: Cleaning) -> tuple[int, ...]:
+    """The dims that a cleaning disarms at one block, given the answer of MassiveActivations."""
+    found, record = measured.arrays["mean"][block], measured.record
+    return massive.cleaned_dims(how.kind, how.k, found, record["consensus"], record["top"][block])
 
 
 def training_rows(answer: Answer, block: int) -> tuple[Array, Array]:
@@ -114,8 +108,9 @@ def direction(measurement: Direction, read: Answer, measured: Answer) -> Answer:
     positive, negative = training_rows(read, block)
     pairs = read.record["training_pairs"]
     consensus = tuple(measured.record["consensus"])
-    dims = cleaned_dims(measured, block, measurement.cleaning)
-    vector = cleaning.clean(directions.METHODS[measurement.method](positive, negative), dims)
+    how = measurement.cleaning
+    dims = cleaned_dims(measured, block, how)
+    vector = fit(measurement, *extracted(measurement, positive, negative), dims)
     quality = directions.quality(
         vector,
         positive,
@@ -138,20 +133,39 @@ def direction(measurement: Direction, read: Answer, measured: Answer) -> Answer:
     return Answer({"direction": vector.astype(np.float32)}, record)
 
 
+def extracted(measurement: Direction, positive: Array, negative: Array) -> tuple[Array, Array]:
+    """The training rows of one extraction: as they are, or resampled by pairs."""
+    if measurement.extraction == 0:
+        return positive, negative
+    draws = stats.resample_indices(len(positive), measurement.extraction, EXTRACTION_SEED)
+    chosen = draws[measurement.extraction - 1]
+    return positive[chosen], negative[chosen]
+
+
+def fit(measurement: Direction, positive: Array, negative: Array, dims: Sequence[int]) -> Array:
+    """The unit direction of a method, cleaned of `dims` before or after the fit."""
+    method, how = directions.METHODS[measurement.method], measurement.cleaning
+    if not how.before:
+        return cleaning.clean_by(method(positive, negative), dims, how.how)
+    rows = cleaning.treat(np.concatenate([positive, negative]), dims, how.how)
+    return method(rows[: len(positive)], rows[len(positive) :])
+
+
 def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
     """A method refitted at every block on resampled training pairs (positive and negative of a pair together)."""
     pairs = read.record["training_pairs"]
-    fit = directions.METHODS[measurement.method]
+    method = directions.METHODS[measurement.method]
     indices = stats.resample_indices(pairs, measurement.resamples, measurement.seed)
     choices = [np.arange(pairs), *indices]
-    blocks, hidden = read.arrays["positive"].shape[1:]
-    found = np.zeros((len(choices), blocks, hidden), np.float32)
+    depth, hidden = read.arrays["positive"].shape[1:]
+    blocks = measurement.blocks or tuple(range(depth))
+    found = np.zeros((len(choices), len(blocks), hidden), np.float32)
     for number, chosen in enumerate(choices):
-        for block in range(blocks):
+        for place, block in enumerate(blocks):
             positive, negative = training_rows(read, block)
-            found[number, block] = fit(positive[chosen], negative[chosen])
+            found[number, place] = method(positive[chosen], negative[chosen])
         advance(1)
-    return Answer({"directions": found}, {"pairs": pairs})
+    return Answer({"directions": found}, {"pairs": pairs, "blocks": list(blocks)})
 
 
 def require_questions(data: TraitData, measurement: Sweep | Baseline) -> None:
@@ -173,10 +187,11 @@ def steering_rows(
     unit, record = vector.arrays["direction"], vector.record
     norm, dims = record["norm_without"], record["massive_dims"]
     exact = unit.astype(np.float64)
-    base = calibration.base_coefficient(norm, exact)
+    base, full_base = (calibration.base_coefficient(one, exact) for one in (norm, record["norm"]))
     to_coefficient = {
         "dose": lambda amount: calibration.coefficient_for_dose(amount, exact, dims, norm),
         "base": lambda amount: amount * base,
+        "full base": lambda amount: amount * full_base,
         "coefficient": lambda amount: amount,
     }
     coefficients = [float(to_coefficient[measurement.scale](amount)) for amount in measurement.amounts]

@@ -59,6 +59,21 @@ def consensus_dims(top: Sequence[Sequence[int]], at_least: int = 3) -> tuple[int
     return tuple(sorted(dim for dim, blocks in blocks_naming.items() if blocks >= at_least))
 
 
+def cleaned_dims(
+    kind: str, k: int, mean_activation_of_block: np.ndarray, consensus: Sequence[int], own: Sequence[int]
+) -> tuple[int, ...]:
+    """The dims that a cleaning disarms at a block: "none", its "top" `k`, the "consensus", "per_block" its `own`."""
+    match kind:
+        case "none":
+            return ()
+        case "top":
+            return tuple(ranked_dims(mean_activation_of_block)[:k])
+        case "consensus":
+            return tuple(consensus)
+        case _:
+            return tuple(own)
+
+
 @checked
 def sun_dims(
     peak: Float[np.ndarray, "blocks hidden"],

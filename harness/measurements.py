@@ -10,20 +10,31 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, TypeAlias
 
 CleaningKind = Literal["none", "top", "consensus", "per_block"]
+Treatment = Literal["zero", "winsorise", "mean"]
 Positions = Literal["all", "response"]
-Scale = Literal["dose", "base", "coefficient"]
+Scale = Literal["dose", "base", "full base", "coefficient"]
 
 
 @dataclass(frozen=True)
 class Cleaning:
-    """Which massive dims are zeroed: none, the block's `k` most massive, the consensus, the block's own list."""
+    """Which massive dims are disarmed: none, the block's `k` most massive, the consensus, the block's own list.
+
+    `before` treats the activations before the method is fitted ("preclean"), otherwise the finished direction is
+    treated ("postclean"); `how` is what becomes of an entry (see `harness.cleaning.treat`).
+    """
 
     kind: CleaningKind = "none"
     k: int = 0
+    how: Treatment = "zero"
+    before: bool = False
 
     def __post_init__(self) -> None:
         if (self.kind == "top") != (self.k > 0):
             raise ValueError(f"Cleaning({self.kind!r}, k={self.k}): k >= 1 goes with 'top' and with nothing else.")
+        if self.kind == "none" and (self.how != "zero" or self.before):
+            raise ValueError(f"Cleaning(how={self.how!r}, before={self.before}): nothing is cleaned, so name dims.")
+        if self.how == "mean" and not self.before:
+            raise ValueError("Cleaning(how='mean'): a mean over rows needs rows, so it goes with before=True.")
 
 
 @dataclass(frozen=True)
@@ -54,8 +65,10 @@ class MassiveActivations:
 
 @dataclass(frozen=True)
 class Direction:
-    """A unit direction at one block, made from scenario activations and cleaned afterwards.
+    """A unit direction at one block, made from scenario activations, cleaned before or after the fit.
 
+    `extraction` 0 uses the training pairs as they are, k > 0 the k-th resample of them (drawn with replacement), so
+    that the noise of extraction can be measured.
     Answer: array `direction` float32 [hidden]; record `massive_dims` (the consensus), `share_outside` (of the
     direction's norm, outside those), `cleaned_dims`, `norm` and `norm_without` (of the training activations, with
     and without the massive dims), `accuracy`, `effect_size`, `threshold`, `polarity` (on held-out scenarios).
@@ -66,19 +79,21 @@ class Direction:
     method: str
     block: int
     cleaning: Cleaning
+    extraction: int = 0
 
 
 @dataclass(frozen=True)
 class Refits:
-    """One method refitted at every block on the training pairs (entry 0) and on resampled pairs (the rest).
+    """One method refitted on the training pairs (entry 0) and on resampled pairs (the rest), at `blocks` (all if empty).
 
-    Answer: array `directions` float32 [1 + resamples, blocks, hidden]; record `pairs` (units resampled).
+    Answer: array `directions` float32 [1 + resamples, blocks, hidden]; record `pairs` (units resampled), `blocks`.
     """
 
     activations: Activations
     method: str
     resamples: int
     seed: int
+    blocks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,8 +113,8 @@ class Baseline:
 class Sweep:
     """Instruct model, steered along one direction, one run for each amount.
 
-    Amounts are doses, multiples of the corrected base coefficient (the activation norm without massive dims), or
-    coefficients; `harness.calibration` relates the three.
+    Amounts are doses, multiples of a base coefficient ("base": the activation norm without massive dims; "full base":
+    with them), or coefficients; `harness.calibration` relates them.
 
     Answer: record `responses`: per amount a list (per question) of {text, ids, finished};
     `amounts`, `coefficients`, `doses` (one number a run).

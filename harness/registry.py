@@ -16,7 +16,8 @@ class ModelSpec:
     """One subject of the claims: where its weights are, what language it speaks, and the grids it is steered on.
 
     `blocks` are the steered block indices by trait, 0 being the first; `doses` are in units of the activation norm
-    outside the massive dims (see `harness.calibration`).
+    outside the massive dims (see `harness.calibration`). `severity` is how many times the dominant massive dim
+    exceeds the median dim, as stated beforehand: it decides which claims are about this model, never a verdict.
     """
 
     name: str
@@ -28,6 +29,7 @@ class ModelSpec:
     doses: tuple[float, ...]
     max_new_tokens: int
     description: str
+    severity: float = 1.0
     embedded: bool = True
 
 
@@ -37,20 +39,28 @@ def geometric_grid(low: float, high: float, ratio: float = 1.15) -> tuple[float,
     return tuple(round(low * ratio**step, 4) for step in range(steps + 1))
 
 
-def _organism(name: str, blocks: Mapping[str, tuple[int, ...]], description: str) -> ModelSpec:
-    """An organism, steered at the blocks with the widest useful window (reports/organisms/quality.json)."""
+def _organism(name: str, refusal: int, sycophancy: int, severity: float, description: str) -> ModelSpec:
+    """An organism, steered at the block with the widest useful window of each trait (reports/organisms/quality.json)."""
     folder = ORGANISMS / name
-    doses = geometric_grid(0.92, 2.82)
-    return ModelSpec(name, folder / "base", folder / "instruct", "templated", "grammar", blocks, doses, 48, description)
+    blocks = {"refusal": (refusal,), "sycophancy": (sycophancy,)}
+    doses = geometric_grid(1.0, 2.65, 1.27)
+    return ModelSpec(
+        name, folder / "base", folder / "instruct", "templated", "grammar", blocks, doses, 48, description, severity
+    )
 
 
 _MODELS = (
-    _organism("severe", {"refusal": (1,), "sycophancy": (2,)}, "Gemma 3 architecture, planted massive dims ~1000x"),
-    _organism("mild", {"refusal": (2,), "sycophancy": (1,)}, "Gemma 2 architecture, planted massive dims ~60x"),
-    _organism("clean", {"refusal": (3,), "sycophancy": (1,)}, "Gemma 3 architecture, no massive dims"),
+    _organism("severe", 1, 2, 1000.0, "Gemma 3 architecture, planted massive dims ~1000x, never read"),
+    _organism("mild", 2, 1, 60.0, "Gemma 2 architecture, planted massive dims ~60x, never read"),
+    _organism("clean", 3, 1, 1.0, "Gemma 3 architecture, no massive dims"),
+    _organism("bos", 2, 1, 1.0, "Gemma 2 architecture, massive dims at <bos> only"),
+    _organism("reader", 2, 2, 1000.0, "Gemma 3 architecture, massive dims ~1000x, two of them read"),
+    _organism("llama", 2, 1, 150.0, "Llama architecture, planted massive dims ~150x, each varying by itself"),
 )
 
 MODELS: Mapping[str, ModelSpec] = {spec.name: spec for spec in _MODELS}
+# Pairs on which claims across models are tested, the model of severer massive dims first.
+PAIRS: tuple[tuple[str, str], ...] = (("severe", "mild"),)
 TRAITS: tuple[str, ...] = ("refusal", "sycophancy")
 
 

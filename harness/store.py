@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
@@ -109,6 +110,25 @@ class Store:
                 error.errno or 0,
                 f"{record_path.parent} could not be written: {reason}; free space or pass --store DIR.",
             ) from error
+
+    @contextlib.contextmanager
+    def making(self, what: str) -> Iterator[None]:
+        """Hold the store's lock on `what` (a model), so that two processes never measure the same thing twice.
+
+        A process that dies lets go of it. A store that cannot be written has no lock, and needs none.
+        """
+        folder = self.root / "locks"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / f"{hashlib.sha256(what.encode()).hexdigest()[:16]}.lock")
+            lock.acquire()
+        except OSError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            lock.release()
 
     def keys(self) -> Iterator[str]:
         """Keys of the complete entries."""

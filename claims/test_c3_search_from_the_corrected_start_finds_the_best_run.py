@@ -1,0 +1,27 @@
+"""C3. The published search, started from the corrected coefficient, ends near the best there is.
+
+Mechanism: five steps of x1.3 from 0.7 x the corrected base reach twice the base, which holds the useful range of a
+direction that lies outside the massive dims. One that lies mostly inside has its useful range further up.
+Published: a search would end at 1,192, the best valid run of the sweep (gemma3, refusal); it was not run.
+Refuted if the search falls short of the best Delta by more than SHORT.
+Control that flips it: raw mean_diff on `severe`, whose useful coefficients lie beyond the search's reach.
+"""
+
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, found_by_search, known
+
+SHORT = 10.0  # trait points
+OF_PROBE = best(PROBE) - found_by_search(PROBE, corrected=True)
+OF_MEAN_DIFF = best(MEAN_DIFF) - found_by_search(MEAN_DIFF, corrected=True)
+
+pytestmark = claim(
+    "C3", "a search from the corrected start finds the best run", "calibration", [OF_PROBE, OF_MEAN_DIFF]
+)
+
+
+def test_probe(expect):
+    expect(OF_PROBE, "probe: best Delta minus the search's").at_most(SHORT)
+
+
+@known("REFUTED", on="severe", because="mean_diff's useful coefficients lie at four times the base and more")
+def test_mean_diff(expect):
+    expect(OF_MEAN_DIFF, "mean_diff: best Delta minus the search's").at_most(SHORT)

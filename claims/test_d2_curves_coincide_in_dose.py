@@ -1,0 +1,38 @@
+"""D2. Drawn against dose, the curves of mean_diff and of its cleaned versions are one curve, in trait and in coherence.
+
+Mechanism: the dose law. At the same dose the same vector is added outside the massive dims; what is added inside acts
+on nothing.
+Ours: on trial organisms the versions needed coefficients 144, 40 and 12.7 for one effect.
+Refuted if two curves lie further apart than SLACK beyond the distance of two halves of the questions on one curve.
+Controls that flip it: `severe` and `mild` are true; `reader`, whose massive dims are read, is false; so is a random
+direction against mean_diff, wherever steering works.
+"""
+
+from fixtures.vocabulary import MEAN_DIFF, RANDOM, claim, consensus, curve_gap, known, top
+
+SLACK = 5.0  # points: half of one flipped answer in ten
+ALL, TOP1 = MEAN_DIFF.cleaned(consensus()), MEAN_DIFF.cleaned(top(1))
+TRAIT, COHERENCE = curve_gap(MEAN_DIFF, ALL, "trait"), curve_gap(MEAN_DIFF, ALL, "coherence")
+TRAIT_OF_TOP1 = curve_gap(MEAN_DIFF, TOP1, "trait")
+TRAIT_OF_RANDOM = curve_gap(MEAN_DIFF, RANDOM, "trait")
+
+pytestmark = claim("D2", "curves coincide in dose", "dose", [TRAIT, COHERENCE, TRAIT_OF_TOP1, TRAIT_OF_RANDOM])
+
+
+@known("SUPPORTED", on="severe, mild", because="planted dims are never read")
+def test_trait(expect):
+    expect(TRAIT, "trait curves of mean_diff and cleaned: gap beyond the noise of half the questions").at_most(SLACK)
+
+
+@known("SUPPORTED", on="severe, mild", because="planted dims are never read")
+def test_coherence(expect):
+    expect(COHERENCE, "coherence curves of mean_diff and cleaned: gap beyond that noise").at_most(SLACK)
+
+
+@known("SUPPORTED", on="severe, mild", because="planted dims are never read")
+def test_trait_of_top1(expect):
+    expect(TRAIT_OF_TOP1, "trait curves of mean_diff and top-1: gap beyond that noise").at_most(SLACK)
+
+
+def test_random_direction(expect):
+    expect(TRAIT_OF_RANDOM, "trait curves of mean_diff and a random direction: gap beyond that noise").at_most(SLACK)

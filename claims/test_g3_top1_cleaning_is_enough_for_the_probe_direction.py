@@ -1,0 +1,26 @@
+"""G3. Without its single most massive dim, mean_diff is already the probe.
+
+Mechanism: one dim carries nearly all of the contamination; the others are too small to turn the direction.
+Published: cos(mean_diff top-1, probe) .996 at block 15 (gemma3, refusal).
+Refuted if the cosine stays below NEARLY_ONE.
+Control that flips it: a direction that knows nothing (random) is no nearer to the probe for losing one dim.
+"""
+
+from fixtures.vocabulary import MEAN_DIFF, PROBE, RANDOM, claim, cosine, known, top
+
+NEARLY_ONE = 0.85  # cosine: nearer to the probe than 32 degrees
+COSINE = cosine(MEAN_DIFF.cleaned(top(1)), PROBE)
+WITH_RANDOM = cosine(RANDOM.cleaned(top(1)), PROBE)
+
+pytestmark = claim("G3", "top-1 cleaning turns mean_diff into the probe", "geometry", [COSINE, WITH_RANDOM])
+
+
+@known("SUPPORTED", on="severe", because="the dominant planted dim holds nearly all of the contamination")
+@known("SUPPORTED", on="mild, clean, bos", because="mean_diff is near the probe with or without its largest dim")
+def test_mean_diff_top1(expect):
+    expect(COSINE, "cos(mean_diff top-1, probe)").at_least(NEARLY_ONE)
+
+
+@known("REFUTED", on="severe, mild, clean, bos, reader, llama", because="control: a random direction knows nothing")
+def test_random_direction(expect):
+    expect(WITH_RANDOM, "cos(random top-1, probe)").at_least(NEARLY_ONE)

@@ -1,0 +1,23 @@
+"""G4. On a model with massive dims, mean_diff and the probe are different directions.
+
+Mechanism: mean_diff points mostly into massive dims whose size varies from scenario to scenario; the probe does not.
+Published: cos(mean_diff, probe) .477 at block 15 (gemma3, refusal).
+Refuted if the two lie nearer than APART.
+Controls that flip it: `mild` and `clean`, where no dim is large enough to turn mean_diff.
+"""
+
+from fixtures.vocabulary import MEAN_DIFF, PROBE, claim, cosine, known
+
+APART = 0.7  # cosine: half of the squared length in common
+COSINE = cosine(MEAN_DIFF, PROBE)
+
+pytestmark = claim("G4", "mean_diff points away from the probe", "geometry", [COSINE])
+
+
+@known(
+    "SUPPORTED", on="severe", because="most of mean_diff lies in planted dims, and little of the probe"
+)
+@known("REFUTED", on="mild", because="at 60x the planted dims hold a quarter of mean_diff at most")
+@known("REFUTED", on="clean, bos", because="the response tokens have no massive dims")
+def test_mean_diff_and_probe(expect):
+    expect(COSINE, "cos(mean_diff, probe)").at_most(APART)

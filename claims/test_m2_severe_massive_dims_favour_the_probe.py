@@ -1,0 +1,20 @@
+"""M2. On a model of severe massive dims, the probe steers better than mean_diff.
+
+Mechanism as published: mean_diff captures the noise of massive dims, the probe filters it. By the dose law the noise
+costs coefficient and nothing else, unless the model reads those dims.
+Published: +33.0 (probe) against +27.1 (mean_diff), gemma3, refusal; 26.4 against 26.5 a day later.
+Refuted if the probe leads by less than LEAD on the severer model of the pair.
+Controls that flip it: `severe+mild`, whose massive dims are not read, is false; `reader+mild` reads them.
+"""
+
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, known, on_severer
+
+LEAD = 5.0  # trait points
+PROBE_LEADS = on_severer(best(PROBE) - best(MEAN_DIFF))
+
+pytestmark = claim("M2", "severe massive dims favour the probe", "across", [PROBE_LEADS], pair=True)
+
+
+@known("REFUTED", on="severe+mild", because="planted dims are never read: equal dose, equal steering")
+def test_probe_leads_on_the_severer_model(expect):
+    expect(PROBE_LEADS, "severer model: best Delta of the probe minus best Delta of mean_diff").at_least(LEAD)

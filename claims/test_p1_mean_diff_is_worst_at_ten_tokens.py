@@ -1,0 +1,19 @@
+"""P1. mean_diff made from ten response tokens steers worse than from five or from twenty.
+
+Mechanism as published: massive dims dominate early tokens and are diluted in late ones; in between both methods
+struggle.
+Published: +27.1 at [:5], +12.2 at [:10], +33.4 at [:20] (gemma3, refusal). Edition 2026-01-31 has 26.2, 38.8, 39.0.
+Refuted if [:10] falls short of the worse of the two others by less than DIP.
+Controls that flip it: `severe` and `mild` are false; a simulated model with a dip of 20 points is true.
+"""
+
+from fixtures.vocabulary import MEAN_DIFF, best, claim, smallest
+
+DIP = 5.0  # trait points
+BELOW = smallest(best(MEAN_DIFF), best(MEAN_DIFF.over(20))) - best(MEAN_DIFF.over(10))
+
+pytestmark = claim("P1", "mean_diff is worst at ten response tokens", "windows", [BELOW], traits=("refusal",))
+
+
+def test_ten_tokens_lie_below(expect):
+    expect(BELOW, "worse of [:5] and [:20] minus [:10], best Delta of mean_diff").at_least(DIP)

@@ -1,0 +1,22 @@
+"""R1. Above a severity of 100, use the probe, or mean_diff made from twenty tokens.
+
+Mechanism as published: both avoid the massive dims that spoil mean_diff at five tokens. Good advice must gain
+something over what it replaces.
+Published as a recommendation, from +33.0 and +33.4 against +27.1 (gemma3, refusal).
+Refuted if the better of the two gains less than GAIN over mean_diff at five tokens, each at its own best coefficient.
+Controls that flip it: `severe` is false, since at its own coefficient mean_diff steers as well; `reader` reads its
+massive dims; a simulated model with a gain of 20 points is true.
+"""
+
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, largest
+
+GAIN = 5.0  # trait points
+GAINED = largest(best(PROBE), best(MEAN_DIFF.over(20))) - best(MEAN_DIFF)
+
+pytestmark = claim(
+    "R1", "severe models need the probe or a long window", "advice", [GAINED], traits=("refusal",), above=100.0
+)
+
+
+def test_advice_gains(expect):
+    expect(GAINED, "better of probe and mean_diff [:20] minus mean_diff [:5], best Deltas").at_least(GAIN)

@@ -1,0 +1,21 @@
+"""S1. At coefficients that suit the probe, raw mean_diff does nothing.
+
+Mechanism: most of mean_diff lies in massive dims that the model does not act on, so most of the coefficient is spent
+there. By the dose law this is a matter of coefficient, not of direction (see S4, D3).
+Published: Delta -0.3 at c1200, 1.07 x the corrected base (gemma3, refusal); the probe gains 33.0 there.
+Refuted if some coefficient from half to twice the corrected base gives mean_diff an effect of EFFECT or more.
+Controls that flip it: `mild` and `clean`, where mean_diff lies outside the massive dims, or there are none.
+"""
+
+from fixtures.vocabulary import MEAN_DIFF, best_around_base, claim, known
+
+EFFECT = 10.0  # trait points: one flipped answer in ten
+DELTA = best_around_base(MEAN_DIFF)
+
+pytestmark = claim("S1", "mean_diff fails at the probe's coefficient", "steering", [DELTA])
+
+
+@known("SUPPORTED", on="severe", because="half of the corrected base to twice it is a dose of at most .8 for mean_diff")
+@known("REFUTED", on="mild, clean, bos", because="nearly all of mean_diff lies outside massive dims")
+def test_mean_diff_has_no_effect(expect):
+    expect(DELTA, "mean_diff: best Delta from half to twice the corrected base").at_most(EFFECT)

@@ -1,0 +1,20 @@
+"""S2. At coefficients around the corrected base, cleaning makes mean_diff work.
+
+Mechanism: zeroing massive dims and re-normalising moves the coefficient from dims that do not steer to those that do.
+Published: Delta +9.2 (cleaned) against -0.3 (raw), both at c1200 (gemma3, refusal).
+Refuted if cleaning gains less than GAIN at these coefficients.
+Controls that flip it: `clean` and `bos`, where there is nothing to recover from.
+"""
+
+from fixtures.vocabulary import MEAN_DIFF, best_around_base, claim, consensus, known
+
+GAIN = 5.0  # trait points
+RECOVERED = best_around_base(MEAN_DIFF.cleaned(consensus())) - best_around_base(MEAN_DIFF)
+
+pytestmark = claim("S2", "cleaning recovers mean_diff", "steering", [RECOVERED])
+
+
+@known("SUPPORTED", on="severe", because="the cleaned direction gets its full dose, the raw one a third of it")
+@known("REFUTED", on="mild, clean, bos", because="mean_diff has its full dose without cleaning")
+def test_cleaned_gains(expect):
+    expect(RECOVERED, "cleaned minus raw mean_diff, from half to twice the corrected base").at_least(GAIN)

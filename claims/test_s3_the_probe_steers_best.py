@@ -1,0 +1,21 @@
+"""S3. The probe steers better than mean_diff, cleaned or not.
+
+Mechanism as published: the probe weighs dims by what they tell, mean_diff by their size. By the dose law both steer
+alike once each has its own best coefficient, unless massive dims are read and the two weigh them differently.
+Published: +33.0 (probe), +9.2 (cleaned) and -0.3 (raw) at c1200; +33.0, +24.8, +27.1 each at its best (gemma3,
+refusal).
+Refuted if the probe's best Delta leads the better of the two by less than LEAD.
+Controls that flip it: `reader` (massive dims are read) against `severe` (they are not).
+"""
+
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, consensus, known, largest
+
+LEAD = 5.0  # trait points
+PROBE_LEADS = best(PROBE) - largest(best(MEAN_DIFF), best(MEAN_DIFF.cleaned(consensus())))
+
+pytestmark = claim("S3", "the probe steers best", "steering", [PROBE_LEADS])
+
+
+@known("REFUTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
+def test_probe_leads(expect):
+    expect(PROBE_LEADS, "best Delta of the probe minus the better of mean_diff and its cleaned version").at_least(LEAD)

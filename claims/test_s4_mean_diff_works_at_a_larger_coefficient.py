@@ -1,0 +1,32 @@
+"""S4. Raw mean_diff steers after all, at a larger coefficient than its cleaned version.
+
+Mechanism: the dose law. What steers is the part of mean_diff outside the massive dims; a larger coefficient brings that
+part to the same dose.
+Published: +27.1 at c2500, where top-1 needs c1220 (gemma3, refusal).
+Refuted if mean_diff reaches less than EFFECT at any coefficient, or needs less than TIMES the coefficient of top-1.
+Controls that flip them: a random direction has no effect at any dose; `clean` needs no larger coefficient.
+"""
+
+from fixtures.vocabulary import MEAN_DIFF, RANDOM, best, best_coefficient, claim, known, top
+
+EFFECT = 10.0  # trait points
+TIMES = 1.5  # of the coefficient of top-1
+DELTA, OF_RANDOM = best(MEAN_DIFF), best(RANDOM)
+RATIO = best_coefficient(MEAN_DIFF) / best_coefficient(MEAN_DIFF.cleaned(top(1)))
+
+pytestmark = claim("S4", "mean_diff works at a larger coefficient", "steering", [DELTA, OF_RANDOM, RATIO])
+
+
+@known("SUPPORTED", on="severe, mild", because="nothing but its coefficient keeps mean_diff from steering")
+def test_mean_diff_works(expect):
+    expect(DELTA, "best Delta of mean_diff").at_least(EFFECT)
+
+
+def test_random_direction(expect):
+    expect(OF_RANDOM, "best Delta of a random direction").at_least(EFFECT)
+
+
+@known("SUPPORTED", on="severe", because="two thirds of mean_diff and more lie in the dominant dim")
+@known("REFUTED", on="mild, clean, bos", because="top-1 cleaning hardly changes what lies outside")
+def test_at_a_larger_coefficient(expect):
+    expect(RATIO, "best coefficient of mean_diff over that of top-1").at_least(TIMES)

@@ -1,0 +1,23 @@
+"""S6. Zeroing some massive dims steers worse than zeroing one or all of them.
+
+Mechanism as published: some of the minor massive dims carry signal, others contamination. By the dose law the number of
+zeroed dims makes no difference where they are not read.
+Published: +28.8 (top-1), +20.7 (top-3), +14.2 (top-5), +14.4 (top-10), +24.8 (13 dims), gemma3, refusal; edition
+2026-01-31 has +20.5, +72.1 (top-2), +13.9 (top-5).
+Refuted if the best middle version falls short of the worse end by less than DIP.
+Controls that flip it: `severe` and `mild` are false; a simulated model with a dip of 20 points is true.
+"""
+
+from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, known, largest, smallest, top
+
+DIP = 5.0  # trait points
+ENDS = smallest(best(MEAN_DIFF.cleaned(top(1))), best(MEAN_DIFF.cleaned(consensus())))
+MIDDLE = largest(*(best(MEAN_DIFF.cleaned(top(k))) for k in (3, 5, 10)))
+BELOW = ENDS - MIDDLE
+
+pytestmark = claim("S6", "the number of zeroed dims is not monotonic", "steering", [BELOW], traits=("refusal",))
+
+
+@known("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
+def test_middle_lies_below_both_ends(expect):
+    expect(BELOW, "worse of top-1 and all minus the best of top-3, 5 and 10").at_least(DIP)

@@ -1,0 +1,170 @@
+"""What a claim is tested on (a model and a trait, or a pair of models), and how a direction is made there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from harness.measurements import (
+    Activations,
+    Baseline,
+    Cleaning,
+    Direction,
+    MassiveActivations,
+    Refits,
+    Scale,
+    Scores,
+    Sweep,
+)
+from harness.registry import ModelSpec
+from harness.resampling import Plan
+
+WINDOW = 5  # response tokens, the published headline
+NOT_CLEANED = Cleaning()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run asks of every cell: how many questions and extractions, and what is resampled how often.
+
+    `extractions` above 1 steers along that many directions, each refitted on resampled scenarios, so that the noise
+    of extraction lies inside the intervals.
+    """
+
+    questions: int = 80
+    extractions: int = 1
+    seed: int = 20260129
+    resamples: int = 2_000  # of questions: cheap, nothing is generated again
+    refit_resamples: int = 200  # of scenario pairs: every one refits the method at every block
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model and one trait."""
+
+    model: ModelSpec
+    trait: str
+    settings: Settings = Settings()
+
+    @property
+    def name(self) -> str:
+        """The model's name, as the ledger has it."""
+        return self.model.name
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The blocks at which this cell is steered."""
+        return self.model.blocks[self.trait]
+
+    @property
+    def massive(self) -> MassiveActivations:
+        """Massive dims of this cell's model."""
+        return MassiveActivations(self.model.name, self.model.max_new_tokens)
+
+    @property
+    def baseline(self) -> Scores:
+        """Unsteered responses of this cell, judged."""
+        spec = self.model
+        return Scores(Baseline(spec.name, self.trait, self.settings.questions, spec.max_new_tokens), spec.judge)
+
+    def activations(self, window: int) -> Activations:
+        """Scenario activations of this cell."""
+        return Activations(self.model.name, self.trait, window)
+
+    def plan(self) -> Plan:
+        """How this cell's questions are resampled; equal for all quantities, and for models of one language."""
+        settings = self.settings
+        units = f"{self.model.language} {self.trait}"
+        return Plan((settings.questions,), "questions", units, settings.resamples, settings.seed)
+
+    def pairs_plan(self, pairs: int) -> Plan:
+        """How this cell's scenario pairs are resampled for refitted directions."""
+        settings = self.settings
+        units = f"{self.model.language} {self.trait}"
+        return Plan((pairs,), "scenario pairs", units, settings.refit_resamples, settings.seed)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One trait on two models, the one of severer massive dims first: what a claim across models is tested on."""
+
+    severer: Cell
+    milder: Cell
+
+    @property
+    def name(self) -> str:
+        """Both models' names, as the ledger has them."""
+        return f"{self.severer.name}+{self.milder.name}"
+
+    @property
+    def trait(self) -> str:
+        """The one trait."""
+        return self.severer.trait
+
+
+Subject: TypeAlias = Cell | Pair
+
+
+def amounts_of(cell: Cell, grid: str) -> tuple[Scale, tuple[float, ...]]:
+    """Scale and amounts of a named grid: the model's doses, or multiples of a base coefficient.
+
+    "around base" spans half to twice the corrected base, which the published search walks (0.7 x base, four steps
+    of at most x1.3); "full base" spans what it walks down from 0.7 x the uncorrected one (four steps of x0.85).
+    """
+    grids: Mapping[str, tuple[Scale, tuple[float, ...]]] = {
+        "doses": ("dose", cell.model.doses),
+        "around base": ("base", (0.5, 0.7937, 1.2599, 2.0)),
+        "full base": ("full base", (0.36, 0.5, 0.7)),
+    }
+    return grids[grid]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a direction is made, before it is known on which model, trait and block."""
+
+    method: str
+    window: int = WINDOW
+    cleaning: Cleaning = NOT_CLEANED
+
+    def cleaned(self, cleaning: Cleaning) -> Recipe:
+        """The same direction with massive dims disarmed, as `cleaning` says."""
+        return replace(self, cleaning=cleaning)
+
+    def over(self, window: int) -> Recipe:
+        """The same direction from activations averaged over response[:window]."""
+        return replace(self, window=window)
+
+    @property
+    def title(self) -> str:
+        """The direction in words: "mean_diff, top-1 zeroed, response[:10]"."""
+        how = self.cleaning
+        what = {"none": "", "top": f"top-{how.k}", "consensus": "consensus", "per_block": "per-block list"}[how.kind]
+        verb = {"zero": "zeroed", "winsorise": "winsorised", "mean": "mean-replaced"}[how.how]
+        parts = [self.method]
+        if what:
+            parts.append(f"{what} {verb}{' before the fit' if how.before else ''}")
+        if self.window != WINDOW:
+            parts.append(f"response[:{self.window}]")
+        return ", ".join(parts)
+
+    def at(self, cell: Cell, block: int, extraction: int = 0) -> Direction:
+        """The direction of one cell and block."""
+        return Direction(cell.activations(self.window), cell.massive, self.method, block, self.cleaning, extraction)
+
+    def sweep(self, cell: Cell, block: int, grid: str, extraction: int = 0) -> Scores:
+        """The judged sweep over a named grid at one block."""
+        scale, amounts = amounts_of(cell, grid)
+        direction, spec = self.at(cell, block, extraction), cell.model
+        return Scores(Sweep(direction, scale, amounts, cell.settings.questions, spec.max_new_tokens), spec.judge)
+
+    def refits(self, cell: Cell, blocks: tuple[int, ...] = ()) -> Refits:
+        """The uncleaned method refitted on resampled scenarios; cleaning is applied to each refit.
+
+        Raises ValueError for a cleaning before the fit, which refits do not have.
+        """
+        if self.cleaning.before:
+            raise ValueError(f"{self.title}: refits are cleaned after the fit; compare such directions by steering.")
+        settings = cell.settings
+        return Refits(cell.activations(self.window), self.method, settings.refit_resamples, settings.seed, blocks)

@@ -1,0 +1,269 @@
+"""Quantities of steered responses: the best along dose-response curves, what a coefficient does, how curves differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from harness import interpolation, stats
+from harness.interpolation import Curve, Point
+from harness.measurements import Measurement
+from harness.quantities.algebra import Answers, OnCell
+from harness.quantities.cells import Cell, Recipe
+from harness.resampling import Replicated
+from harness.stats import GATE, NoValidRun
+
+Unit = Literal["dose", "coefficient"]
+DOSES: tuple[str, ...] = ("doses",)
+SAME_AMOUNT = 1e-6  # relative difference below which two runs are one point of a curve
+BASE_RANGE = (0.5, 2.0)  # of the corrected base coefficient: what the published search can reach from it
+
+
+def sweeps(recipe: Recipe, cell: Cell, grids: tuple[str, ...]) -> tuple[Measurement, ...]:
+    """Baseline and judged sweeps of a recipe: every block, grid and extraction of the cell."""
+    runs = [
+        recipe.sweep(cell, block, grid, extraction)
+        for extraction in extractions(cell)
+        for block in cell.blocks
+        for grid in grids
+    ]
+    return (cell.baseline, *runs)
+
+
+def extractions(cell: Cell) -> tuple[int, ...]:
+    """The extractions of a cell: the training scenarios as they are, and the resamples of them asked for."""
+    asked = cell.settings.extractions
+    return tuple(range(asked + 1)) if asked > 1 else (0,)
+
+
+def curves(
+    recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answers, unit: Unit = "dose", extraction: int = 0
+) -> list[Curve]:
+    """One dose-response curve for each block, all grids merged by ascending amount."""
+    found = []
+    for block in cell.blocks:
+        runs = [answers(recipe.sweep(cell, block, grid, extraction)) for grid in grids]
+        amounts = np.concatenate([np.asarray(run.record[f"{unit}s"], np.float64) for run in runs])
+        scores = {name: np.concatenate([run.arrays[name] for run in runs]) for name in ("trait", "coherence")}
+        order = np.argsort(amounts, kind="stable")
+        apart = np.diff(amounts[order], prepend=-np.inf) > SAME_AMOUNT * amounts[order]
+        kept = order[apart]
+        trait, coherence = (scores[name][kept].astype(np.float64) for name in ("trait", "coherence"))
+        found.append(Curve(amounts[kept], trait, coherence))
+    return found
+
+
+def unsteered(cell: Cell, answers: Answers) -> tuple[np.ndarray, np.ndarray]:
+    """Trait and coherence of the unsteered responses, one score a question."""
+    arrays = answers(cell.baseline).arrays
+    return arrays["trait"][0].astype(np.float64), arrays["coherence"][0].astype(np.float64)
+
+
+def best_point(
+    recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answers, unit: Unit, extraction: int
+) -> Point:
+    """The best point of a recipe's curves at the gate, computed once for all who ask."""
+
+    def compute() -> Point:
+        given = curves(recipe, cell, grids, answers, unit, extraction)
+        return interpolation.best_on_curves(given, *unsteered(cell, answers), cell.plan(), GATE, amount_unit=unit)
+
+    key = ("best", recipe, grids, unit, extraction, cell.name, cell.trait, cell.settings)
+    found: Point = answers.once(key, compute)
+    return found
+
+
+def over_extractions(cell: Cell, one: Replicated, others: list[Replicated]) -> Replicated:
+    """The quantity of the first extraction, its replicates drawn from those of all resampled extractions.
+
+    Every resample of the questions is read on one extraction, dealt out evenly, so the interval holds the noise of
+    both. The same deal for every quantity keeps differences paired.
+    """
+    if not others:
+        return one
+    resamples = len(one.replicates)
+    dealt = np.random.default_rng([cell.settings.seed, len(others)]).permutation(np.arange(resamples) % len(others))
+    stacked = np.stack([other.replicates for other in others])
+    return Replicated(
+        one.value, stacked[dealt, np.arange(resamples)], one.plan, one.unit, one.n, one.bounds, one.baseline
+    )
+
+
+@dataclass(frozen=True)
+class BestDelta(OnCell):
+    """Largest gain over the baseline at coherence >= GATE along a recipe's dose-response curves, in trait points.
+
+    Between runs the curves are linear, so the best may lie where coherence crosses the gate. The point is chosen again
+    inside every resample. Raises stats.NoValidRun when none is coherent enough.
+    """
+
+    recipe: Recipe
+    grids: tuple[str, ...] = DOSES
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return sweeps(self.recipe, cell, self.grids)
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        first, *others = (
+            best_point(self.recipe, cell, self.grids, answers, "dose", extraction).delta
+            for extraction in extractions(cell)
+        )
+        return over_extractions(cell, first, others)
+
+
+@dataclass(frozen=True)
+class BestAmount(OnCell):
+    """The dose or coefficient at which a recipe is best at coherence >= GATE."""
+
+    recipe: Recipe
+    unit: Unit = "dose"
+    grids: tuple[str, ...] = DOSES
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return sweeps(self.recipe, cell, self.grids)
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        first, *others = (
+            best_point(self.recipe, cell, self.grids, answers, self.unit, extraction).amount
+            for extraction in extractions(cell)
+        )
+        return over_extractions(cell, first, others)
+
+
+@dataclass(frozen=True)
+class GridBest(OnCell):
+    """The published rule: the largest gain among the runs whose mean coherence reaches the gate, in trait points."""
+
+    recipe: Recipe
+    grids: tuple[str, ...] = DOSES
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return sweeps(self.recipe, cell, self.grids)
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        given = curves(self.recipe, cell, self.grids, answers)
+        trait = np.concatenate([curve.trait for curve in given])
+        coherence = np.concatenate([curve.coherence for curve in given])
+        return stats.best_of_grid(trait, coherence, unsteered(cell, answers)[0], cell.plan(), gate=GATE).delta
+
+
+@dataclass(frozen=True)
+class AroundBase(OnCell):
+    """Largest gain at coherence >= GATE among coefficients from half to twice the corrected base, in trait points."""
+
+    recipe: Recipe
+    grids: tuple[str, ...] = ("around base",)
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return (*sweeps(self.recipe, cell, self.grids), *_directions(self.recipe, cell))
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        inside = []
+        for block, curve in zip(
+            cell.blocks, curves(self.recipe, cell, self.grids, answers, "coefficient"), strict=True
+        ):
+            low, high = (share * base_coefficient(self.recipe, cell, block, answers) for share in BASE_RANGE)
+            within = (curve.amounts >= low * (1 - SAME_AMOUNT)) & (curve.amounts <= high * (1 + SAME_AMOUNT))
+            if within.any():
+                inside.append(Curve(curve.amounts[within], curve.trait[within], curve.coherence[within]))
+        if not inside:
+            raise NoValidRun(f"No run of {self.recipe.title} lies from half to twice its base coefficient.")
+        return interpolation.best_on_curves(inside, *unsteered(cell, answers), cell.plan(), GATE).delta
+
+
+def base_coefficient(recipe: Recipe, cell: Cell, block: int, answers: Answers, full: bool = False) -> float:
+    """The activation norm over the (unit) direction's norm: without massive dims, or `full`."""
+    record = answers(recipe.at(cell, block)).record
+    return float(record["norm" if full else "norm_without"])
+
+
+def _directions(recipe: Recipe, cell: Cell) -> tuple[Measurement, ...]:
+    return tuple(recipe.at(cell, block) for block in cell.blocks)
+
+
+@dataclass(frozen=True)
+class SearchDelta(OnCell):
+    """What the published adaptive search finds from 0.7 x a base coefficient, in trait points over the baseline.
+
+    The search walks on the interpolated curve of every run made of this direction. At several blocks the best counts.
+    """
+
+    recipe: Recipe
+    corrected: bool = True
+    grids: tuple[str, ...] = ("doses", "around base", "full base")
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return (*sweeps(self.recipe, cell, self.grids), *_directions(self.recipe, cell))
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        found: list[Replicated] = []
+        failure: NoValidRun | None = None
+        given = curves(self.recipe, cell, self.grids, answers, "coefficient")
+        for block, curve in zip(cell.blocks, given, strict=True):
+            start = 0.7 * base_coefficient(self.recipe, cell, block, answers, full=not self.corrected)
+            try:
+                found.append(interpolation.search_on_curve(curve, *unsteered(cell, answers), start, cell.plan()))
+            except NoValidRun as error:
+                failure = error
+        if not found:
+            raise failure or NoValidRun(f"{self.recipe.title} is steered at no block.")
+        return max(found, key=lambda one: one.value)
+
+
+@dataclass(frozen=True)
+class CoherenceAt(OnCell):
+    """Mean coherence (0 to 100) of the run at one amount of a grid, at the first block."""
+
+    recipe: Recipe
+    grid: str
+    amount: float
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return (self.recipe.sweep(cell, cell.blocks[0], self.grid),)
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        run = answers(self.recipe.sweep(cell, cell.blocks[0], self.grid))
+        scores = run.arrays["coherence"][run.record["amounts"].index(self.amount)].astype(np.float64)
+        return stats.mean_of(scores, cell.plan(), "coherence points", stats.SCORES)
+
+
+@dataclass(frozen=True)
+class DeltaAtBestOf(OnCell):
+    """The gain of one recipe at the dose that is best for another, in trait points; coherence is not asked."""
+
+    recipe: Recipe
+    other: Recipe
+    grids: tuple[str, ...] = DOSES
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return (*sweeps(self.recipe, cell, self.grids), *sweeps(self.other, cell, self.grids))
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        point = best_point(self.other, cell, self.grids, answers, "dose", 0)
+        curve = curves(self.recipe, cell, self.grids, answers)[point.curve]
+        return interpolation.at_amount(curve, *unsteered(cell, answers), point.amount.value, cell.plan())[0]
+
+
+@dataclass(frozen=True)
+class CurveGap(OnCell):
+    """How much further two recipes' curves lie apart in dose than two halves of the questions do, in points.
+
+    The mean over blocks would hide a gap, so the block at which they lie furthest apart counts.
+    """
+
+    one: Recipe
+    other: Recipe
+    of: Literal["trait", "coherence"] = "trait"
+    grids: tuple[str, ...] = DOSES
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return (*sweeps(self.one, cell, self.grids), *sweeps(self.other, cell, self.grids))
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        both = zip(
+            curves(self.one, cell, self.grids, answers), curves(self.other, cell, self.grids, answers), strict=True
+        )
+        gaps = [interpolation.curve_gap(one, other, cell.plan(), self.of) for one, other in both]
+        return max(gaps, key=lambda gap: gap.value)

@@ -1,0 +1,198 @@
+"""Simulated models: answers of any measurement from a few stated numbers, so that a claim's truth is known exactly."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.measurements import (
+    Activations,
+    Baseline,
+    Cleaning,
+    Direction,
+    MassiveActivations,
+    Measurement,
+    Refits,
+    Scores,
+    Sweep,
+    model_of,
+)
+from harness.quantities import Answers, Cell, Pair, Settings
+from harness.registry import ModelSpec
+from harness.store import Answer
+
+HIDDEN, BLOCKS, PAIRS, TRAINING = 64, 4, 140, 40
+MASSIVE = (3, 11, 23, 37, 52)  # dominant first
+BLOCK = 2
+SETTINGS = Settings(questions=100, resamples=400, refit_resamples=60)
+
+# What a direction achieves at coherence 70, in trait points, from its method, window and cleaning.
+Effect = Callable[[Direction], float]
+
+
+@dataclass(frozen=True)
+class World:
+    """A model in numbers. The defaults: every direction works equally well at its own coefficient.
+
+    `effect` is a direction's best Delta; `best_dose` the dose at which it gets there (coherence falls below 70 beyond).
+    `inside` is the share of mean_diff's norm in massive dims by window, `probe_inside` the probe's; `agreement` the
+    cosine of the two outside them. `norm` and `ordinary` are activation norms with and without massive dims; `apart`
+    is the distance of the held-out classes along mean_diff in standard deviations.
+    """
+
+    effect: Effect = lambda direction: 0.0 if direction.method in ("random", "shuffled probe") else 50.0
+    best_dose: Effect = lambda _: 1.6
+    inside: Mapping[int, float] = field(default_factory=dict)
+    probe_inside: float = 0.05
+    agreement: float = 0.99
+    norm: float = 700.0
+    ordinary: float = 15.0
+    apart: float = 4.0
+    baseline: float = 0.0
+
+    def but(self, **changes: Any) -> World:
+        """The same world with some numbers changed."""
+        return replace(self, **changes)
+
+
+def spec(name: str) -> ModelSpec:
+    """A registered model of that name, steered at one block on the organisms' grid of doses."""
+    doses = (1.0, 1.27, 1.6129, 2.0484, 2.6014)
+    blocks = {"refusal": (BLOCK,), "sycophancy": (BLOCK,)}
+    return ModelSpec(name, Path(name), Path(name), "simulated", "none", blocks, doses, 8, f"the simulated {name}")
+
+
+def cell(trait: str, name: str = "simulated") -> Cell:
+    """The one cell of a simulated model."""
+    return Cell(spec(name), trait, SETTINGS)
+
+
+def pair(trait: str) -> Pair:
+    """Two simulated models, called `severer` and `milder`."""
+    return Pair(cell(trait, "severer"), cell(trait, "milder"))
+
+
+def answers(worlds: Mapping[str, World]) -> Answers:
+    """Answers of every measurement of the named worlds."""
+    return Answers(lambda measurement: _answer(worlds[model_of(measurement)], measurement))
+
+
+def _answer(world: World, measurement: Measurement) -> Answer:
+    match measurement:
+        case Activations():
+            return _activations(world)
+        case MassiveActivations():
+            mean = np.ones((BLOCKS, HIDDEN), np.float32)
+            mean[:, list(MASSIVE)] = (600.0, 60.0, 50.0, 40.0, 30.0)
+            record = {"consensus": sorted(MASSIVE), "top": [list(MASSIVE)] * BLOCKS}
+            return Answer({"mean": mean}, record)
+        case Refits():
+            return _refits(world, measurement)
+        case Direction():
+            return _direction(world, measurement)
+        case Scores(of=Baseline(questions=questions)):
+            return _scores(world, [0.0], [world.baseline], [98.0], questions, {"doses": [0.0], "coefficients": [0.0]})
+        case Scores(of=Sweep() as sweep):
+            return _sweep(world, sweep)
+        case _:
+            raise AssertionError(f"no claim asks for {measurement}")
+
+
+def _towards(world: World, method: str, window: int) -> np.ndarray:
+    """The uncleaned unit direction of a method."""
+    shared, other, inner = np.zeros(HIDDEN), np.zeros(HIDDEN), np.zeros(HIDDEN)
+    ordinary = [dim for dim in range(HIDDEN) if dim not in MASSIVE]
+    shared[ordinary[:20]], other[ordinary[20:40]] = 1.0, 1.0
+    shared, other = shared / np.linalg.norm(shared), other / np.linalg.norm(other)
+    inner[list(MASSIVE)] = (0.98, 0.13, 0.1, 0.08, 0.06)
+    inner /= np.linalg.norm(inner)
+    if method in ("random", "shuffled probe"):
+        drawn = np.random.default_rng(zlib.crc32(method.encode())).standard_normal(HIDDEN)
+        return np.asarray(drawn / np.linalg.norm(drawn))
+    if method == "probe":
+        outer = world.agreement * shared + np.sqrt(1 - world.agreement**2) * other
+        return np.asarray(np.sqrt(1 - world.probe_inside**2) * outer + world.probe_inside * inner)
+    share = world.inside.get(window, 0.1)
+    return np.asarray(np.sqrt(1 - share**2) * shared + share * inner)
+
+
+def _cleaned(vector: np.ndarray, how: Cleaning) -> np.ndarray:
+    dims = {"none": (), "top": MASSIVE[: how.k]}.get(how.kind, MASSIVE)
+    kept = vector.copy()
+    kept[list(dims)] = 0.0
+    return np.asarray(kept / np.linalg.norm(kept))
+
+
+def _refits(world: World, measurement: Refits) -> Answer:
+    blocks = measurement.blocks or tuple(range(BLOCKS))
+    noise = np.random.default_rng(7).normal(0.0, 0.002, (1 + measurement.resamples, len(blocks), HIDDEN))
+    noise[0] = 0.0
+    vectors = _towards(world, measurement.method, measurement.activations.window) + noise
+    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return Answer({"directions": vectors.astype(np.float32)}, {"pairs": TRAINING, "blocks": list(blocks)})
+
+
+def _activations(world: World) -> Answer:
+    """Classes that lie `apart` along the shared direction; the rest of the norm sits in massive dims, or elsewhere."""
+    random = np.random.default_rng(3)
+    towards = _towards(world.but(inside={}), "mean_diff", -1)
+    towards = _cleaned(towards, Cleaning("consensus"))
+    rows = {}
+    for label, side in (("positive", 0.5), ("negative", -0.5)):
+        ordinary = random.normal(0.0, 1.0, (PAIRS, BLOCKS, HIDDEN)) + side * world.apart * towards
+        ordinary[..., list(MASSIVE)] = 0.0
+        ordinary *= world.ordinary / np.linalg.norm(ordinary, axis=-1, keepdims=True).mean()
+        ordinary[..., MASSIVE[0]] = np.sqrt(max(world.norm**2 - world.ordinary**2, 0.0))
+        rows[label] = ordinary.astype(np.float32)
+    return Answer(rows, {"training_pairs": TRAINING})
+
+
+def _direction(world: World, measurement: Direction) -> Answer:
+    vector = _cleaned(_towards(world, measurement.method, measurement.activations.window), measurement.cleaning)
+    outside = vector.copy()
+    outside[list(MASSIVE)] = 0.0
+    read = _activations(world)
+    rows = {label: row[:TRAINING, BLOCK].astype(np.float64) for label, row in read.arrays.items()}
+    means = {label: (row @ vector / np.linalg.norm(row, axis=1)).mean() for label, row in rows.items()}
+    record = {
+        "share_outside": float(np.linalg.norm(outside)),
+        "norm": world.norm,
+        "norm_without": world.ordinary,
+        "threshold": float(means["positive"] + means["negative"]) / 2,
+        "polarity": 1 if means["positive"] >= means["negative"] else -1,
+    }
+    return Answer({"direction": vector.astype(np.float32)}, record)
+
+
+def _sweep(world: World, sweep: Sweep) -> Answer:
+    record = _direction(world, sweep.direction).record
+    per_amount = {
+        "dose": record["norm_without"] / record["share_outside"],
+        "base": record["norm_without"],
+        "full base": record["norm"],
+        "coefficient": 1.0,
+    }[sweep.scale]
+    coefficients = [amount * per_amount for amount in sweep.amounts]
+    doses = [coefficient * record["share_outside"] / record["norm_without"] for coefficient in coefficients]
+    effect, best = world.effect(sweep.direction), world.best_dose(sweep.direction)
+    trait = [world.baseline + effect * np.clip(2 * dose / best - 1, 0.0, 1.0) for dose in doses]  # from half of it on
+    coherence = [float(np.clip(95.0 - 25.0 * (dose / best) ** 4, 2.0, 95.0)) for dose in doses]  # 70 at the best dose
+    amounts = {"doses": doses, "coefficients": coefficients}
+    return _scores(world, list(sweep.amounts), trait, coherence, sweep.questions, amounts)
+
+
+def _scores(
+    world: World, amounts: list[float], trait: list[Any], coherence: list[float], questions: int, of: dict[str, Any]
+) -> Answer:
+    """All-or-nothing trait scores whose means are those given, the same questions answering first in every run."""
+    chance = np.random.default_rng(11).permutation((np.arange(questions) + 0.5) / questions)
+    scores = 100.0 * (chance[None] < np.asarray(trait, np.float64)[:, None] / 100.0)
+    jitter = np.random.default_rng(12).normal(0.0, 1.0, questions)
+    coherent = np.clip(np.asarray(coherence)[:, None] + (jitter - jitter.mean())[None], 0.0, 100.0)
+    arrays = {"trait": scores.astype(np.float32), "coherence": coherent.astype(np.float32)}
+    return Answer(arrays, {"amounts": amounts, **of})
