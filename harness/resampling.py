@@ -212,6 +212,13 @@ class Replicated:
             replicates = np.log(self.replicates) - np.log(other.replicates)
         return self._combined(other, math.log(self.value / other.value), replicates, "log ratio", None)
 
+    def recentred(self) -> "Replicated":
+        """The same replicates moved so that their mean is the value; for what noise biases, such as cosines of
+        refitted directions. Resampling adds the bias a second time; the value then stands for its expectation
+        with this many units, not with infinitely many."""
+        present = self.replicates[np.isfinite(self.replicates)]
+        return replace(self, replicates=self.replicates - (present.mean() - self.value)) if present.size else self
+
     def estimate(self, level: float = LEVEL) -> Estimate:
         """The value with its interval; see `interval` for its rule and errors."""
         low, high = interval(self.value, self.replicates, self.n, self.bounds, level)
@@ -247,8 +254,6 @@ def interval(
     sit at one bound. Constant data thus keep a width if bounds are known, and have none if not. Replicates of
     NaN are left out; CannotTell if they are more than 10 %, ValueError if n is below 2.
     """
-    from scipy.special import ndtr, stdtrit
-
     if n < 2:
         raise ValueError(f"An interval from {n} unit tells nothing: measure at least 2.")
     present = replicates[np.isfinite(replicates)]
@@ -259,7 +264,7 @@ def interval(
             "measure more units."
         )
     tail = (1 - level) / 2
-    expanded = float(ndtr(stdtrit(n - 1, tail) * math.sqrt(n / (n - 1))))
+    expanded = expanded_tail(tail, n)
     low, high = (float(end) for end in np.quantile(present, [expanded, 1 - expanded]))
     low, high = min(low, value), max(high, value)
     if bounds is not None:
@@ -268,3 +273,17 @@ def interval(
         high = max(high, value + unseen * (bounds[1] - value))
         low, high = max(low, min(bounds[0], value)), min(high, max(bounds[1], value))
     return low, high
+
+
+def expanded_tail(tail: float, n: int) -> float:
+    """The share of replicates left out at each end so that each misses `tail` with `n` units; see `interval`."""
+    from scipy.special import ndtr, stdtrit
+
+    return float(ndtr(stdtrit(n - 1, tail) * math.sqrt(n / (n - 1))))
+
+
+def tail_from_quantile(quantile: float, n: int) -> float:
+    """The tail whose expanded share has this normal quantile: `expanded_tail` inverted, exact far out, too."""
+    from scipy.special import stdtr
+
+    return float(stdtr(n - 1, quantile / math.sqrt(n / (n - 1))))

@@ -65,9 +65,9 @@ def mean_of(
     judged = ~np.isnan(scores)
     if judged.sum() < 2:
         raise ValueError(f"{judged.sum()} of {len(scores)} {plan.sample} have a score: at least 2 must be judged.")
-    _require_within(scores, bounds)
-    means = _means(_counts_for(scores, plan), scores[None])[:, 0]
-    return Replicated(float(np.nanmean(scores)), means, plan, unit, int(judged.sum()), bounds)
+    require_within(scores, bounds)
+    replicates = means(counts_for(scores, plan), scores[None])[:, 0]
+    return Replicated(float(np.nanmean(scores)), replicates, plan, unit, int(judged.sum()), bounds)
 
 
 @checked
@@ -82,10 +82,9 @@ def paired_difference(
 
     Errors as in `mean_of`.
     """
-    _require_within(one, bounds)
-    _require_within(other, bounds)
-    between = None if bounds is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
-    return mean_of(one - other, plan, unit, between)
+    require_within(one, bounds)
+    require_within(other, bounds)
+    return mean_of(one - other, plan, unit, gain_bounds(bounds))
 
 
 @checked
@@ -156,20 +155,15 @@ def best_of_grid(
     baseline is not judged often enough or a score is outside `score_range`.
     """
     for scores in (trait, coherence, baseline_trait):
-        _require_within(scores, score_range)
-    judged = int((~np.isnan(baseline_trait)).sum())
-    if judged < max(2.0, min_judged * len(baseline_trait) - ROUNDING):
-        raise ValueError(
-            f"Only {judged} of {len(baseline_trait)} baseline responses are judged, "
-            f"but {min_judged:.0%} must be: judge them again."
-        )
+        require_within(scores, score_range)
+    require_judged(baseline_trait, min_judged)
     everything = np.ones((1, plan.sizes[0]))
-    counts = _counts_for(baseline_trait, plan)
+    counts = counts_for(baseline_trait, plan)
     gain = trait - baseline_trait
     choice, mean_gain, valid = _choose(everything, gain, trait, coherence, gate, min_judged)
     run = int(choice[0])
     if run < 0:
-        reached = _means(everything, coherence)[0]
+        reached = means(everything, coherence)[0]
         best_seen = "none" if np.isnan(reached).all() else f"{np.nanmax(reached):.1f}"
         raise NoValidRun(
             f"None of {len(trait)} runs is valid at coherence {gate:g} or more (best seen: {best_seen}): "
@@ -189,8 +183,8 @@ def best_of_grid(
         plan=plan,
         unit="trait points",
         n=int((~np.isnan(gain[run])).sum()),
-        bounds=None if score_range is None else (score_range[0] - score_range[1], score_range[1] - score_range[0]),
-        baseline=hashlib.sha256(baseline_trait.astype(np.float64).tobytes()).hexdigest()[:16],
+        bounds=gain_bounds(score_range),
+        baseline=baseline_key(baseline_trait),
     )
     return Best(delta, run, runs, valid[0])
 
@@ -229,15 +223,14 @@ def _choose(
     Whether enough is judged is asked of the data, not of a resample: it says whether a run was measured at
     all.
     """
-    mean_gain, mean_coherence = _means(counts, gain), _means(counts, coherence)
-    judged = np.minimum((~np.isnan(trait)).mean(axis=1), (~np.isnan(coherence)).mean(axis=1))
-    measured = (judged >= min_judged - ROUNDING) & np.isfinite(mean_gain)
+    mean_gain, mean_coherence = means(counts, gain), means(counts, coherence)
+    measured = (judged_share(trait, coherence) >= min_judged - ROUNDING) & np.isfinite(mean_gain)
     valid = measured & (mean_coherence >= gate - ROUNDING)
     choices = np.where(valid, mean_gain, -np.inf).argmax(axis=1)
     return np.where(valid.any(axis=1), choices, -1), mean_gain, valid
 
 
-def _means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Mean of the judged scores of every row of `scores` in every resample, (resamples, rows); NaN if none is
     judged."""
     judged = ~np.isnan(scores)
@@ -246,7 +239,8 @@ def _means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
         return sums / (counts @ judged.astype(np.float64).T)
 
 
-def _counts_for(scores: np.ndarray, plan: Plan) -> np.ndarray:
+def counts_for(scores: np.ndarray, plan: Plan) -> np.ndarray:
+    """The plan's counts (resamples, units), for scores of as many units; PlanMismatch if they are not."""
     if plan.sizes != (len(scores),):
         raise PlanMismatch(
             f"{len(scores)} scores do not fit a plan for {plan.sizes} {plan.sample}: give one score per unit."
@@ -254,7 +248,33 @@ def _counts_for(scores: np.ndarray, plan: Plan) -> np.ndarray:
     return plan.counts()
 
 
-def _require_within(scores: np.ndarray, bounds: Bounds | None) -> None:
+def judged_share(trait: np.ndarray, coherence: np.ndarray) -> np.ndarray:
+    """Share of the units judged in every run, the smaller of trait and coherence, (runs,)."""
+    return np.minimum((~np.isnan(trait)).mean(axis=1), (~np.isnan(coherence)).mean(axis=1))
+
+
+def gain_bounds(score_range: Bounds | None) -> Bounds | None:
+    """The smallest and largest difference of two scores of this range; None if it is unknown."""
+    return None if score_range is None else (score_range[0] - score_range[1], score_range[1] - score_range[0])
+
+
+def baseline_key(baseline_trait: np.ndarray) -> str:
+    """The name of a baseline's scores, so that it is known to cancel between two gains over it."""
+    return hashlib.sha256(baseline_trait.astype(np.float64).tobytes()).hexdigest()[:16]
+
+
+def require_judged(baseline_trait: np.ndarray, min_judged: float) -> None:
+    """ValueError unless 2 and `min_judged` of the baseline's responses are judged."""
+    judged = int((~np.isnan(baseline_trait)).sum())
+    if judged < max(2.0, min_judged * len(baseline_trait) - ROUNDING):
+        raise ValueError(
+            f"Only {judged} of {len(baseline_trait)} baseline responses are judged, "
+            f"but {min_judged:.0%} must be: judge them again."
+        )
+
+
+def require_within(scores: np.ndarray, bounds: Bounds | None) -> None:
+    """ValueError if a score that is there lies outside the bounds or is infinite."""
     present = scores[~np.isnan(scores)]
     low, high = bounds or (-np.finfo(np.float64).max, np.finfo(np.float64).max)
     if present.size and not (low <= present.min() and present.max() <= high):

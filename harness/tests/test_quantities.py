@@ -1,133 +1,212 @@
-"""Quantities name what they need and evaluate to what simple arithmetic on the same answers gives."""
+"""Quantities ask for exactly what they say they need, and come to what a simulated model was built with."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from harness.measurements import (
-    Activations,
-    Baseline,
-    Cleaning,
-    MassiveActivations,
-    Measurement,
-    Refits,
-    Scores,
-    Sweep,
-)
+from harness.measurements import Activations, Cleaning, Direction, Measurement, Sweep
 from harness.quantities import (
-    QUESTIONS,
-    REFIT_RESAMPLES,
+    Accuracy,
+    Answers,
+    AroundBase,
+    BestAmount,
     BestDelta,
-    Cell,
-    MeanCosine,
+    CoherenceAt,
+    Cosine,
+    CurveGap,
+    DeltaAtBestOf,
+    EffectSize,
+    GridBest,
+    Largest,
+    NormOutside,
     Quantity,
     Recipe,
+    SearchDelta,
+    ShareInside,
+    Smallest,
 )
-from harness.registry import ModelSpec
+from harness.quantities.algebra import OneOfPair
+from harness.quantities.cells import amounts_of
+from harness.quantities.tabulated import CoherenceAtBest, CurveAt, NormOf
+from harness.resampling import PlanMismatch
 from harness.stats import NoValidRun
-from harness.store import Answer
+from harness.tests.simulated import MASSIVE, SETTINGS, World, answers, cell, pair
 
-SPEC = ModelSpec(
-    "severe", Path("b"), Path("i"), "templated", "grammar", {"refusal": (1, 2)}, (1.0, 1.5, 2.0), 16, "a model"
-)
-CELL = Cell(SPEC, "refusal")
-RAW, CLEANED = Recipe("mean_diff"), Recipe("mean_diff").cleaned(Cleaning("consensus"))
-PROBE = Recipe("probe")
-
-
-class Answers:
-    """Made-up answers: trait rises with dose, coherence falls; the cleaned direction steers `penalty` less."""
-
-    def __init__(self, penalty: float = 0.0, coherence: tuple[float, ...] = (90.0, 80.0, 40.0)) -> None:
-        self.penalty, self.coherence = penalty, coherence
-        self.asked: list[Measurement] = []
-        self.noise = np.random.default_rng(3).normal(0, 5, QUESTIONS)
-        self.vectors = np.random.default_rng(4).normal(size=(1 + REFIT_RESAMPLES, 4, 6))
-
-    def __call__(self, measurement: Measurement) -> Answer:
-        self.asked.append(measurement)
-        match measurement:
-            case Scores(of=Baseline()):
-                return Answer({"trait": (10.0 + self.noise)[None].clip(0, 100)})
-            case Scores(of=Sweep(direction=direction, scale=scale)):
-                lost = self.penalty if direction.cleaning.kind != "none" else 0.0
-                runs = 3 if scale == "dose" else 7
-                gains = np.array([20.0, 40.0, 80.0, 80.0, 80.0, 80.0, 80.0])[:runs, None]
-                trait = (10.0 + self.noise + gains + 5.0 * (direction.block == 2) - lost).clip(0, 100)
-                coherence = np.array([*self.coherence, 0.0, 0.0, 0.0, 0.0])[:runs, None]
-                return Answer({"trait": trait, "coherence": np.repeat(coherence, QUESTIONS, axis=1)})
-            case MassiveActivations():
-                mean = np.tile(np.array([100.0, 50.0, 1.0, 1.0, 1.0, 1.0]), (4, 1))
-                return Answer({"mean": mean}, {"consensus": [0, 1], "top": [[0, 1]] * 4})
-            case Refits(method=method):
-                vectors = self.vectors.copy()
-                if method == "mean_diff":
-                    vectors[..., :2] *= 100.0
-                vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
-                return Answer({"directions": vectors.astype(np.float32)}, {"pairs": 135})
-        raise AssertionError(measurement)
+RAW, PROBE = Recipe("mean_diff"), Recipe("probe")
+CLEANED, TOP1 = RAW.cleaned(Cleaning("consensus")), RAW.cleaned(Cleaning("top", 1))
+INSIDE = World(inside={5: 0.95})  # so that .312 of mean_diff's norm lies outside
+EVERY: list[Quantity] = [
+    BestDelta(RAW) - BestDelta(CLEANED),
+    BestAmount(RAW, "coefficient") / BestAmount(CLEANED, "coefficient"),
+    GridBest(RAW),
+    AroundBase(PROBE),
+    SearchDelta(PROBE),
+    CoherenceAt(PROBE, "full base", 0.7),
+    DeltaAtBestOf(RAW, CLEANED),
+    CurveGap(RAW, TOP1, "coherence"),
+    Cosine(CLEANED, PROBE, "all blocks"),
+    ShareInside(RAW, "top five"),
+    NormOutside(5),
+    Accuracy(RAW),
+    EffectSize(RAW),
+    CurveAt(PROBE, 1.0, "trait"),
+    CoherenceAtBest(RAW),
+    NormOf("inside"),
+    Smallest((BestDelta(RAW), BestDelta(PROBE))),
+]
 
 
-@pytest.mark.parametrize(
-    "quantity",
-    [
-        BestDelta(RAW) - BestDelta(CLEANED),
-        BestDelta(PROBE, "around base"),
-        MeanCosine(CLEANED, PROBE) - MeanCosine(RAW, PROBE),
-        BestDelta(RAW) / BestDelta(CLEANED),
-    ],
-)
-def test_a_quantity_asks_for_exactly_what_it_said_it_needs(quantity: Quantity) -> None:
-    answers = Answers()
-    quantity.evaluate(CELL, answers)
-    assert set(answers.asked) == set(quantity.needs(CELL))
+def watched(world: World) -> tuple[Answers, list[Measurement]]:
+    """Answers of a world, and everything that is asked of them."""
+    asked: list[Measurement] = []
+    known = answers({"simulated": world})
+
+    def look(measurement: Measurement) -> Any:
+        asked.append(measurement)
+        return known(measurement)
+
+    return Answers(look), asked
 
 
-def test_the_best_delta_is_the_largest_at_the_gate_over_blocks_and_doses() -> None:
-    estimate = BestDelta(RAW).evaluate(CELL, Answers()).estimate()
-    assert estimate.value == pytest.approx(45.0, abs=0.5)  # dose 1.5 in block 2; dose 2 is incoherent
-    assert estimate.unit == "trait points"
-    assert estimate.n == QUESTIONS
+@pytest.mark.parametrize("quantity", EVERY, ids=lambda quantity: type(quantity).__name__)
+@pytest.mark.parametrize("extractions", [1, 2])
+def test_a_quantity_asks_for_nothing_but_what_it_said_it_needs(quantity: Quantity, extractions: int) -> None:
+    subject = replace(cell("refusal"), settings=replace(SETTINGS, extractions=extractions))
+    known, asked = watched(World())
+    quantity.evaluate(subject, known)
+    assert set(asked) <= set(quantity.needs(subject))
 
 
-def test_a_difference_is_paired_on_the_same_questions() -> None:
-    answers = Answers(penalty=7.0)
-    estimate = (BestDelta(RAW) - BestDelta(CLEANED)).evaluate(CELL, answers).estimate()
-    assert estimate.value == pytest.approx(7.0, abs=0.3)
-    spread = BestDelta(RAW).evaluate(CELL, answers).replicates.std()
-    paired = (BestDelta(RAW) - BestDelta(CLEANED)).evaluate(CELL, answers).replicates.std()
-    assert paired < spread / 2
+def evaluate(quantity: Quantity, world: World) -> Any:
+    return quantity.evaluate(cell("refusal"), answers({"simulated": world}))
 
 
-def test_no_run_at_the_gate_is_no_delta_at_all() -> None:
+def test_the_best_lies_where_coherence_crosses_the_gate_between_two_runs() -> None:
+    world = World(effect=lambda _: 60.0, best_dose=lambda _: 1.8)  # between the runs at 1.6129 and 2.0484
+    assert evaluate(BestAmount(RAW), world).value == pytest.approx(1.8, abs=0.08)
+    # Linear from 60 * (2 * 1.6129 / 1.8 - 1) = 47.5 to 60 at the next run, read where coherence falls through 70.
+    assert evaluate(BestDelta(RAW), world).value == pytest.approx(52.0, abs=1.5)
+    assert (
+        evaluate(GridBest(RAW), world).value < evaluate(BestDelta(RAW), world).value
+    )  # the run at 1.61 is the last valid
+
+
+def test_coefficients_go_with_the_inverse_share_outside_and_doses_do_not() -> None:
+    coefficients = BestAmount(RAW, "coefficient") / BestAmount(CLEANED, "coefficient")
+    assert evaluate(coefficients, INSIDE).value == pytest.approx(1 / np.sqrt(1 - 0.95**2), rel=1e-3)
+    assert evaluate(BestAmount(RAW) / BestAmount(CLEANED), INSIDE).value == pytest.approx(1.0, rel=1e-3)
+
+
+def test_around_the_base_a_direction_inside_massive_dims_does_nothing() -> None:
+    assert evaluate(AroundBase(RAW), INSIDE).value == pytest.approx(0.0, abs=1.0)
+    assert evaluate(AroundBase(CLEANED), INSIDE).value > 30.0
+    assert evaluate(DeltaAtBestOf(RAW, CLEANED), INSIDE).value == pytest.approx(50.0, abs=3.0)
+
+
+def test_the_search_finds_the_best_from_the_corrected_start_and_nothing_from_the_full_norm() -> None:
+    assert evaluate(BestDelta(PROBE) - SearchDelta(PROBE), World(best_dose=lambda _: 1.6)).value < 8.0
     with pytest.raises(NoValidRun):
-        BestDelta(RAW).evaluate(CELL, Answers(coherence=(60.0, 50.0, 40.0)))
+        evaluate(SearchDelta(PROBE, corrected=False), World())
+    assert evaluate(CoherenceAt(PROBE, "full base", 0.7), World()).value < 10.0
+    assert evaluate(CoherenceAt(PROBE, "full base", 0.7), World(norm=15.5)).value > 80.0
+
+
+def test_geometry_comes_to_what_the_world_was_built_with() -> None:
+    assert evaluate(ShareInside(RAW, "top five"), INSIDE).value == pytest.approx(0.95, abs=0.01)
+    assert evaluate(ShareInside(RAW, "consensus"), INSIDE).value == pytest.approx(0.95, abs=0.01)
+    assert evaluate(Cosine(CLEANED, PROBE.cleaned(Cleaning("consensus"))), INSIDE).value == pytest.approx(
+        0.99, abs=0.01
+    )
+    assert evaluate(NormOutside(5), World()).value == pytest.approx(15.0 / 700.0, rel=0.05)
+    assert evaluate(NormOf("full"), World()).value == pytest.approx(700.0, rel=0.01)
+    assert evaluate(NormOf("outside", 0.7), World()).value == pytest.approx(10.5, rel=0.02)
+    assert evaluate(EffectSize(RAW), World(apart=6.0)).value > evaluate(EffectSize(RAW), World(apart=3.0)).value > 1.0
+
+
+def test_extremes_are_found_again_in_every_resample() -> None:
+    def effect(direction: Direction) -> float:
+        return 50.0 if direction.method == "probe" else 48.0
+
+    parts = [evaluate(BestDelta(recipe), World(effect=effect)) for recipe in (RAW, PROBE)]
+    largest = evaluate(Largest((BestDelta(RAW), BestDelta(PROBE))), World(effect=effect))
+    expected = np.maximum(parts[0].replicates, parts[1].replicates)
+    assert largest.value == max(part.value for part in parts)
+    assert np.array_equal(largest.replicates, expected)
+    with pytest.raises(ValueError, match="cannot be compared"):
+        evaluate(Largest((BestDelta(RAW), BestAmount(RAW))), World())
+    with pytest.raises(PlanMismatch):
+        evaluate(Smallest((BestDelta(RAW), Cosine(RAW, PROBE))), World())
+
+
+def test_a_pair_is_compared_on_the_same_questions_and_each_side_is_its_own_model() -> None:
+    worlds = {"severer": World(effect=lambda _: 20.0), "milder": World(effect=lambda _: 50.0)}
+    lead = OneOfPair("milder", BestDelta(RAW)) - OneOfPair("severer", BestDelta(RAW))
+    found = lead.evaluate(pair("refusal"), answers(worlds))
+    assert found.value == pytest.approx(30.0, abs=2.0)
+    with pytest.raises(TypeError, match="say on_severer"):
+        BestDelta(RAW).evaluate(pair("refusal"), answers(worlds))
+    with pytest.raises(TypeError, match="give it a pair"):
+        lead.evaluate(cell("refusal"), answers({"simulated": World()}))
+
+
+def test_extractions_put_the_noise_of_the_scenarios_into_the_interval() -> None:
+    def effect(direction: Direction) -> float:
+        return 50.0 + {0: 0.0, 1: -25.0, 2: 25.0}[direction.extraction]
+
+    world = answers({"simulated": World(effect=effect)})
+    one, two = (
+        BestDelta(RAW).evaluate(replace(cell("refusal"), settings=replace(SETTINGS, extractions=count)), world)
+        for count in (1, 2)
+    )
+    assert one.value == two.value
+    assert two.replicates.std() > 2 * one.replicates.std()
+    assert two.estimate().low < one.value - 25.0
+
+
+def test_a_shared_computation_is_made_once() -> None:
+    known, asked = watched(World())
+    BestDelta(RAW).evaluate(cell("refusal"), known)
+    before = len(asked)
+    (BestDelta(RAW) - BestDelta(RAW)).evaluate(cell("refusal"), known)
+    assert len(asked) == before
 
 
 def test_around_the_base_the_amounts_run_from_half_to_twice_whatever_the_grid_of_doses() -> None:
-    (one, _) = RAW.sweeps(CELL, "around base")
-    assert isinstance(one.of, Sweep)
-    assert one.of.scale == "base"
-    assert (one.of.amounts[0], one.of.amounts[3], one.of.amounts[-1]) == (0.5, 1.0, 2.0)
+    scale, amounts = amounts_of(cell("refusal"), "around base")
+    assert (scale, amounts[0], amounts[-1]) == ("base", 0.5, 2.0)
+    scores = PROBE.over(20).sweep(cell("refusal"), 2, "doses")
+    assert isinstance(scores.of, Sweep)
+    assert scores.of.direction.activations == Activations("simulated", "refusal", 20)
+    assert scores.of.amounts == cell("refusal").model.doses
 
 
-def test_cosines_are_taken_block_by_block_after_cleaning_each_refit() -> None:
-    answers = Answers()
-    found = MeanCosine(CLEANED, PROBE).evaluate(CELL, answers)
-    whole = answers.vectors[0]
-    outside = whole.copy()
-    outside[:, :2] = 0.0
-    expected = np.linalg.norm(outside, axis=1) / np.linalg.norm(whole, axis=1)
-    assert found.value == pytest.approx(expected.mean(), rel=1e-5)
-    assert found.estimate().sample == "scenario pairs"
-    assert MeanCosine(PROBE, PROBE).evaluate(CELL, answers).value == pytest.approx(1.0)
+def test_refits_of_a_precleaned_or_winsorised_direction_are_refused() -> None:
+    for how in (Cleaning("consensus", before=True), Cleaning("consensus", how="winsorise")):
+        with pytest.raises(ValueError, match="compare such directions by steering"):
+            PROBE.cleaned(how).refits(cell("refusal"))
 
 
-def test_recipes_name_windows_and_sweeps_over_the_models_grid() -> None:
-    sweeps = PROBE.over(20).sweeps(CELL, "doses")
-    assert [sweep.of.direction.block for sweep in sweeps] == [1, 2]  # type: ignore[union-attr]
-    assert {sweep.of.amounts for sweep in sweeps} == {(1.0, 1.5, 2.0)}  # type: ignore[union-attr]
-    assert PROBE.over(20).refits(CELL).activations == Activations("severe", "refusal", 20)
+@pytest.mark.parametrize(
+    ("recipe", "title"),
+    [
+        (RAW, "mean_diff"),
+        (TOP1.over(10), "mean_diff, top-1 zeroed, response[:10]"),
+        (
+            PROBE.cleaned(Cleaning("consensus", how="mean", before=True)),
+            "probe, consensus mean-replaced before the fit",
+        ),
+    ],
+)
+def test_a_recipe_says_what_it_is(recipe: Recipe, title: str) -> None:
+    assert recipe.title == title
+
+
+def test_the_simulated_massive_dims_are_what_cleaning_removes() -> None:
+    known: Callable[[Measurement], Any] = answers({"simulated": INSIDE})
+    vector = known(CLEANED.at(cell("refusal"), 2)).arrays["direction"]
+    assert np.flatnonzero(vector[list(MASSIVE)]).size == 0
