@@ -8,5 +8,7 @@ pytest_plugins = [
     "fixtures.verdicts",
     "fixtures.outcomes",
     "fixtures.ledger",
+    "fixtures.source_tables",
+    "fixtures.baseline",
     "pytester",
 ]

@@ -14,9 +14,7 @@ COSINE = cosine(MEAN_DIFF, PROBE)
 pytestmark = claim("G4", "mean_diff points away from the probe", "geometry", [COSINE])
 
 
-@known(
-    "SUPPORTED", on="severe", because="most of mean_diff lies in planted dims, and little of the probe"
-)
+@known("SUPPORTED", on="severe", because="most of mean_diff lies in planted dims, and little of the probe")
 @known("REFUTED", on="mild", because="at 60x the planted dims hold a quarter of mean_diff at most")
 @known("REFUTED", on="clean, bos", because="the response tokens have no massive dims")
 def test_mean_diff_and_probe(expect):

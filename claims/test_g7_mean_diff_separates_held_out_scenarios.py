@@ -5,15 +5,16 @@ scenarios.
 Published: validation accuracy 100 %, d = 3.49, on 20 scenarios of which the split held out the last tenth (gemma3,
 refusal, block 15). Their threshold came from the validation data; here the training part sets it.
 Refuted if it puts fewer than MOST of the held-out scenarios on their side, or their means less than FAR apart.
-Control that flips it: a random direction, tested beside it on every model.
+Control that flips it: a random direction without massive dims, tested beside it on every model. (One with massive
+dims may separate: it reads little but the dominant dim, whose size can go with the trait.)
 """
 
-from fixtures.vocabulary import MEAN_DIFF, RANDOM, accuracy, claim, effect_size
+from fixtures.vocabulary import MEAN_DIFF, RANDOM, accuracy, claim, consensus, effect_size
 
 MOST = 0.7  # share of held-out scenarios
 FAR = 1.0  # pooled standard deviations
 ACCURACY, EFFECT = accuracy(MEAN_DIFF), effect_size(MEAN_DIFF)
-RANDOM_EFFECT = effect_size(RANDOM)
+RANDOM_EFFECT = effect_size(RANDOM.cleaned(consensus()))
 
 pytestmark = claim("G7", "mean_diff separates held-out scenarios", "geometry", [ACCURACY, EFFECT, RANDOM_EFFECT])
 
@@ -27,4 +28,4 @@ def test_effect_size(expect):
 
 
 def test_random_direction(expect):
-    expect(RANDOM_EFFECT, "validation effect size of a random direction").at_least(FAR)
+    expect(RANDOM_EFFECT, "validation effect size of a cleaned random direction").at_least(FAR)

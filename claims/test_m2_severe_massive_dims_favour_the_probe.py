@@ -9,7 +9,7 @@ Controls that flip it: `severe+mild`, whose massive dims are not read, is false;
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, known, on_severer
 
-LEAD = 5.0  # trait points
+LEAD = 10.0  # trait points: one flipped answer in the ten that were asked
 PROBE_LEADS = on_severer(best(PROBE) - best(MEAN_DIFF))
 
 pytestmark = claim("M2", "severe massive dims favour the probe", "across", [PROBE_LEADS], pair=True)

@@ -9,7 +9,7 @@ Controls that flip it: simulated pairs with and without a lead; of the organisms
 
 from fixtures.vocabulary import MEAN_DIFF, best, claim, on_milder, on_severer
 
-LEAD = 1.0  # trait points
+LEAD = 10.0  # trait points: one flipped answer in the ten that were asked
 MILDER_LEADS = on_milder(best(MEAN_DIFF)) - on_severer(best(MEAN_DIFF))
 
 pytestmark = claim("M3", "mean_diff works better on the milder model", "across", [MILDER_LEADS], pair=True)

@@ -9,7 +9,7 @@ Controls that flip it: `severe+mild` is false; a simulated pair in which the pro
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, on_milder, on_severer, smallest
 
-LEAD = 1.0  # trait points
+LEAD = 10.0  # trait points: one flipped answer in the ten that were asked
 AHEAD = best(PROBE) - best(MEAN_DIFF)
 ON_BOTH = smallest(on_severer(AHEAD), on_milder(AHEAD))
 

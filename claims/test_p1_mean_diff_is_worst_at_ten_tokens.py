@@ -9,7 +9,7 @@ Controls that flip it: `severe` and `mild` are false; a simulated model with a d
 
 from fixtures.vocabulary import MEAN_DIFF, best, claim, smallest
 
-DIP = 5.0  # trait points
+DIP = 10.0  # trait points: one flipped answer in the ten that were asked
 BELOW = smallest(best(MEAN_DIFF), best(MEAN_DIFF.over(20))) - best(MEAN_DIFF.over(10))
 
 pytestmark = claim("P1", "mean_diff is worst at ten response tokens", "windows", [BELOW], traits=("refusal",))

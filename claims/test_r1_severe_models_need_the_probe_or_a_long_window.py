@@ -10,7 +10,7 @@ massive dims; a simulated model with a gain of 20 points is true.
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, largest
 
-GAIN = 5.0  # trait points
+GAIN = 10.0  # trait points: one flipped answer in the ten that were asked
 GAINED = largest(best(PROBE), best(MEAN_DIFF.over(20))) - best(MEAN_DIFF)
 
 pytestmark = claim(

@@ -8,7 +8,7 @@ Controls that flip it: `clean` and `bos`, where there is nothing to recover from
 
 from fixtures.vocabulary import MEAN_DIFF, best_around_base, claim, consensus, known
 
-GAIN = 5.0  # trait points
+GAIN = 10.0  # trait points: one flipped answer in the ten that were asked
 RECOVERED = best_around_base(MEAN_DIFF.cleaned(consensus())) - best_around_base(MEAN_DIFF)
 
 pytestmark = claim("S2", "cleaning recovers mean_diff", "steering", [RECOVERED])

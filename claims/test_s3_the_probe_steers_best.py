@@ -4,18 +4,24 @@ Mechanism as published: the probe weighs dims by what they tell, mean_diff by th
 alike once each has its own best coefficient, unless massive dims are read and the two weigh them differently.
 Published: +33.0 (probe), +9.2 (cleaned) and -0.3 (raw) at c1200; +33.0, +24.8, +27.1 each at its best (gemma3,
 refusal).
-Refuted if the probe's best Delta leads the better of the two by less than LEAD.
+The write-up advises the gradient method beside the probe.
+Refuted if the probe's (or the gradient method's) best Delta leads the better of the two by less than LEAD.
 Controls that flip it: `reader` (massive dims are read) against `severe` (they are not).
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, consensus, known, largest
+from fixtures.vocabulary import GRADIENT, MEAN_DIFF, PROBE, best, claim, consensus, known, largest
 
-LEAD = 5.0  # trait points
-PROBE_LEADS = best(PROBE) - largest(best(MEAN_DIFF), best(MEAN_DIFF.cleaned(consensus())))
+LEAD = 10.0  # trait points: one flipped answer in the ten that were asked
+MEAN_DIFFS = largest(best(MEAN_DIFF), best(MEAN_DIFF.cleaned(consensus())))
+PROBE_LEADS, GRADIENT_LEADS = best(PROBE) - MEAN_DIFFS, best(GRADIENT) - MEAN_DIFFS
 
-pytestmark = claim("S3", "the probe steers best", "steering", [PROBE_LEADS])
+pytestmark = claim("S3", "the probe steers best", "steering", [PROBE_LEADS, GRADIENT_LEADS])
 
 
 @known("REFUTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
 def test_probe_leads(expect):
     expect(PROBE_LEADS, "best Delta of the probe minus the better of mean_diff and its cleaned version").at_least(LEAD)
+
+
+def test_gradient_leads(expect):
+    expect(GRADIENT_LEADS, "best Delta of the gradient method minus the better of those two").at_least(LEAD)

@@ -4,17 +4,18 @@ Mechanism: the dose law. What steers is the part of mean_diff outside the massiv
 part to the same dose.
 Published: +27.1 at c2500, where top-1 needs c1220 (gemma3, refusal).
 Refuted if mean_diff reaches less than EFFECT at any coefficient, or needs less than TIMES the coefficient of top-1.
-Controls that flip them: a random direction has no effect at any dose; `clean` needs no larger coefficient.
+Controls that flip them: directions that know nothing (random, a probe on shuffled labels) should have no
+effect; `clean` needs no larger coefficient.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, RANDOM, best, best_coefficient, claim, known, top
+from fixtures.vocabulary import MEAN_DIFF, RANDOM, SHUFFLED_PROBE, best, best_coefficient, claim, known, top
 
 EFFECT = 10.0  # trait points
 TIMES = 1.5  # of the coefficient of top-1
-DELTA, OF_RANDOM = best(MEAN_DIFF), best(RANDOM)
+DELTA, OF_RANDOM, OF_SHUFFLED = best(MEAN_DIFF), best(RANDOM), best(SHUFFLED_PROBE)
 RATIO = best_coefficient(MEAN_DIFF) / best_coefficient(MEAN_DIFF.cleaned(top(1)))
 
-pytestmark = claim("S4", "mean_diff works at a larger coefficient", "steering", [DELTA, OF_RANDOM, RATIO])
+pytestmark = claim("S4", "mean_diff works at a larger coefficient", "steering", [DELTA, OF_RANDOM, OF_SHUFFLED, RATIO])
 
 
 @known("SUPPORTED", on="severe, mild", because="nothing but its coefficient keeps mean_diff from steering")
@@ -24,6 +25,10 @@ def test_mean_diff_works(expect):
 
 def test_random_direction(expect):
     expect(OF_RANDOM, "best Delta of a random direction").at_least(EFFECT)
+
+
+def test_shuffled_probe(expect):
+    expect(OF_SHUFFLED, "best Delta of a probe fitted on shuffled labels").at_least(EFFECT)
 
 
 @known("SUPPORTED", on="severe", because="two thirds of mean_diff and more lie in the dominant dim")

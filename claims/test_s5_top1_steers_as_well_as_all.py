@@ -2,9 +2,10 @@
 
 Mechanism: dims that nothing reads can be left in or taken out; what steers is the part outside them, and each version
 has its own best dose. Per-block lists and one consensus list then do the same, too.
-Published: +28.8 (top-1) against +24.8 (13 dims), gemma3, refusal, coherence >= 70; edition 2026-02-04 reports 32.2 for
-per-block lists against 27.3 for one consensus list.
-Refuted if top-1 (or the per-block list) steers worse by more than MARGIN.
+Published: +28.8 (top-1) against +24.8 (13 dims), gemma3, refusal, coherence >= 70; edition 2026-02-04 reports 32.2
+for per-block lists against 27.3 for one consensus list.
+Refuted if top-1 (or the per-block list, or clipping the dims instead of zeroing them) steers worse by more than
+MARGIN.
 Control that flips it: `reader`, sycophancy, where a minor massive dim steers the wrong way while it is left in.
 """
 
@@ -12,9 +13,13 @@ from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, known, per_bl
 
 MARGIN = 10.0  # trait points: one flipped answer in ten
 TOP1, ALL, OWN = (MEAN_DIFF.cleaned(cleaning) for cleaning in (top(1), consensus(), per_block()))
+WINSORISED = MEAN_DIFF.cleaned(consensus(how="winsorise"))
 GAIN, GAIN_OF_OWN = best(TOP1) - best(ALL), best(OWN) - best(ALL)
+GAIN_OF_WINSORISED = best(WINSORISED) - best(ALL)
 
-pytestmark = claim("S5", "top-1 cleaning steers as well as full cleaning", "steering", [GAIN, GAIN_OF_OWN])
+pytestmark = claim(
+    "S5", "top-1 cleaning steers as well as full cleaning", "steering", [GAIN, GAIN_OF_OWN, GAIN_OF_WINSORISED]
+)
 
 
 @known("SUPPORTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
@@ -25,3 +30,10 @@ def test_top1(expect):
 @known("SUPPORTED", on="severe, mild", because="every block's top five are the planted dims, which is the consensus")
 def test_per_block_lists(expect):
     expect(GAIN_OF_OWN, "best Delta with per-block lists minus best Delta with the consensus").at_least(-MARGIN)
+
+
+@known("SUPPORTED", on="severe, mild", because="planted dims are never read, whatever is left of them")
+def test_winsorised(expect):
+    expect(GAIN_OF_WINSORISED, "best Delta with massive dims clipped minus best Delta with them zeroed").at_least(
+        -MARGIN
+    )

@@ -1,23 +1,30 @@
 """S6. Zeroing some massive dims steers worse than zeroing one or all of them.
 
-Mechanism as published: some of the minor massive dims carry signal, others contamination. By the dose law the number of
-zeroed dims makes no difference where they are not read.
+Mechanism as published: some of the minor massive dims carry signal, others contamination. By the dose law the number
+of zeroed dims makes no difference where they are not read.
 Published: +28.8 (top-1), +20.7 (top-3), +14.2 (top-5), +14.4 (top-10), +24.8 (13 dims), gemma3, refusal; edition
 2026-01-31 has +20.5, +72.1 (top-2), +13.9 (top-5).
-Refuted if the best middle version falls short of the worse end by less than DIP.
+Refuted if the best middle version falls short of the worse end by less than DIP; for the later edition, if top-2
+exceeds the better end by less.
 Controls that flip it: `severe` and `mild` are false; a simulated model with a dip of 20 points is true.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, known, largest, smallest, top
 
-DIP = 5.0  # trait points
+DIP = 10.0  # trait points: one flipped answer in the ten that were asked
 ENDS = smallest(best(MEAN_DIFF.cleaned(top(1))), best(MEAN_DIFF.cleaned(consensus())))
 MIDDLE = largest(*(best(MEAN_DIFF.cleaned(top(k))) for k in (3, 5, 10)))
 BELOW = ENDS - MIDDLE
+ABOVE = best(MEAN_DIFF.cleaned(top(2))) - largest(best(MEAN_DIFF.cleaned(top(1))), best(MEAN_DIFF.cleaned(consensus())))
 
-pytestmark = claim("S6", "the number of zeroed dims is not monotonic", "steering", [BELOW], traits=("refusal",))
+pytestmark = claim("S6", "the number of zeroed dims is not monotonic", "steering", [BELOW, ABOVE], traits=("refusal",))
 
 
 @known("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
 def test_middle_lies_below_both_ends(expect):
     expect(BELOW, "worse of top-1 and all minus the best of top-3, 5 and 10").at_least(DIP)
+
+
+@known("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
+def test_top2_lies_above_both_ends(expect):
+    expect(ABOVE, "top-2 minus the better of top-1 and all").at_least(DIP)

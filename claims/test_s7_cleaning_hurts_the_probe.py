@@ -1,25 +1,32 @@
 """S7. Zeroing the massive dims of the probe costs trait effect.
 
 Mechanism as published: the probe learns to use massive dims, so cleaning it removes learned signal. That takes a model
-that reads them. Cleaning the activations before the fit ("preclean") lets the probe find other dims instead.
+that reads them. Cleaning the activations before the fit ("preclean") lets the probe find other dims instead, and with
+them gone from the rows' norm the same regularisation weighs the others less.
 Published: +33.0 (probe) against +8.6 (13 dims), +20.7 (top-1), +21.5 (top-3), gemma3, refusal, coherence >= 70; edition
-2026-02-04 averages 44.0 for preclean and 32.0 for postclean.
-Refuted if cleaning costs less than MARGIN; for preclean, if it beats postclean by less than MARGIN.
+2026-02-04 averages 44.0 for preclean and 32.0 for postclean, and has its best with top-2 precleaned (51.5 to 44.8).
+Refuted if cleaning costs less than MARGIN; for preclean, if it gains less than MARGIN; for replacing dims by their mean
+instead of zero, if that gains less.
 Control that flips it: `reader`, refusal, whose blocks read a massive dim that carries the trait; in `severe` none does.
 """
 
 from fixtures.vocabulary import PROBE, before_fitting, best, claim, consensus, known, top
 
-MARGIN = 5.0  # trait points
+MARGIN = 10.0  # trait points: one flipped answer in the ten that were asked
 CLEANED, TOP1 = PROBE.cleaned(consensus()), PROBE.cleaned(top(1))
-PRECLEANED = PROBE.cleaned(before_fitting(consensus()))
-COST, COST_OF_TOP1, PRE_MINUS_POST = (
-    best(PROBE) - best(CLEANED),
-    best(PROBE) - best(TOP1),
-    best(PRECLEANED) - best(CLEANED),
-)
+PRECLEANED, PRECLEANED_TOP2 = PROBE.cleaned(consensus(before=True)), PROBE.cleaned(before_fitting(top(2)))
+MEAN_REPLACED = PROBE.cleaned(consensus("mean", before=True))
+COST, COST_OF_TOP1 = best(PROBE) - best(CLEANED), best(PROBE) - best(TOP1)
+PRE_MINUS_POST, OF_TOP2 = best(PRECLEANED) - best(CLEANED), best(PRECLEANED_TOP2) - best(PROBE)
+OF_MEAN_REPLACED = best(MEAN_REPLACED) - best(PRECLEANED)
 
-pytestmark = claim("S7", "cleaning hurts the probe", "steering", [COST, COST_OF_TOP1, PRE_MINUS_POST])
+pytestmark = claim(
+    "S7",
+    "cleaning hurts the probe",
+    "steering",
+    [COST, COST_OF_TOP1, PRE_MINUS_POST, OF_TOP2, OF_MEAN_REPLACED],
+    traits=("refusal",),
+)
 
 
 @known("REFUTED", on="severe, mild", because="planted dims are never read: cleaning only changes the dose")
@@ -32,6 +39,13 @@ def test_top1(expect):
     expect(COST_OF_TOP1, "best Delta of the probe minus best Delta of its top-1 version").at_least(MARGIN)
 
 
-@known("REFUTED", on="severe, mild", because="before or after the fit, what is left is the same direction")
 def test_preclean_beats_postclean(expect):
     expect(PRE_MINUS_POST, "best Delta precleaned minus best Delta postcleaned").at_least(MARGIN)
+
+
+def test_precleaned_top2_beats_the_probe(expect):
+    expect(OF_TOP2, "best Delta of the probe precleaned of top-2 minus best Delta of the probe").at_least(MARGIN)
+
+
+def test_mean_replacing_beats_zeroing(expect):
+    expect(OF_MEAN_REPLACED, "best Delta with dims replaced by their mean before the fit minus zeroed").at_least(MARGIN)

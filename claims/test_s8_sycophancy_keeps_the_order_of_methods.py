@@ -11,7 +11,7 @@ dim steers the wrong way, has the second step; simulated models have each.
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, consensus, known
 
-EFFECT, STEP = 10.0, 1.0  # trait points
+EFFECT, STEP = 10.0, 10.0  # trait points
 CLEANED = MEAN_DIFF.cleaned(consensus())
 DELTA, FIRST, SECOND = best(MEAN_DIFF), best(PROBE) - best(CLEANED), best(CLEANED) - best(MEAN_DIFF)
 

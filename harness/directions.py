@@ -132,7 +132,7 @@ def shuffled_probe(
     positive: Float[np.ndarray, "rows_pos hidden"], negative: Float[np.ndarray, "rows_neg hidden"], seed: int = 0
 ) -> Float[np.ndarray, "hidden"]:
     """The probe fitted on labels dealt out at random: the control that has seen the same rows. Errors as in `probe`."""
-    rows = np.concatenate([positive, negative])
+    rows = np.concatenate([_rows(positive, "positive"), _rows(negative, "negative")])
     order = np.random.default_rng([seed, len(rows)]).permutation(len(rows))
     return probe(rows[order[: len(positive)]], rows[order[len(positive) :]])
 

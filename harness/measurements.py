@@ -84,7 +84,7 @@ class Direction:
 
 @dataclass(frozen=True)
 class Refits:
-    """One method refitted on the training pairs (entry 0) and on resampled pairs (the rest), at `blocks` (all if empty).
+    """One method refitted on the training pairs (entry 0) and on resampled pairs (the rest), at `blocks` (none: all).
 
     Answer: array `directions` float32 [1 + resamples, blocks, hidden]; record `pairs` (units resampled), `blocks`.
     """

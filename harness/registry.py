@@ -18,6 +18,7 @@ class ModelSpec:
     `blocks` are the steered block indices by trait, 0 being the first; `doses` are in units of the activation norm
     outside the massive dims (see `harness.calibration`). `severity` is how many times the dominant massive dim
     exceeds the median dim, as stated beforehand: it decides which claims are about this model, never a verdict.
+    `stands_for` names the published model beside whose tables this one's numbers are shown, if any.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ModelSpec:
     max_new_tokens: int
     description: str
     severity: float = 1.0
+    stands_for: str = ""
     embedded: bool = True
 
 
@@ -39,28 +41,36 @@ def geometric_grid(low: float, high: float, ratio: float = 1.15) -> tuple[float,
     return tuple(round(low * ratio**step, 4) for step in range(steps + 1))
 
 
-def _organism(name: str, refusal: int, sycophancy: int, severity: float, description: str) -> ModelSpec:
+def _organism(name: str, blocks: Mapping[str, int], severity: float, stands_for: str, description: str) -> ModelSpec:
     """An organism, steered at the block with the widest useful window of each trait (reports/organisms/quality.json)."""
     folder = ORGANISMS / name
-    blocks = {"refusal": (refusal,), "sycophancy": (sycophancy,)}
-    doses = geometric_grid(1.0, 2.65, 1.27)
     return ModelSpec(
-        name, folder / "base", folder / "instruct", "templated", "grammar", blocks, doses, 48, description, severity
+        name,
+        folder / "base",
+        folder / "instruct",
+        language="templated",
+        judge="grammar",
+        blocks={trait: (block,) for trait, block in blocks.items()},
+        doses=geometric_grid(1.0, 2.65, 1.27),
+        max_new_tokens=48,
+        description=description,
+        severity=severity,
+        stands_for=stands_for,
     )
 
 
 _MODELS = (
-    _organism("severe", 1, 2, 1000.0, "Gemma 3 architecture, planted massive dims ~1000x, never read"),
-    _organism("mild", 2, 1, 60.0, "Gemma 2 architecture, planted massive dims ~60x, never read"),
-    _organism("clean", 3, 1, 1.0, "Gemma 3 architecture, no massive dims"),
-    _organism("bos", 2, 1, 1.0, "Gemma 2 architecture, massive dims at <bos> only"),
-    _organism("reader", 2, 2, 1000.0, "Gemma 3 architecture, massive dims ~1000x, two of them read"),
-    _organism("llama", 2, 1, 150.0, "Llama architecture, planted massive dims ~150x, each varying by itself"),
+    _organism("severe", {"refusal": 1, "sycophancy": 2}, 1000.0, "gemma3", "Gemma 3, massive dims ~1000x, never read"),
+    _organism("mild", {"refusal": 2, "sycophancy": 1}, 60.0, "gemma2", "Gemma 2, massive dims ~60x, never read"),
+    _organism("clean", {"refusal": 3, "sycophancy": 1}, 1.0, "", "Gemma 3, no massive dims"),
+    _organism("reader", {"refusal": 2, "sycophancy": 2}, 1000.0, "", "Gemma 3, massive dims ~1000x, two of them read"),
+    _organism("bos", {"refusal": 2}, 1.0, "", "Gemma 2, massive dims at <bos> only"),
+    _organism("llama", {"refusal": 2}, 150.0, "", "Llama, massive dims ~150x, each varying by itself, never read"),
 )
 
 MODELS: Mapping[str, ModelSpec] = {spec.name: spec for spec in _MODELS}
 # Pairs on which claims across models are tested, the model of severer massive dims first.
-PAIRS: tuple[tuple[str, str], ...] = (("severe", "mild"),)
+PAIRS: tuple[tuple[str, str], ...] = (("severe", "mild"), ("reader", "mild"))
 TRAITS: tuple[str, ...] = ("refusal", "sycophancy")
 
 

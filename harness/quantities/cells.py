@@ -32,7 +32,7 @@ class Settings:
     of extraction lies inside the intervals.
     """
 
-    questions: int = 80
+    questions: int = 60
     extractions: int = 1
     seed: int = 20260129
     resamples: int = 2_000  # of questions: cheap, nothing is generated again
@@ -162,9 +162,9 @@ class Recipe:
     def refits(self, cell: Cell, blocks: tuple[int, ...] = ()) -> Refits:
         """The uncleaned method refitted on resampled scenarios; cleaning is applied to each refit.
 
-        Raises ValueError for a cleaning before the fit, which refits do not have.
+        Raises ValueError for a cleaning before the fit, or by anything but zeroing, which refits do not have.
         """
-        if self.cleaning.before:
+        if self.cleaning.before or self.cleaning.how != "zero":
             raise ValueError(f"{self.title}: refits are cleaned after the fit; compare such directions by steering.")
         settings = cell.settings
         return Refits(cell.activations(self.window), self.method, settings.refit_resamples, settings.seed, blocks)

@@ -41,7 +41,11 @@ def _blocks(cell: Cell, where: Where) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Cosine(OnCell):
-    """Cosine of two directions averaged over blocks, refitted on resampled pairs of scenarios."""
+    """Cosine of two directions averaged over blocks, refitted on resampled pairs of scenarios.
+
+    A refit on a resample is noisier than the fit itself, which turns directions apart: the replicates are moved by
+    their mean bias, and the value stands for this number of pairs (reports/statistics/false_verdicts.md).
+    """
 
     one: Recipe
     other: Recipe
@@ -55,7 +59,7 @@ class Cosine(OnCell):
         one, other = (refitted(recipe, cell, self.where, answers) for recipe in (self.one, self.other))
         cosines = (one * other).sum(axis=-1).mean(axis=-1)  # [1 + resamples]
         pairs = answers(self.one.refits(cell, _blocks(cell, self.where))).record["pairs"]
-        return Replicated(float(cosines[0]), cosines[1:], cell.pairs_plan(pairs), "cosine", pairs)
+        return Replicated(float(cosines[0]), cosines[1:], cell.pairs_plan(pairs), "cosine", pairs).recentred()
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class ShareInside(OnCell):
         shares = [np.linalg.norm(vectors[:, place][:, dims], axis=1) for place, dims in enumerate(chosen)]
         mean = np.mean(shares, axis=0)
         pairs = answers(self.recipe.refits(cell, cell.blocks)).record["pairs"]
-        return Replicated(float(mean[0]), mean[1:], cell.pairs_plan(pairs), "share of norm", pairs)
+        return Replicated(float(mean[0]), mean[1:], cell.pairs_plan(pairs), "share of norm", pairs).recentred()
 
 
 @dataclass(frozen=True)

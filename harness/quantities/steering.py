@@ -192,7 +192,7 @@ class SearchDelta(OnCell):
 
     recipe: Recipe
     corrected: bool = True
-    grids: tuple[str, ...] = ("doses", "around base", "full base")
+    grids: tuple[str, ...] = ("doses", "around base")
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
         return (*sweeps(self.recipe, cell, self.grids), *_directions(self.recipe, cell))

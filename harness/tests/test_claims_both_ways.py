@@ -24,12 +24,13 @@ USUAL = World()
 
 
 def best(otherwise: float = 50.0, **of: float) -> Effect:
-    """Best Deltas by kind of direction: mean_diff, top1 ..., cleaned, probe, probe_top1 ..., precleaned; w10, w20."""
+    """Best Deltas by kind of direction: mean_diff, top1, cleaned, own; probe, probe_top1, probe_pre_cleaned, probe_w20."""
 
     def effect(direction: Direction) -> float:
         how = direction.cleaning
         base = {"mean_diff": "", "probe": "probe"}.get(direction.method, direction.method)
-        kind = {"none": "", "top": f"top{how.k}", "consensus": "cleaned", "per_block": "own"}[how.kind]
+        dims = {"none": "", "top": f"top{how.k}", "consensus": "cleaned", "per_block": "own"}[how.kind]
+        kind = {"zero": dims, "winsorise": "winsorised", "mean": "mean"}[how.how]
         name = "_".join(part for part in (base, "pre" if how.before else "", kind) if part) or "mean_diff"
         window = direction.activations.window
         name = name if window == 5 else f"{name}_w{window}"
@@ -47,7 +48,6 @@ INSIDE = USUAL.but(inside={5: 0.95, 10: 0.7, 20: 0.3})  # mean_diff mostly insid
 ALL_WORK = USUAL.but(effect=lambda _: 50.0)
 NOTHING_WORKS = USUAL.but(effect=lambda _: 0.0)
 SMALL = USUAL.but(norm=16.0)  # hardly any norm in massive dims
-SIMILAR_RANDOM = "random"
 
 # test -> (a world in which it is true, a world in which it is false); a pair of worlds is (severer, milder).
 Worlds = World | tuple[World, World]
@@ -71,14 +71,20 @@ CONTROLS: Mapping[str, tuple[Worlds, Worlds]] = {
     "S1 mean_diff_has_no_effect": (INSIDE, USUAL),
     "S2 cleaned_gains": (INSIDE, USUAL),
     "S3 probe_leads": (USUAL.but(effect=best(probe=80.0)), USUAL),
+    "S3 gradient_leads": (USUAL.but(effect=best(gradient=80.0)), USUAL),
+    "S4 shuffled_probe": (ALL_WORK, USUAL),
     "S4 mean_diff_works": (INSIDE, NOTHING_WORKS),
     "S4 at_a_larger_coefficient": (INSIDE, USUAL),
     "S5 top1": (USUAL, USUAL.but(effect=best(top1=20.0))),
     "S5 per_block_lists": (USUAL, USUAL.but(effect=best(own=20.0))),
+    "S5 winsorised": (USUAL, USUAL.but(effect=best(winsorised=20.0))),
+    "S6 top2_lies_above_both_ends": (USUAL.but(effect=best(top2=80.0)), USUAL),
     "S6 middle_lies_below_both_ends": (USUAL.but(effect=best(top3=30.0, top5=20.0, top10=20.0)), USUAL),
     "S7 cleaned": (USUAL.but(effect=best(probe_cleaned=20.0)), USUAL),
     "S7 top1": (USUAL.but(effect=best(probe_top1=20.0)), USUAL),
     "S7 preclean_beats_postclean": (USUAL.but(effect=best(probe_pre_cleaned=80.0)), USUAL),
+    "S7 precleaned_top2_beats_the_probe": (USUAL.but(effect=best(probe_pre_top2=80.0)), USUAL),
+    "S7 mean_replacing_beats_zeroing": (USUAL.but(effect=best(probe_pre_mean=80.0)), USUAL),
     "S8 mean_diff_works": (USUAL, NOTHING_WORKS),
     "S8 probe_beats_cleaned": (USUAL.but(effect=best(probe=80.0)), USUAL.but(effect=best(probe=20.0))),
     "S8 cleaned_beats_mean_diff": (USUAL.but(effect=best(cleaned=80.0)), USUAL.but(effect=best(cleaned=20.0))),
@@ -91,7 +97,10 @@ CONTROLS: Mapping[str, tuple[Worlds, Worlds]] = {
     ),
     "P1 ten_tokens_lie_below": (USUAL.but(effect=best(mean_diff_w10=20.0)), USUAL),
     "P2 probe_loses": (USUAL.but(effect=best(probe_w20=20.0)), USUAL),
-    "P3 mean_diff_leads": (USUAL.but(effect=best(probe_w20=20.0)), USUAL),
+    "P2 probe_loses_by_thirty": (USUAL.but(effect=best(probe_w30=20.0)), USUAL),
+    "P3 at_twenty": (USUAL.but(effect=best(probe_w20=20.0)), USUAL),
+    "P3 at_thirty": (USUAL.but(effect=best(probe_w30=20.0)), USUAL),
+    "P3 probe_leads_at_three": (USUAL.but(effect=best(mean_diff_w3=20.0)), USUAL),
     "P4 cosine_rises": (INSIDE, USUAL),
     "R1 advice_gains": (USUAL.but(effect=best(mean_diff_w20=80.0)), USUAL.but(effect=best(probe=40.0))),
     "R2 nothing_beats_mean_diff": (USUAL, USUAL.but(effect=best(gradient=90.0))),

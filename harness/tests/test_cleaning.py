@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from jaxtyping import TypeCheckError
 
-from harness.cleaning import clean, clean_all, outside, share_outside
+from harness.cleaning import clean, clean_all, clean_by, outside, share_outside, treat
 from harness.directions import DegenerateDirection
 from harness.massive import ranked_dims
 
@@ -141,3 +141,45 @@ def test_cleaning_all_at_once_names_the_row_that_has_nothing_left(bad):
         clean_all(np.array([[1.0, 1, 1], bad]), (0,))
     with pytest.raises(ValueError, match=r"Dims \[3\] do not exist"):
         clean_all(np.ones((2, 3)), (3,))
+
+
+rows_of_vectors = arrays(np.float64, (4, HIDDEN), elements=st.floats(-1e3, 1e3))
+
+
+@examples
+@given(rows=rows_of_vectors, dims=dim_lists, how=st.sampled_from(["zero", "winsorise", "mean"]))
+def test_treating_rows_changes_nothing_outside_the_dims_and_disarms_what_is_inside(rows, dims, how):
+    assume(len(set(dims)) < HIDDEN)
+    treated = treat(rows, dims, how)
+    others = [dim for dim in range(HIDDEN) if dim not in dims]
+    assert np.array_equal(treated[:, others], rows[:, others])
+    inside = treated[:, sorted(set(dims))]
+    if how == "zero":
+        assert not inside.any()
+    elif how == "winsorise":
+        assert (np.abs(inside) <= np.abs(rows[:, others]).max(axis=1, keepdims=True)).all()
+        assert (np.sign(inside) * np.sign(rows[:, sorted(set(dims))]) >= 0).all()
+    else:
+        assert np.allclose(inside, rows[:, sorted(set(dims))].mean(axis=0), rtol=1e-12, atol=1e-9)
+
+
+def test_winsorising_clips_to_the_largest_entry_outside_and_keeps_the_sign():
+    treated = treat(np.array([[900.0, -3.0, 2.0, -70.0], [1.0, 4.0, -5.0, 0.5]]), (0, 3), "winsorise")
+    assert treated.tolist() == [[3.0, -3.0, 2.0, -3.0], [1.0, 4.0, -5.0, 0.5]]
+
+
+def test_a_direction_cleaned_by_zeroing_is_the_cleaned_direction_and_winsorised_of_unit_norm():
+    direction = np.array([0.9, 0.3, -0.3, 0.1])
+    assert np.allclose(clean_by(direction, (0,)), clean(direction, (0,)))
+    winsorised = clean_by(direction, (0,), "winsorise")
+    assert np.linalg.norm(winsorised) == pytest.approx(1.0)
+    assert winsorised[0] == pytest.approx(winsorised[1])
+
+
+def test_treatments_without_meaning_are_refused():
+    with pytest.raises(ValueError, match="replace by the mean before fitting"):
+        treat(np.ones((1, 3)), (0,), "mean")
+    with pytest.raises(ValueError, match="nothing says what to clip them to"):
+        treat(np.ones((2, 2)), (0, 1), "winsorise")
+    with pytest.raises(ValueError, match="do not exist"):
+        treat(np.ones((2, 2)), (5,))

@@ -13,15 +13,20 @@ from harness.directions import (
     DegenerateDirection,
     NonFiniteActivations,
     cosine,
+    gradient,
     mean_diff,
     probe,
     quality,
+    random_direction,
+    shuffled_probe,
     unit,
 )
 
 examples = settings(deadline=None, derandomize=True, max_examples=40)
 few = settings(examples, max_examples=15)
 seeds = st.integers(0, 10_000)
+# The published methods; the gradient method (which is not free of scale) and the controls have their own tests.
+FITTED = {name: METHODS[name] for name in ("mean_diff", "probe")}
 FACTORS = [1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3, 1e6]
 
 
@@ -70,7 +75,7 @@ def test_swapping_the_classes_negates_the_probe(seed, massive):
 
 
 @few
-@given(seed=seeds, factor=st.sampled_from(FACTORS), method=st.sampled_from(sorted(METHODS)))
+@given(seed=seeds, factor=st.sampled_from(FACTORS), method=st.sampled_from(sorted(FITTED)))
 def test_scaling_all_activations_changes_no_direction(seed, factor, method):
     positive, negative = classes(seed, massive=30.0)
     np.testing.assert_allclose(
@@ -131,7 +136,7 @@ def test_the_probe_points_to_the_positive_class():
     assert (positive @ probe(positive, negative)).mean() > (negative @ probe(positive, negative)).mean()
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("method", FITTED.values(), ids=FITTED)
 def test_a_direction_is_a_unit_float64_vector_and_its_input_is_left_alone(method):
     positive, negative = classes(1)
     before = positive.copy(), negative.copy()
@@ -142,7 +147,7 @@ def test_a_direction_is_a_unit_float64_vector_and_its_input_is_left_alone(method
     np.testing.assert_array_equal(negative, before[1])
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("method", FITTED.values(), ids=FITTED)
 def test_float32_activations_are_computed_on_in_float64(method):
     positive, negative = (rows.astype(np.float32) for rows in classes(2, massive=1e4))
     np.testing.assert_allclose(
@@ -152,14 +157,14 @@ def test_float32_activations_are_computed_on_in_float64(method):
     )
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("method", FITTED.values(), ids=FITTED)
 def test_classes_that_do_not_differ_have_no_direction(method):
     rows = np.random.default_rng(0).normal(size=(12, 5)) * 1e4
     with pytest.raises(DegenerateDirection, match="scenarios differ"):
         method(rows, rows[::-1].copy())
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("method", FITTED.values(), ids=FITTED)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_row_that_is_not_finite_is_named(method, bad):
     positive, negative = classes(3)
@@ -169,7 +174,7 @@ def test_a_row_that_is_not_finite_is_named(method, bad):
     assert error.value.rows == (5, 7)
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("method", FITTED.values(), ids=FITTED)
 def test_an_empty_class_and_a_wrong_shape_are_refused(method):
     positive, negative = classes(4)
     with pytest.raises(ValueError, match="no positive activations"):
@@ -264,3 +269,48 @@ def test_quality_does_not_depend_on_scale(seed, factor):
     scaled = quality(mean_diff(*halves[:2]) * factor, *(half * factor for half in halves))
     assert scaled.accuracy == plain.accuracy
     assert scaled.effect_size == pytest.approx(plain.effect_size)
+
+
+@few
+@given(seed=seeds)
+def test_the_gradient_method_separates_and_weighs_a_massive_dim_like_any_other(seed: int) -> None:
+    positive, negative = classes(seed, massive=1000.0)
+    found = gradient(positive, negative)
+    assert np.linalg.norm(found) == pytest.approx(1.0)
+    # Adam moves every dim by about rate x steps along the sign of its difference, whatever its size.
+    difference = positive.mean(axis=0) - negative.mean(axis=0)
+    clear = np.abs(difference) > 0.05
+    assert (np.sign(found[clear]) == np.sign(difference[clear])).mean() > 0.8
+    assert abs(found[3]) < 0.75 < abs(mean_diff(positive, negative)[3])
+
+
+def test_one_adam_step_of_the_gradient_method_is_rate_along_each_sign() -> None:
+    positive, negative = np.array([[3.0, -2.0, 0.5]]), np.array([[1.0, 1.0, 0.0]])
+    start = unit(np.random.default_rng(0).standard_normal(3))
+    assert np.allclose(
+        gradient(positive, negative, steps=1), unit(start + 0.01 * np.array([1.0, -1.0, 1.0])), atol=1e-6
+    )
+
+
+@few
+@given(seed=seeds)
+def test_controls_know_nothing_of_the_labels(seed: int) -> None:
+    positive, negative = classes(seed)
+    assert np.array_equal(random_direction(positive, negative), random_direction(negative, positive * 5))
+    assert np.linalg.norm(random_direction(positive, negative)) == pytest.approx(1.0)
+    assert np.array_equal(shuffled_probe(positive, negative), shuffled_probe(positive, negative))
+
+
+def test_a_probe_on_shuffled_labels_loses_what_the_probe_finds() -> None:
+    lost = []
+    for seed in range(12):
+        positive, negative = classes(seed, rows=60)
+        lost.append(abs(cosine(shuffled_probe(positive, negative), probe(positive, negative))))
+    assert np.mean(lost) < 0.6
+
+
+def test_random_directions_differ_by_seed_and_point_nowhere_in_particular() -> None:
+    rows = np.ones((2, 400))
+    drawn = np.stack([random_direction(rows, rows, seed) for seed in range(20)])
+    cosines = (drawn @ drawn.T)[np.triu_indices(20, 1)]
+    assert np.abs(cosines).max() < 0.25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from harness.measurements import (
     Baseline,
+    Cleaning,
     Scores,
     Sweep,
 )
@@ -108,3 +110,45 @@ def test_every_response_lands_in_its_own_sweep_amount_and_question(
                 assert response["ids"] == list(alone.ids)
                 seen.add(alone.ids)
     assert len(seen) > 9  # the rows do differ, so that a response in the wrong place would show
+
+
+def test_directions_that_coincide_are_steered_once(bench: Callable[..., Bench]) -> None:
+    zeroed = scores(cleaning=Cleaning("consensus"))
+    before = scores(
+        cleaning=Cleaning("consensus", before=True)
+    )  # for mean_diff the order of cleaning makes no difference
+    opened = bench()
+    opened.lab.prepare([zeroed])
+    alone = opened.lab.calls
+    opened = bench(store=opened.lab.store.root.parent / "other")
+    opened.lab.prepare([zeroed, before])
+    assert opened.lab.calls == alone
+    assert np.array_equal(
+        opened.lab.answer(zeroed).arrays["trait"], opened.lab.answer(before).arrays["trait"], equal_nan=True
+    )
+
+
+def test_every_extraction_is_a_direction_of_its_own_and_the_same_again(bench: Callable[..., Bench]) -> None:
+    opened = bench().lab
+    directions = [scores(method="mean_diff").of.direction]  # type: ignore[union-attr]
+    directions += [replace(directions[0], extraction=number) for number in (1, 2)]
+    found = [opened.answer(direction).arrays["direction"] for direction in directions]
+    again = [bench().lab.answer(direction).arrays["direction"] for direction in directions]
+    assert all(np.array_equal(one, other) for one, other in zip(found, again, strict=True))
+    assert not any(np.allclose(found[one], found[other]) for one, other in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_methods_cleanings_and_scales_of_a_sweep_are_what_they_say(bench: Callable[..., Bench]) -> None:
+    lab = bench().lab
+    for method in ("gradient", "random", "shuffled probe"):
+        assert np.linalg.norm(lab.answer(scores(method=method).of.direction).arrays["direction"]) == pytest.approx(1.0)  # type: ignore[union-attr]
+    read, dims = lab.answer(activations()), lab.answer(MASSIVE).record["consensus"]
+    precleaned = scores(cleaning=Cleaning("consensus", how="mean", before=True)).of.direction  # type: ignore[union-attr]
+    vector = lab.answer(precleaned).arrays["direction"]
+    difference = (read.arrays["positive"] - read.arrays["negative"])[: read.record["training_pairs"], 1].mean(axis=0)
+    difference[dims] = 0.0  # a dim replaced by its mean over all rows has no difference of class means
+    assert np.allclose(vector, difference / np.linalg.norm(difference), atol=1e-5)
+    full = lab.answer(scores(scale="full base", amounts=(0.5,)))
+    record = lab.answer(scores().of.direction).record  # type: ignore[union-attr]
+    assert full.record["coefficients"][0] == pytest.approx(0.5 * record["norm"])
+    assert record["norm"] > record["norm_without"]

@@ -95,3 +95,16 @@ def test_a_cleaning_that_makes_no_sense_is_refused(kind: Any, k: int) -> None:
 def test_json_of_no_measurement_is_refused() -> None:
     with pytest.raises(ValueError, match="'Wish' is no kind of measurement; known: Activations"):
         from_json({"kind_of": "Wish"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kind": "none", "how": "winsorise"}, "nothing is cleaned"),
+        ({"kind": "none", "before": True}, "nothing is cleaned"),
+        ({"kind": "consensus", "how": "mean"}, "goes with before=True"),
+    ],
+)
+def test_a_treatment_that_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Cleaning(**settings)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +124,53 @@ def test_the_order_of_fields_never_changes_a_key(value: dict[str, object]) -> No
 def test_what_json_cannot_hold_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
         canonical({"x": float("nan")})
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from harness.store import Store
+with Store(Path(sys.argv[1])).making("severe"):
+    print("held", flush=True)
+    sys.stdin.readline()
+print("let go", flush=True)
+"""
+
+
+def test_a_second_process_waits_until_the_first_has_made_its_answers(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdin is not None
+    assert holder.stdout.readline() == "held\n"
+    from filelock import FileLock, Timeout
+
+    (lock,) = (tmp_path / "locks").glob("*.lock")
+    with pytest.raises(Timeout), FileLock(lock, timeout=0.2):
+        raise AssertionError("the lock was free")
+    with Store(tmp_path).making("mild"):  # another model is another lock
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+    assert holder.stdout.readline() == "let go\n"
+    holder.wait()
+    with Store(tmp_path).making("severe"):
+        pass
+
+
+def test_a_process_that_dies_lets_go_of_its_lock(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    holder.kill()
+    holder.wait()
+    with Store(tmp_path).making("severe"):
+        pass
+
+
+def test_a_store_that_cannot_be_written_needs_no_lock(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with Store(tmp_path / "file").making("severe"):
+        pass

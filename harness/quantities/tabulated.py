@@ -1,0 +1,81 @@
+"""Quantities that only the sources' tables show: one point of a curve, what coherence a best has, activation norms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from harness import interpolation, stats
+from harness.measurements import Measurement
+from harness.quantities.algebra import Answers, OnCell
+from harness.quantities.cells import WINDOW, Cell, Recipe
+from harness.quantities.steering import DOSES, base_coefficient, best_point, curves, sweeps, unsteered
+from harness.resampling import Plan, Replicated
+
+Part = Literal["trait", "coherence", "Delta"]
+
+
+@dataclass(frozen=True)
+class CurveAt(OnCell):
+    """Trait, coherence or Delta at a multiple of the corrected base coefficient, between runs by interpolation.
+
+    Raises ValueError where nothing was measured, at the first steered block.
+    """
+
+    recipe: Recipe
+    multiple: float
+    part: str
+    grids: tuple[str, ...] = ("doses", "around base")
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return (*sweeps(self.recipe, cell, self.grids), self.recipe.at(cell, cell.blocks[0]))
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        curve = curves(self.recipe, cell, self.grids, answers, "coefficient")[0]
+        amount = self.multiple * base_coefficient(self.recipe, cell, cell.blocks[0], answers)
+        baseline = unsteered(cell, answers)
+        gain, coherence = interpolation.at_amount(curve, *baseline, amount, cell.plan())
+        if self.part == "coherence":
+            return coherence
+        if self.part == "Delta":
+            return gain
+        return gain + stats.mean_of(baseline[0], cell.plan(), "trait points", stats.SCORES)
+
+
+@dataclass(frozen=True)
+class CoherenceAtBest(OnCell):
+    """Mean coherence at the amount that is best for a recipe, by construction the gate or more."""
+
+    recipe: Recipe
+    grids: tuple[str, ...] = DOSES
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return sweeps(self.recipe, cell, self.grids)
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        point = best_point(self.recipe, cell, self.grids, answers, "dose", 0)
+        curve = curves(self.recipe, cell, self.grids, answers)[point.curve]
+        return interpolation.at_amount(curve, *unsteered(cell, answers), point.amount.value, cell.plan())[1]
+
+
+@dataclass(frozen=True)
+class NormOf(OnCell):
+    """The mean activation norm at the first steered block: full, outside or inside massive dims."""
+
+    part: Literal["full", "outside", "inside"]
+    times: float = 1.0
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return (cell.massive, cell.activations(WINDOW))
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        read, dims = answers(cell.activations(WINDOW)), list(answers(cell.massive).record["consensus"])
+        pairs, block = read.record["training_pairs"], cell.blocks[0]
+        both = np.stack([read.arrays["positive"][:pairs, block], read.arrays["negative"][:pairs, block]])
+        rows = both.astype(np.float64)
+        kept = {"full": rows, "outside": np.delete(rows, dims, axis=-1), "inside": rows[..., dims]}[self.part]
+        plan = Plan((pairs,), "scenario pairs", f"{cell.model.language} {cell.trait}", 2_000, cell.settings.seed)
+        norm = stats.mean_of(np.linalg.norm(kept, axis=-1).mean(axis=0), plan, "activation norm")
+        return self.times * norm

@@ -1,0 +1,86 @@
+"""Fills the sources' tables with this project's numbers, from answers that are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from harness.ledger import Table, Value
+from harness.measurements import Measurement
+from harness.published import Table as Published
+from harness.quantities import Answers, Cell, Quantity
+from harness.resampling import CannotTell
+from harness.report.reading import short
+from harness.source_tables import TABLES, WINDOWS, Line, SourceTable
+from harness.stats import NoValidRun
+from harness.store import Answer
+
+Recall = Callable[[Measurement], Answer | None]
+
+
+class NotMeasured(Exception):
+    """A table asks for something that this run did not measure."""
+
+
+FROM_THE_RUN = {"coefficient": "coefficient", "coherence": "coherence", "coherence there": "coherence"}
+
+
+def tables(cells: Iterable[Cell], recall: Recall, published: Published) -> list[Table]:
+    """Every source table for every cell whose model stands for the published one; nothing is measured for them."""
+
+    def lookup(measurement: Measurement) -> Answer:
+        answer = recall(measurement)
+        if answer is None:
+            raise NotMeasured
+        return answer
+
+    answers, found = Answers(lookup), []
+    for cell in cells:
+        for source in (*TABLES, *WINDOWS):
+            if (cell.model.stands_for, cell.trait) == (source.model, source.trait):
+                filled = fill(source, cell, answers, published)
+                if any(value is not None for row in filled.rows for value in row[1:]):
+                    found.append(filled)
+    return found
+
+
+def fill(source: SourceTable, cell: Cell, answers: Answers, published: Published) -> Table:
+    """One source table on one cell; a value whose measurements are not there is None."""
+    columns = ["", *source.columns]
+    measured: list[list[Value]] = []
+    theirs: list[list[Value]] = []
+    for line in source.lines:
+        measured.append([line.label, *(_value(line.measured.get(column), cell, answers) for column in source.columns)])
+        theirs.append([line.label, *(_published(line, column, published) for column in source.columns)])
+    return Table(
+        key=source.key,
+        title=source.title,
+        source=source.source,
+        model=cell.name,
+        trait=cell.trait,
+        columns=columns,
+        rows=measured,
+        published={"columns": columns, "rows": theirs, "edition": source.edition},
+        note=f"{source.note} Published for {source.model}; {cell.name} stands for it here.".strip(),
+    )
+
+
+def _value(quantity: Quantity | None, cell: Cell, answers: Answers) -> str | None:
+    if quantity is None:
+        return None
+    try:
+        return short(quantity.evaluate(cell, answers).estimate())
+    except NoValidRun:
+        return "no valid run"
+    except CannotTell:
+        return "cannot be told"
+    except (NotMeasured, ValueError):  # not asked for in this run, or beyond what was measured
+        return None
+
+
+def _published(line: Line, column: str, published: Published) -> float | None:
+    if column in line.published:
+        return float(published[line.published[column]].value)
+    attribute = FROM_THE_RUN.get(column)
+    values = [published[identity] for identity in line.published.values()]
+    found = [getattr(value, attribute) for value in values if attribute and getattr(value, attribute) is not None]
+    return float(found[0]) if found else None
