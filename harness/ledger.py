@@ -1,35 +1,63 @@
-"""The ledger: one row for each claim and cell, kept as JSON lines, from which every report is made."""
+"""The ledger: JSON lines that say what a run came to, complete enough that every report is made from them alone.
+
+The first line is the header (`kind` "run"), then come the rows (`kind` "row", see `Row`: one for each test of a claim
+and cell), then the sources' tables (`kind` "table", see `Table`). Every line is one JSON object with sorted keys, in
+ASCII, without NaN. The header holds `schema` (this version, an integer), `dtype`, `device`, `libraries` (version by
+name), `key_version` (of the store's keys), and any settings of the run under names of their own, such as `questions`
+or `seed`. The schema's number changes with every change that an older reader would get wrong.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
-
-from rich.table import Table
-from rich.text import Text
+from typing import Any, NamedTuple
 
 from harness.resampling import Estimate
 from harness.store import write_atomically
-from harness.verdict import Verdict, number
+from harness.verdict import Rule, Verdict
 
-SCHEMA = 1
-COLOURS = {"SUPPORTED": "green", "REFUTED": "red", "INCONCLUSIVE": "yellow", "BROKEN": "bold red"}
+SCHEMA = 2
+PUBLISHED_MODEL = "published"  # the "model" of a row that is arithmetic about published numbers
+
+Value = str | float | None
 
 
 class LedgerError(ValueError):
     """A ledger file cannot be read; the message names file and line."""
 
 
+class Identity(NamedTuple):
+    """What tells a row from every other row of a ledger."""
+
+    claim: str
+    test: str
+    model: str
+    trait: str
+
+
 @dataclass(frozen=True)
 class Row:
     """What one test of a claim came to on one cell (model x trait).
 
-    `estimates` holds one entry for each `expect` reached: name, estimate (None when there was no valid run),
-    rule, verdict, story. `expected` is the verdict known beforehand, None where nothing was known. `massive` has the
-    model's severity and massive dims after both definitions, where they were measured.
+    - `claim` is its id, `sentence` its short statement, `statement` the claim file's docstring, `family` its family;
+      `file` is the claim file relative to the root, `test` the test's name, `command` runs this one row again.
+    - `model` and `trait` name the cell. A claim that compares two models has a pair, "severe+mild"; arithmetic about
+      published numbers has the model "published" and the trait "-".
+    - `verdict` is SUPPORTED, REFUTED, INCONCLUSIVE or BROKEN; `error` says what broke. `expected` is the verdict known
+      beforehand and `because` its reason; null and empty where nothing was known.
+    - `estimates`: one entry for each `expect` that was reached, with `name`, `estimate` (value, low, high, n, unit,
+      level, sample; null when there was no valid run), `rule` (kind, bounds), `verdict`, `story`, and, where it was
+      computed, `p` ({"support", "refute"}: the smallest alpha at which the interval would satisfy or violate the
+      rule). `detectable` is the smallest effect the design could have told from zero, in the unit of the estimate.
+    - `published`: what was published and how this row compares: `word` ("replicated", "contradicted", "not
+      comparable", "new") and `why`, and, where there are any, `sentence` (or `quantity`), `value` (or `published`)
+      with `low` and `high`, `unit`, `edition`, `published_as`, `model`, `trait`, `source`.
+    - `massive`: the model's `severity` (times the median) and its massive dims after both definitions (`consensus`,
+      `sun`), where they were measured.
     """
 
     claim: str
@@ -42,16 +70,37 @@ class Row:
     expected: str | None = None
     because: str = ""
     estimates: list[Mapping[str, Any]] = field(default_factory=list)
-    published: list[str] = field(default_factory=list)
+    published: list[Mapping[str, Any]] = field(default_factory=list)
     command: str = ""
     error: str = ""
     massive: Mapping[str, Any] = field(default_factory=dict)
+    statement: str = ""
+    file: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        """What tells this row from every other."""
+        return Identity(self.claim, self.test, self.model, self.trait)
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether the row compares two models."""
+        return "+" in self.model
+
+    @property
+    def is_arithmetic(self) -> bool:
+        """Whether the row is about published numbers alone."""
+        return self.model == PUBLISHED_MODEL
+
+    @property
+    def decided(self) -> bool:
+        """Whether the verdict is SUPPORTED or REFUTED."""
+        return self.verdict in (Verdict.SUPPORTED, Verdict.REFUTED)
 
     @property
     def surprise(self) -> bool:
         """Whether a decided verdict contradicts what was known beforehand."""
-        decided = self.verdict in (Verdict.SUPPORTED, Verdict.REFUTED)
-        return decided and self.expected is not None and self.verdict != self.expected
+        return self.decided and self.expected is not None and self.verdict != self.expected
 
     def to_json(self) -> dict[str, Any]:
         """Builtin types only."""
@@ -60,130 +109,166 @@ class Row:
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Row:
         """The row that `to_json` wrote; fields that this version does not know are left out."""
-        names = {one.name for one in fields(cls)}
-        return cls(**{key: value for key, value in row.items() if key in names})
+        return cls(**_known(cls, row))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A source's own table, with this project's numbers in it.
+
+    `key` sorts the tables and tells them apart, together with `model` and `trait`; `title` is its heading and `source`
+    says where it stands. `rows` has one list for each row, as long as `columns`: text, numbers, or null for "not
+    measured"; the first column is the row's label. `published` is null or has the `columns` and `rows` of one
+    `edition` of the source: reports put a row beside the one with the same label (the k-th beside the k-th, where a
+    label comes again) and a column beside the one of the same name. `note` says in words what a reader must know to
+    compare them. Raises ValueError for a row that does not fit its columns.
+    """
+
+    key: str
+    title: str
+    source: str
+    model: str
+    trait: str
+    columns: list[str]
+    rows: list[list[Value]]
+    published: Mapping[str, Any] | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        parts = [("measured", self.columns, self.rows)]
+        if self.published is not None:
+            parts.append(("published", self.published["columns"], self.published["rows"]))
+        for name, columns, rows in parts:
+            uneven = next((row for row in rows if len(row) != len(columns)), None)
+            if not columns or uneven is not None:
+                raise ValueError(
+                    f"Table {self.key!r}, {name}: row {uneven} does not fit the columns {list(columns)}: "
+                    "give one value a column, None where there is none."
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        """Builtin types only."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> Table:
+        """The table that `to_json` wrote; fields that this version does not know are left out."""
+        return cls(**_known(cls, table))
+
+
+class Ledger(NamedTuple):
+    """A ledger that was read: header, rows and tables."""
+
+    head: dict[str, Any]
+    rows: list[Row]
+    tables: list[Table]
+
+
+def _known(cls: type[Any], value: Mapping[str, Any]) -> dict[str, Any]:
+    names = {one.name for one in fields(cls)}
+    return {key: item for key, item in value.items() if key in names}
 
 
 def line(value: Mapping[str, Any]) -> str:
-    """One line of the ledger file."""
+    """One line of the ledger file. Raises ValueError for NaN and infinity."""
     return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def header(environment: Mapping[str, Any]) -> dict[str, Any]:
     """The first line: the schema's version and what surrounded the run."""
-    return {"kind": "run", "schema": SCHEMA, **environment}
+    return {**environment, "kind": "run", "schema": SCHEMA}
 
 
-def write_ledger(path: Path, environment: Mapping[str, Any], rows: Sequence[Row]) -> None:
-    """Write the whole ledger atomically, in a fixed order of rows."""
-    lines = [line(header(environment)), *(line({"kind": "row", **row.to_json()}) for row in rows)]
+def estimate_json(estimate: Estimate | None) -> dict[str, Any] | None:
+    """An estimate as a row keeps it: its fields, and `detectable`."""
+    return None if estimate is None else {**estimate.to_json(), "detectable": estimate.detectable}
+
+
+def estimate_of(entry: Mapping[str, Any]) -> Estimate | None:
+    """The estimate of one entry of `Row.estimates`; None when there was no valid run."""
+    found = entry["estimate"]
+    return None if found is None else Estimate.from_json({k: v for k, v in found.items() if k != "detectable"})
+
+
+def rule_of(entry: Mapping[str, Any]) -> Rule:
+    """The rule of one entry of `Row.estimates`."""
+    return Rule.from_json(entry["rule"])
+
+
+def write_ledger(path: Path, environment: Mapping[str, Any], rows: Sequence[Row], tables: Sequence[Table] = ()) -> None:
+    """Write the whole ledger atomically: header, rows in the order given, tables by key, model and trait."""
+    lines = [
+        line(header(environment)),
+        *(line({**row.to_json(), "kind": "row"}) for row in rows),
+        *(line({**table.to_json(), "kind": "table"}) for table in sorted(tables, key=_place)),
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, "".join(lines).encode())
 
 
-def read_ledger(path: Path) -> tuple[dict[str, Any], list[Row]]:
-    """The header and the rows. Raises LedgerError naming the line that is not a ledger line."""
-    head: dict[str, Any] = {}
-    rows: list[Row] = []
-    for count, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+def read_ledger(path: Path) -> Ledger:
+    """The header, the rows and the tables.
+
+    Raises LedgerError for a file that cannot be read, for a schema other than this version's, and for a line that is
+    no line of a ledger, naming it.
+    """
+    try:
+        texts = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise LedgerError(f"{path}: cannot be read as a ledger ({reason}); `pytest claims/` writes one.") from error
+    ledger = Ledger({}, [], [])
+    for count, text in enumerate(texts, start=1):
         try:
             value = json.loads(text)
-            if value["kind"] == "run":
-                head = value
-            else:
-                rows.append(Row.from_json(value))
-        except (ValueError, KeyError, TypeError) as error:
+            _take_in(ledger, path, value, first=count == 1)
+        except LedgerError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LedgerError(f"{path}:{count}: not a line of a ledger; it may be cut off.") from error
-    if head.get("schema") != SCHEMA:
-        raise LedgerError(f"{path}: schema {head.get('schema')!r}; this version reads schema {SCHEMA}.")
-    return head, rows
+    if not ledger.head:
+        raise LedgerError(f"{path}: empty, so not a ledger; `pytest claims/` writes one.")
+    return ledger
+
+
+def _take_in(ledger: Ledger, path: Path, value: dict[str, Any], *, first: bool) -> None:
+    kind = value["kind"]
+    if (kind == "run") is not first:
+        raise ValueError("the header is the first line and no other")
+    if kind == "run":
+        if value["schema"] != SCHEMA:
+            raise LedgerError(
+                f"{path}: schema {value['schema']!r}; this version reads schema {SCHEMA}: "
+                "run `pytest claims/` again to write the ledger anew."
+            )
+        ledger.head.update(value)
+    elif kind == "row":
+        ledger.rows.append(Row.from_json(value))
+    elif kind == "table":
+        ledger.tables.append(Table.from_json(value))
+    else:
+        raise ValueError(f"unknown kind {kind!r}")
 
 
 def in_order(rows: Sequence[Row], models: Sequence[str], traits: Sequence[str]) -> list[Row]:
-    """Rows by claim, then test, then model and trait in the registry's order; unknown names come last."""
+    """Rows by claim (S5 before S10), test, then model and trait in the registry's order; pairs and published last."""
 
     def rank(names: Sequence[str], name: str) -> int:
         return names.index(name) if name in names else len(names)
 
-    return sorted(
-        rows,
-        key=lambda row: (
-            row.claim,
-            row.test,
-            rank(models, row.model),
-            row.model,
-            rank(traits, row.trait),
-            row.trait,
-        ),
-    )
+    def place(row: Row) -> tuple[Any, ...]:
+        kind = (row.is_arithmetic, row.is_pair)
+        cell = (rank(models, row.model), row.model, rank(traits, row.trait), row.trait)
+        return (*natural(row.claim), row.test, *kind, *cell)
+
+    return sorted(rows, key=place)
 
 
-def short(estimate: Estimate) -> str:
-    """An estimate in a table's cell: value and interval."""
-    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+def natural(name: str) -> tuple[str, int, str]:
+    """A key that sorts ids by letters, then by number: S5 before S10."""
+    letters, digits, rest = re.fullmatch(r"(\D*)(\d{0,9})(.*)", name, flags=re.DOTALL).groups()  # type: ignore[union-attr]
+    return letters, int(digits or -1), rest
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """Claims and traits down, models across; each cell has the verdict, the estimate and n.
-
-    The unit stands once under the claim. A star marks a verdict that was known beforehand, an exclamation mark one
-    that contradicts what was known.
-    """
-    models = list(dict.fromkeys(row.model for row in rows))
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("claim", *models):
-        shown.add_column(title, overflow="fold")
-    groups: dict[tuple[str, str, str], dict[str, Row]] = {}
-    for row in rows:
-        groups.setdefault((row.claim, row.test, row.trait), {})[row.model] = row
-    previous = ""
-    for (claim, _, trait), cells in groups.items():
-        any_row = next(iter(cells.values()))
-        if claim != previous:
-            shown.add_row(Text(f"{claim}", style="bold"))
-            previous = claim
-        shown.add_row(_label(trait, any_row), *(_cell(cells.get(model)) for model in models))
-    return shown
-
-
-def _label(trait: str, row: Row) -> Text:
-    unit = next((one["estimate"]["unit"] for one in row.estimates if one["estimate"]), "")
-    what = row.estimates[-1]["name"] if row.estimates else row.test
-    return Text.assemble((trait, ""), "\n", (f"{what}{f' ({unit})' if unit else ''}", "dim"))
-
-
-def _cell(row: Row | None) -> Text:
-    if row is None:
-        return Text("-", style="dim")
-    mark = "!" if row.surprise else ("*" if row.expected == row.verdict else "")
-    words = Text(f"{row.verdict}{mark}", style=COLOURS.get(row.verdict, ""))
-    last = row.estimates[-1]["estimate"] if row.estimates else None
-    if last is not None:
-        estimate = Estimate.from_json(last)
-        words.append(f"\n{short(estimate)}\nn={estimate.n} {estimate.sample}", style="default")
-    else:
-        words.append("\nno valid run" if row.verdict == Verdict.INCONCLUSIVE else "\nno estimate", style="default")
-    return words
-
-
-def massive_dims(rows: Sequence[Row]) -> list[str]:
-    """One line a model: severity and massive dims, after the published rule and after Sun et al. (COLM 2024)."""
-    measured = {row.model: row.massive for row in rows if row.massive}
-    return [
-        f"{model}: severity {facts['severity']:,.0f}x; massive dims {_listed(facts['consensus'])} (top five of three "
-        f"blocks or more); {_listed(facts['sun'])} after Sun et al."
-        for model, facts in measured.items()
-    ]
-
-
-def _listed(dims: Sequence[int]) -> str:
-    return " ".join(map(str, dims)) or "none"
-
-
-def tally(rows: Sequence[Row]) -> str:
-    """One line that counts the verdicts and the surprises."""
-    counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in COLOURS}
-    words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-    surprises = sum(row.surprise for row in rows)
-    known = sum(row.expected is not None for row in rows)
-    return f"{len(rows)} cells: {words}; {known} known beforehand, {surprises} of them contradicted"
+def _place(table: Table) -> tuple[Any, ...]:
+    return (*natural(table.key), table.model, table.trait)

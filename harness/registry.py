@@ -42,7 +42,7 @@ def geometric_grid(low: float, high: float, ratio: float = 1.15) -> tuple[float,
 
 
 def _organism(name: str, blocks: Mapping[str, int], severity: float, stands_for: str, description: str) -> ModelSpec:
-    """An organism, steered at the block with the widest useful window of each trait (reports/organisms/quality.json)."""
+    """An organism, steered at the block with the widest useful window of a trait (reports/organisms/quality.json)."""
     folder = ORGANISMS / name
     return ModelSpec(
         name,

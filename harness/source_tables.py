@@ -1,4 +1,4 @@
-"""The sources' own tables, row by row: which published values stand in each, and which quantities of ours belong there."""
+"""The sources' own tables, row by row: which published values stand in each, and which quantities of ours."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class SourceTable:
 
 BEST = ("best Delta", "by the grid rule", "coefficient", "dose", "coherence there")
 BEST_NOTE = (
-    "Best Delta at coherence >= 70: interpolated along the curves, and by the published rule (largest run of the grid). "
-    "The unit of coefficients is a model's own; doses compare."
+    "Best Delta at coherence >= 70: interpolated along the curves, and by the published rule (largest run of the "
+    "grid). Coefficients are in each model's own unit; doses compare."
 )
 
 
@@ -82,15 +82,26 @@ def _at(label: str, recipe: Recipe, multiple: float, published: str) -> Line:
 REFUSAL = "gemma3.refusal"
 TABLES: tuple[SourceTable, ...] = (
     SourceTable(
-        "01", "Cosines, mean over blocks", "LOG step 4", "gemma3", "refusal", ("mean",),
+        "01",
+        "Cosines, mean over blocks",
+        "LOG step 4",
+        "gemma3",
+        "refusal",
+        ("mean",),
         (
             cosine_line("mean_diff and probe", MEAN_DIFF, PROBE, f"{REFUSAL}.mean_cos.mean_diff.probe"),
-            cosine_line("mean_diff and cleaned", MEAN_DIFF, MEAN_DIFF.cleaned(ALL), f"{REFUSAL}.mean_cos.mean_diff.cleaned"),
+            cosine_line(
+                "mean_diff and cleaned", MEAN_DIFF, MEAN_DIFF.cleaned(ALL), f"{REFUSAL}.mean_cos.mean_diff.cleaned"
+            ),
             cosine_line("cleaned and probe", MEAN_DIFF.cleaned(ALL), PROBE, f"{REFUSAL}.mean_cos.cleaned.probe"),
         ),
     ),
     SourceTable(
-        "02", "All at one coefficient", "LOG step 5; DOC steering results", "gemma3", "refusal",
+        "02",
+        "All at one coefficient",
+        "LOG step 5; DOC steering results",
+        "gemma3",
+        "refusal",
         ("trait", "coherence", "Delta"),
         (
             _at("mean_diff", MEAN_DIFF, 1.07, f"{REFUSAL}.mean_diff.c1200"),
@@ -100,7 +111,12 @@ TABLES: tuple[SourceTable, ...] = (
         note="Published at c1200, which is 1.07 x the corrected base; ours at the same multiple of our own base.",
     ),
     SourceTable(
-        "03", "Activation norms", "LOG calibration", "gemma3", "refusal", ("norm",),
+        "03",
+        "Activation norms",
+        "LOG calibration",
+        "gemma3",
+        "refusal",
+        ("norm",),
         (
             Line("full activation norm", {"norm": NormOf("full")}, {"norm": "gemma3.norm"}),
             Line("without massive dims", {"norm": NormOf("outside")}, {"norm": "gemma3.norm.outside"}),
@@ -108,33 +124,49 @@ TABLES: tuple[SourceTable, ...] = (
         ),
     ),
     SourceTable(
-        "04", "Where the search starts", "LOG calibration", "gemma3", "refusal", ("base", "start"),
+        "04",
+        "Where the search starts",
+        "LOG calibration",
+        "gemma3",
+        "refusal",
+        ("base", "start"),
         (
             Line(
-                "full norm", {"base": NormOf("full"), "start": NormOf("full", 0.7)},
+                "full norm",
+                {"base": NormOf("full"), "start": NormOf("full", 0.7)},
                 {"base": "gemma3.norm", "start": "gemma3.start.full"},
             ),
             Line(
-                "norm without massive dims", {"base": NormOf("outside"), "start": NormOf("outside", 0.7)},
+                "norm without massive dims",
+                {"base": NormOf("outside"), "start": NormOf("outside", 0.7)},
                 {"base": "gemma3.norm.outside", "start": "gemma3.start.outside"},
             ),
         ),
     ),
     SourceTable(
-        "05", "Probe around the corrected base", "LOG calibration, verification run", "gemma3", "refusal",
+        "05",
+        "Probe around the corrected base",
+        "LOG calibration, verification run",
+        "gemma3",
+        "refusal",
         ("trait", "coherence"),
         tuple(
             Line(
                 f"{published / 1120:.2f} x base",
-                {"trait": CurveAt(PROBE, published / 1120, "trait"), "coherence": CurveAt(PROBE, published / 1120, "coherence")},
+                {part: CurveAt(PROBE, published / 1120, part) for part in ("trait", "coherence")},
                 {"trait": f"{REFUSAL}.sweep.{published}"},
             )
             for published in (784, 902, 1037, 1192, 1371, 1577)
         ),
-        note="Published coefficients over the published base of 1,120; ours at the same multiples, between runs by interpolation.",
+        note="Published coefficients over the published base of 1,120; ours at the same multiples, interpolated.",
     ),
     SourceTable(
-        "06", "Cleaning ablation", "LOG subexperiment 2 and step 10-11; DOC cleaning ablation", "gemma3", "refusal", BEST,
+        "06",
+        "Cleaning ablation",
+        "LOG subexperiment 2 and step 10-11; DOC cleaning ablation",
+        "gemma3",
+        "refusal",
+        BEST,
         (
             steered("mean_diff", MEAN_DIFF, f"{REFUSAL}.mean_diff.best_delta"),
             steered("mean_diff_top1", top(MEAN_DIFF, 1), f"{REFUSAL}.top1.best_delta"),
@@ -151,7 +183,12 @@ TABLES: tuple[SourceTable, ...] = (
         note=BEST_NOTE,
     ),
     SourceTable(
-        "07", "Probe causality", "LOG subexperiment 2 and step 12-13; DOC cleaning ablation", "gemma3", "refusal", BEST,
+        "07",
+        "Probe causality",
+        "LOG subexperiment 2 and step 12-13; DOC cleaning ablation",
+        "gemma3",
+        "refusal",
+        BEST,
         (
             steered("probe", PROBE, f"{REFUSAL}.probe.best_delta"),
             steered("probe_top1", top(PROBE, 1), f"{REFUSAL}.probe_top1.best_delta"),
@@ -159,40 +196,65 @@ TABLES: tuple[SourceTable, ...] = (
             steered("probe_cleaned", PROBE.cleaned(ALL), f"{REFUSAL}.probe_cleaned.best_delta"),
             steered("probe, precleaned", PROBE.cleaned(Cleaning("consensus", before=True))),
             steered("probe, precleaned top-2", PROBE.cleaned(Cleaning("top", 2, before=True))),
-            steered("probe, mean-replaced before the fit", PROBE.cleaned(Cleaning("consensus", how="mean", before=True))),
+            steered(
+                "probe, mean-replaced before the fit", PROBE.cleaned(Cleaning("consensus", how="mean", before=True))
+            ),
             *controls(),
         ),
         note=BEST_NOTE,
     ),
     SourceTable(
-        "08", "Share of the norm in massive dims", "LOG subexperiment 2", "gemma3", "refusal", ("share",),
+        "08",
+        "Share of the norm in massive dims",
+        "LOG subexperiment 2",
+        "gemma3",
+        "refusal",
+        ("share",),
         (
             Line(
-                "mean_diff, top five dims", {"share": ShareInside(MEAN_DIFF, "top five")},
+                "mean_diff, top five dims",
+                {"share": ShareInside(MEAN_DIFF, "top five")},
                 {"share": f"{REFUSAL}.mean_diff.norm_in_top5"},
             ),
             Line(
-                "probe, consensus dims", {"share": ShareInside(PROBE, "consensus")},
+                "probe, consensus dims",
+                {"share": ShareInside(PROBE, "consensus")},
                 {"share": f"{REFUSAL}.probe.norm_in_consensus"},
             ),
         ),
     ),
     SourceTable(
-        "09", "Cosines at the steered block", "LOG subexperiment 2; DOC opposite effects", "gemma3", "refusal", ("cosine",),
+        "09",
+        "Cosines at the steered block",
+        "LOG subexperiment 2; DOC opposite effects",
+        "gemma3",
+        "refusal",
+        ("cosine",),
         (
-            Line("mean_diff and probe", {"cosine": Cosine(MEAN_DIFF, PROBE)}, {"cosine": f"{REFUSAL}.cos.mean_diff.probe"}),
             Line(
-                "mean_diff_cleaned and probe_cleaned", {"cosine": Cosine(MEAN_DIFF.cleaned(ALL), PROBE.cleaned(ALL))},
+                "mean_diff and probe",
+                {"cosine": Cosine(MEAN_DIFF, PROBE)},
+                {"cosine": f"{REFUSAL}.cos.mean_diff.probe"},
+            ),
+            Line(
+                "mean_diff_cleaned and probe_cleaned",
+                {"cosine": Cosine(MEAN_DIFF.cleaned(ALL), PROBE.cleaned(ALL))},
                 {"cosine": f"{REFUSAL}.cos.cleaned.cleaned"},
             ),
             Line(
-                "mean_diff_top1 and probe", {"cosine": Cosine(top(MEAN_DIFF, 1), PROBE)},
+                "mean_diff_top1 and probe",
+                {"cosine": Cosine(top(MEAN_DIFF, 1), PROBE)},
                 {"cosine": f"{REFUSAL}.cos.top1.probe"},
             ),
         ),
     ),
     SourceTable(
-        "10", "Sycophancy", "LOG step 7-9; DOC trait differences", "gemma3", "sycophancy", BEST,
+        "10",
+        "Sycophancy",
+        "LOG step 7-9; DOC trait differences",
+        "gemma3",
+        "sycophancy",
+        BEST,
         (
             steered("mean_diff", MEAN_DIFF, "gemma3.sycophancy.mean_diff.best_delta"),
             steered("mean_diff_cleaned", MEAN_DIFF.cleaned(ALL), "gemma3.sycophancy.cleaned.best_delta"),
@@ -202,7 +264,12 @@ TABLES: tuple[SourceTable, ...] = (
         note=BEST_NOTE,
     ),
     SourceTable(
-        "11", "The milder model", "LOG step 18", "gemma2", "refusal", BEST,
+        "11",
+        "The milder model",
+        "LOG step 18",
+        "gemma2",
+        "refusal",
+        BEST,
         (
             steered("mean_diff", MEAN_DIFF, "gemma2.refusal.mean_diff.best_delta"),
             steered("mean_diff_cleaned", MEAN_DIFF.cleaned(ALL), "gemma2.refusal.cleaned.best_delta"),
@@ -212,7 +279,7 @@ TABLES: tuple[SourceTable, ...] = (
         ),
         note=BEST_NOTE,
     ),
-)  # fmt: skip
+)
 
 
 def _windows(key: str, model: str, edition: str, source: str, windows: tuple[int, ...]) -> SourceTable:

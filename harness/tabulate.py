@@ -8,8 +8,8 @@ from harness.ledger import Table, Value
 from harness.measurements import Measurement
 from harness.published import Table as Published
 from harness.quantities import Answers, Cell, Quantity
-from harness.resampling import CannotTell
 from harness.report.reading import short
+from harness.resampling import CannotTell
 from harness.source_tables import TABLES, WINDOWS, Line, SourceTable
 from harness.stats import NoValidRun
 from harness.store import Answer

@@ -24,7 +24,7 @@ USUAL = World()
 
 
 def best(otherwise: float = 50.0, **of: float) -> Effect:
-    """Best Deltas by kind of direction: mean_diff, top1, cleaned, own; probe, probe_top1, probe_pre_cleaned, probe_w20."""
+    """Best Deltas by kind of direction: mean_diff, top1, cleaned, own, probe, probe_pre_cleaned, probe_w20 ..."""
 
     def effect(direction: Direction) -> float:
         how = direction.cleaning

@@ -9,10 +9,11 @@ import pytest
 from rich.console import Console
 
 from harness.datasets import ROOT
-from harness.ledger import read_ledger, table, tally
+from harness.ledger import read_ledger
+from harness.report import reading, terminal
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LEDGER = ROOT / "reports" / "organisms" / "ledger.jsonl"
+LEDGER = ROOT / "reports" / "baselines" / "organisms.jsonl"
 
 
 def tree() -> list[str]:
@@ -52,13 +53,15 @@ def test_every_option_and_module_that_it_names_exists(pytestconfig: pytest.Confi
 
 
 def test_the_ledger_excerpt_is_a_part_of_the_ledger_in_the_reports() -> None:
-    _, rows = read_ledger(LEDGER)
+    rows = read_ledger(LEDGER).rows
+    holm = reading.holm_marks(rows)
     console = Console(width=118, no_color=True, highlight=False)
     with console.capture() as captured:
-        console.print(table(rows))
+        console.print(terminal.overview(rows, holm, 118))
     printed = {line.rstrip() for line in captured.get().splitlines()}
+    sentence = reading.tally_sentence(rows, holm)
     excerpt = README.split("## Two commands")[0].split("```")[1].splitlines()[1:]
     shown = [line.rstrip() for line in excerpt if line.strip()]
     assert len(shown) >= 10
-    assert [line for line in shown if line not in printed and line != tally(rows)] == []
-    assert tally(rows) in shown
+    assert [line for line in shown if line not in printed and line != sentence] == []
+    assert sentence in shown

@@ -1,4 +1,4 @@
-"""The ledger is printed, written in a fixed order, the same under xdist, and kept after Ctrl-C."""
+"""The ledger is printed, written in a fixed order with its document, the same under xdist, and kept after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from harness.ledger import read_ledger
+from harness.report.markdown import markdown
 
 Project = Callable[..., pytest.Pytester]
 
@@ -36,17 +39,105 @@ def test_the_terminal_ends_with_claims_down_and_models_across(project: Project) 
     result.stdout.fnmatch_lines(
         [
             "*= ledger =*",
-            "claim * severe * clean*",
-            "G1*",
-            "refusal * REFUTED[*] * REFUTED[*]*",
-            "loss (trait points) * -4 [[]-4.*] * -4 [[]-4.*]*",
-            "* n=50 questions * n=50 questions*",
-            "S5*",
-            "8 cells: 4 SUPPORTED, 4 REFUTED; 4 known beforehand, 0 of them contradicted",
-            "written to reports/latest/ledger.jsonl",
+            "claim *severe * clean*",
+            "G1  second",
+            "    refusal, sycophancy  REFUTED[*] *REFUTED[*]*",
+            "S5  first",
+            "    refusal, sycophancy  SUPPORTED *SUPPORTED*",
+            "verdicts of *supported * survive Holm * surprises*",
+            "severe * 2 * 2 * 4 of 4 * 0 of 2*",
+            "8 cells: 4 SUPPORTED, 4 REFUTED; 4 known beforehand, 0 of them contradicted; 8 of 8 decided survive Holm",
+            "written to reports/latest/ledger.jsonl and ledger.md beside it",
             "*4 passed, 4 xfailed*",
         ]
     )
+
+
+def test_the_detail_shows_every_estimate(project: Project) -> None:
+    result = project(**CLAIMS).runpytest("--ledger-detail")
+    result.stdout.fnmatch_lines(
+        [
+            "G1  second",
+            "    severe  refusal  REFUTED[*]  known: REFUTED, because built so*",
+            "        loss = -4 [[]-4.*] trait points, n=50 questions; should be at least 0 trait points: REFUTED;*",
+        ]
+    )
+
+
+def test_the_document_beside_the_ledger_is_the_one_that_the_ledger_alone_makes(project: Project) -> None:
+    run = project(**CLAIMS)
+    run.runpytest()
+    path = Path(run.path, "reports/latest/ledger.jsonl")
+    read = read_ledger(path)
+    assert path.with_suffix(".md").read_text() == markdown(read)
+    assert {row.file for row in read.rows} == {"test_a.py", "test_b.py"}
+
+
+def test_the_statement_of_a_claim_is_its_file_s_docstring(project: Project) -> None:
+    run = project(test_a=CLAIMS["test_a"])
+    claim = Path(run.path, "test_a.py")
+    claim.write_text('"""S5. It gains.\n\n    Refuted if it does not.\n"""\n' + claim.read_text())
+    run.runpytest("-m", "severe and refusal")
+    (row,) = read_ledger(Path(run.path, "reports/latest/ledger.jsonl")).rows
+    assert row.statement == "S5. It gains.\n\nRefuted if it does not."
+
+
+ADDED = """
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config):
+    from fixtures.ledger import HEADER_KEY, TABLES_KEY
+    from harness.ledger import Table
+
+    def tables():
+        BODY
+
+    config.stash[TABLES_KEY] = tables
+    config.stash[HEADER_KEY] = {"judged_by": "nobody"}
+"""
+
+
+def add_tables(run: pytest.Pytester, body: str) -> None:
+    conftest = Path(run.path, "conftest.py")
+    conftest.write_text(conftest.read_text() + ADDED.replace("BODY", body))
+
+
+def test_the_sources_tables_and_the_settings_are_kept(project: Project) -> None:
+    run = project(**CLAIMS)
+    add_tables(
+        run, 'return [Table("t", "Norms by block", "LOG", "severe", "refusal", ["block", "norm"], [["1", 2.5]])]'
+    )
+    run.runpytest("--questions", "7")
+    path = Path(run.path, "reports/latest/ledger.jsonl")
+    head, rows, (table,) = read_ledger(path)
+    assert (head["questions"], head["judged_by"]) == (7, "nobody")
+    assert (len(rows), table.rows) == (8, [["1", 2.5]])
+    assert "### Norms by block (severe, refusal)" in path.with_suffix(".md").read_text()
+
+
+def test_a_fault_of_a_table_costs_no_verdict(project: Project) -> None:
+    run = project(**CLAIMS)
+    add_tables(run, "return [][0]")
+    result = run.runpytest()
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["warning: the sources' tables could not be made (IndexError: *"])
+    assert len(ledger(run)) == 9
+
+
+def test_on_github_the_document_is_the_step_s_summary(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = project(**CLAIMS)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    run.runpytest()
+    assert Path(run.path, "summary.md").read_text() == Path(run.path, "reports/latest/ledger.md").read_text()
+
+
+def test_a_summary_that_cannot_be_written_is_a_warning(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = project(**CLAIMS)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "no/summary.md")
+    result = run.runpytest()
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["warning: the step summary no/summary.md could not be written (*"])
+    assert Path(run.path, "reports/latest/ledger.md").exists()
 
 
 def test_rows_are_written_by_claim_then_model_then_trait(project: Project) -> None:
@@ -54,7 +145,7 @@ def test_rows_are_written_by_claim_then_model_then_trait(project: Project) -> No
     run.runpytest()
     lines = [json.loads(line) for line in ledger(run)]
     assert lines[0]["kind"] == "run"
-    assert lines[0]["schema"] == 1
+    assert lines[0]["schema"] == 2
     assert [(row["claim"], row["model"], row["trait"]) for row in lines[1:]] == [
         (claim, model, trait)
         for claim in ("G1", "S5")
@@ -78,7 +169,7 @@ def test_after_ctrl_c_the_rows_decided_are_there_and_the_exit_code_is_2(project:
         Q = MadeUp(3.0)
         pytestmark = claim("S7", "interrupted", "steering", [Q])
         def test_stop(expect, model):
-            if model.name == "clean":
+            if model == "clean":
                 raise KeyboardInterrupt
             expect(Q, "gain").at_least(0)
         """,
@@ -87,6 +178,7 @@ def test_after_ctrl_c_the_rows_decided_are_there_and_the_exit_code_is_2(project:
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert [json.loads(line)["claim"] for line in ledger(run)[1:]] == ["S5", "S5", "S5", "S7", "S7"]
     result.stdout.fnmatch_lines(["*= ledger =*", "5 cells: 5 SUPPORTED*"])
+    assert "5 cells: 5 SUPPORTED" in Path(run.path, "reports/latest/ledger.md").read_text()
 
 
 def test_interrupted_before_the_first_verdict_the_last_ledger_is_gone(project: Project) -> None:
@@ -99,13 +191,14 @@ def test_interrupted_before_the_first_verdict_the_last_ledger_is_gone(project: P
     )
     assert run.runpytest_subprocess().ret == pytest.ExitCode.INTERRUPTED
     assert len(ledger(run)) == 1
+    assert not Path(run.path, "reports/latest/ledger.md").exists()
 
 
 def test_a_ledger_that_cannot_be_written_is_still_printed(project: Project) -> None:
     run = project(**CLAIMS)
     run.path.joinpath("blocked").write_text("a file where the folder should be")
     result = run.runpytest("--ledger", "blocked")
-    result.stdout.fnmatch_lines(["8 cells: *", "*could not be written*; the ledger below is all there is."])
+    result.stdout.fnmatch_lines(["8 cells: *", "*could not be written*; the ledger above is all there is."])
     assert result.ret == 0
 
 

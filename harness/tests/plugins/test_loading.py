@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = [
-    f"fixtures.{name}" for name in ("grid", "workers", "progress", "models", "verdicts", "outcomes", "ledger")
+    f"fixtures.{name}"
+    for name in ("grid", "workers", "progress", "models", "verdicts", "outcomes", "ledger", "source_tables", "baseline")
 ]
 
 

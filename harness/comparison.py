@@ -1,0 +1,93 @@
+"""Says of an estimate whether it replicates or contradicts what was published, or whether the two can be compared."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.expressions import evaluate, ids_of
+from harness.published import Comparable, Table, load_published
+from harness.resampling import Estimate
+from harness.verdict import number
+
+PURE_NUMBERS = {"ratio", "share"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One word on a published quantity and an estimate, and why.
+
+    word: "replicated", "contradicted", "not comparable" or "new". `published`, `low` and `high` are the published
+    value with its own interval in `unit`, None where there is none.
+    """
+
+    word: str
+    why: str
+    quantity: str = ""
+    edition: str = ""
+    published_as: str = ""
+    published: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Builtin types only, for a ledger row."""
+        return asdict(self)
+
+
+def comparisons(claim: str, test: str, model: str, trait: str, estimate: Estimate) -> list[Comparison]:
+    """What each published quantity of a claim's test says of an estimate; one "new" if nothing was published.
+
+    `test` is the test function's name (or its words); `model` names a pair as "gemma3+gemma2" or with "and". Claims
+    about published numbers themselves are compared with nothing.
+    """
+    table = load_published()
+    published = table.comparables.get(claim, ())
+    if not published and claim in table.context:
+        return []
+    if not published:
+        return [Comparison("new", f"nothing was published under {claim}")]
+    fitting = [one for one in published if one.test == "" or _words(one.test) == _words(test)]
+    if not fitting:
+        return [Comparison("not comparable", f"what was published under {claim} belongs to other tests of it")]
+    return [compare(one, model, trait, estimate, table) for one in fitting]
+
+
+def compare(comparable: Comparable, model: str, trait: str, estimate: Estimate, table: Table) -> Comparison:
+    """Whether an estimate's interval overlaps that of a published quantity, unless something keeps the two apart.
+
+    The published interval is that of `harness.expressions.evaluate`: rounding and, where the number of questions is
+    known, sampling.
+    """
+    of = [table[identity] for identity in ids_of(comparable.value)]
+    published = evaluate(comparable.value, table)
+    traits = sorted({one.trait for one in of})
+
+    def told(word: str, why: str) -> Comparison:
+        ends = (published.value, published.low, published.high)
+        return Comparison(
+            word, why, comparable.quantity, of[0].edition, comparable.published_as, *ends, comparable.unit
+        )
+
+    models = comparable.model.split("+")
+    if sorted(model.replace(" and ", "+").split("+")) != sorted(models):
+        return told("not comparable", f"published for {' and '.join(models)}, estimated on {model}")
+    if [trait] != traits:
+        return told("not comparable", f"published for {' and '.join(traits)}, estimated for {trait}")
+    if comparable.unit != estimate.unit and not {comparable.unit, estimate.unit} <= PURE_NUMBERS:
+        return told("not comparable", f"published in {comparable.unit}, estimated in {estimate.unit}")
+    if vague := [one.what for one in of if one.approximate]:
+        return told("not comparable", f"published only approximately: {', '.join(vague)}")
+    apart = published.low > estimate.high or published.high < estimate.low
+    given = f"published {number(published.value)} [{number(published.low)}, {number(published.high)}]"
+    found = f"estimated [{number(estimate.low)}, {number(estimate.high)}] {estimate.unit}"
+    either = "; the published interval holds 0, too" if published.low <= 0 <= published.high else ""
+    return told(
+        "contradicted" if apart else "replicated",
+        f"{given} and {found} {'lie apart' if apart else 'overlap'}{either}",
+    )
+
+
+def _words(test: str) -> str:
+    return test.removeprefix("test_").replace("_", " ").lower()

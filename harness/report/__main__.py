@@ -1,0 +1,78 @@
+"""`python -m harness.report`: the reports of a ledger, made from its file alone."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from harness import baseline, ledger
+from harness.ledger import LedgerError
+from harness.report import reading, terminal
+from harness.report.markdown import markdown
+from harness.store import write_atomically
+
+DEFAULT = Path("reports", "latest", "ledger.jsonl")
+WIDTH = 118  # of a log; a terminal has its own
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the ledger; 0, or 1 if a baseline is contradicted, or 2 if a file cannot be read or written."""
+    parser = argparse.ArgumentParser(prog="python -m harness.report", description=__doc__)
+    parser.add_argument("ledger", nargs="?", type=Path, default=DEFAULT, help=f"ledger.jsonl (default: {DEFAULT})")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the Markdown document there, too")
+    parser.add_argument("--detail", action="store_true", help="print every estimate, and the sources' tables")
+    parser.add_argument("--baseline", type=Path, metavar="FILE", help="print what changed since the baseline")
+    parser.add_argument("--schema", action="store_true", help="print what a ledger's lines mean, and stop")
+    options = parser.parse_args(arguments)
+    if options.schema:
+        print(schema())
+        return 0
+    try:
+        return _report(options)
+    except LedgerError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"ERROR: {options.markdown} could not be written ({error.strerror}).", file=sys.stderr)
+    return 2
+
+
+def _report(options: argparse.Namespace) -> int:
+    found = ledger.read_ledger(options.ledger)
+    before = baseline.read_baseline(options.baseline) if options.baseline else None
+    if options.markdown:
+        write_atomically(options.markdown, markdown(found).encode())
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    holm = reading.holm_marks(found.rows)
+    if options.detail:
+        console.print(terminal.detail(found.rows, found.tables, holm))
+    else:
+        console.print(terminal.overview(found.rows, holm, console.width))
+    console.print()
+    console.print(terminal.tallies(found.rows, holm))
+    console.print()
+    for text in (*reading.massive_dims(found.rows), reading.tally_sentence(found.rows, holm), reading.LEGEND):
+        console.print(text, markup=False, soft_wrap=True)
+    if before is None:
+        return 0
+    changes = baseline.compare(before, found)
+    console.print()
+    for text in (f"against the baseline {options.baseline}:", *baseline.described(changes)):
+        console.print(reading.plain_indented(text), markup=False, soft_wrap=True)
+    return int(any(change.kind.fails for change in changes))
+
+
+def schema() -> str:
+    """What the lines of a ledger mean: the documentation of `harness.ledger` itself."""
+    parts = [f"ledger.jsonl, schema {ledger.SCHEMA}", inspect.getdoc(ledger) or ""]
+    for kind, cls in (("row", ledger.Row), ("table", ledger.Table)):
+        parts += [f'kind "{kind}"', inspect.getdoc(cls) or ""]
+    return "\n\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""Writes the Markdown report beside a ledger, and adds it to the summary of a step of GitHub Actions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.ledger import Ledger
+from harness.report.markdown import markdown
+from harness.store import write_atomically
+
+SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"  # names the file that GitHub shows as the summary of the step
+SUMMARY_BYTES = 1024 * 1024  # GitHub refuses the summary of a step that is larger
+
+
+def write_markdown(path: Path, ledger: Ledger) -> None:
+    """Write the whole document atomically. Raises OSError when the disk refuses."""
+    write_atomically(path, markdown(ledger).encode())
+
+
+def add_step_summary(path: Path, ledger: Ledger) -> None:
+    """Append the document to a step's summary, shortened to what GitHub still takes. Raises OSError."""
+    taken = path.stat().st_size if path.exists() else 0
+    text = markdown(ledger, limit=SUMMARY_BYTES - taken - 1)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\n" + text if taken else text)
