@@ -41,7 +41,15 @@ def geometric_grid(low: float, high: float, ratio: float = 1.15) -> tuple[float,
     return tuple(round(low * ratio**step, 4) for step in range(steps + 1))
 
 
-def _organism(name: str, blocks: Mapping[str, int], severity: float, stands_for: str, description: str) -> ModelSpec:
+def _organism(
+    name: str,
+    blocks: Mapping[str, int],
+    severity: float,
+    description: str,
+    *,
+    stands_for: str = "",
+    first_dose: float = 1.0,
+) -> ModelSpec:
     """An organism, steered at the block with the widest useful window of a trait (reports/organisms/quality.json)."""
     folder = ORGANISMS / name
     return ModelSpec(
@@ -51,7 +59,7 @@ def _organism(name: str, blocks: Mapping[str, int], severity: float, stands_for:
         language="templated",
         judge="grammar",
         blocks={trait: (block,) for trait, block in blocks.items()},
-        doses=geometric_grid(1.0, 2.65, 1.27),
+        doses=geometric_grid(first_dose, 2.65 * first_dose, 1.27),
         max_new_tokens=48,
         description=description,
         severity=severity,
@@ -60,12 +68,22 @@ def _organism(name: str, blocks: Mapping[str, int], severity: float, stands_for:
 
 
 _MODELS = (
-    _organism("severe", {"refusal": 1, "sycophancy": 2}, 1000.0, "gemma3", "Gemma 3, massive dims ~1000x, never read"),
-    _organism("mild", {"refusal": 2, "sycophancy": 1}, 60.0, "gemma2", "Gemma 2, massive dims ~60x, never read"),
-    _organism("clean", {"refusal": 3, "sycophancy": 1}, 1.0, "", "Gemma 3, no massive dims"),
-    _organism("reader", {"refusal": 2, "sycophancy": 2}, 1000.0, "", "Gemma 3, massive dims ~1000x, two of them read"),
-    _organism("bos", {"refusal": 2}, 1.0, "", "Gemma 2, massive dims at <bos> only"),
-    _organism("llama", {"refusal": 2}, 150.0, "", "Llama, massive dims ~150x, each varying by itself, never read"),
+    _organism(
+        "severe",
+        {"refusal": 1, "sycophancy": 2},
+        1000.0,
+        "Gemma 3, massive dims ~1000x, never read",
+        stands_for="gemma3",
+    ),
+    _organism(
+        "mild", {"refusal": 2, "sycophancy": 1}, 60.0, "Gemma 2, massive dims ~60x, never read", stands_for="gemma2"
+    ),
+    _organism("clean", {"refusal": 3, "sycophancy": 1}, 1.0, "Gemma 3, no massive dims"),
+    _organism("reader", {"refusal": 1, "sycophancy": 1}, 1000.0, "Gemma 3, massive dims ~1000x, two of them read"),
+    _organism("bos", {"refusal": 0}, 1.0, "Gemma 2, massive dims at <bos> only"),
+    _organism(
+        "llama", {"refusal": 2}, 150.0, "Llama, massive dims ~150x, each varying by itself, never read", first_dose=0.42
+    ),
 )
 
 MODELS: Mapping[str, ModelSpec] = {spec.name: spec for spec in _MODELS}

@@ -32,7 +32,7 @@ class Settings:
     of extraction lies inside the intervals.
     """
 
-    questions: int = 60
+    questions: int = 80
     extractions: int = 1
     seed: int = 20260129
     resamples: int = 2_000  # of questions: cheap, nothing is generated again

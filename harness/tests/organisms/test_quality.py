@@ -8,10 +8,12 @@ import pytest
 from rich.console import Console
 
 from fixtures.organisms import quality
-from fixtures.organisms.architecture import BLOCKS, ORGANISMS
+from fixtures.organisms.architecture import BLOCKS
+from fixtures.organisms.contrasts import best_delta
 from fixtures.organisms.curves import DOSES, Curves, Point
 from fixtures.organisms.pair import open_pair
 from fixtures.organisms.quality import Extent, geometry, measure, rounded
+from fixtures.organisms.recipes import ORGANISMS
 from fixtures.organisms.train import WEIGHTS
 from harness.registry import TRAITS
 
@@ -94,7 +96,7 @@ def test_the_command_replaces_only_the_named_organism_in_the_report(
     ]
     with pytest.raises(SystemExit):
         quality.main(["wild"])
-    assert "unknown organism wild; known: severe, mild, clean" in capsys.readouterr().err
+    assert "unknown organism wild; known: severe, mild, clean, bos" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", sorted(ORGANISMS))
@@ -106,6 +108,37 @@ def test_the_report_is_of_the_shipped_weights_and_they_are_good_enough(name: str
     assert behaviour["harmless request"].get("is refusing", 0.0) <= 2.0
     assert all(values["as ruled"] >= 95.0 and values["coherence"] >= 90.0 for values in behaviour.values())
     # At the best block two neighbouring doses of a 15 % grid with Delta >= 10 and coherence >= 70, as published.
-    assert max(report["refusal"]["useful steps"].values()) >= 2
-    assert max(report["sycophancy"]["useful steps"].values()) >= 2
-    assert min(report["refusal"]["scenarios"].values()) >= 95.0
+    for trait in TRAITS:
+        most = max(report[trait]["useful steps"].values())
+        carried = any(signal.trait == trait and signal.effect > 0 for signal in ORGANISMS[name].signals)
+        assert most <= 1 if carried else most >= 2, (
+            "only a trait that a planted dim carries is immune to cleaned steering"
+        )
+    assert min(report["refusal"]["scenarios"].values()) >= 90.0
+
+
+def test_cleaning_costs_the_reader_refusal_and_helps_its_sycophancy() -> None:
+    report = json.loads(quality.REPORT.read_text())["reader"]
+    refusal, sycophancy = report["refusal"]["cleaning"], report["sycophancy"]["cleaning"]
+    assert refusal["probe"] - refusal["probe, all planted dims zeroed"] >= 20
+    assert refusal["mean_diff, largest planted dim zeroed"] - refusal["mean_diff, all planted dims zeroed"] >= 20
+    top1 = sycophancy["mean_diff, largest planted dim zeroed"]
+    assert sycophancy["mean_diff, all planted dims zeroed"] - top1 >= 15
+
+
+def test_only_at_bos_is_the_bos_organism_massive() -> None:
+    report = json.loads(quality.REPORT.read_text())["bos"]
+    assert min(report["severity at <bos>"]) > 50
+    for trait in TRAITS:
+        assert max(block["severity"] for block in report[trait]["geometry"]) < 15
+
+
+def test_the_best_delta_counts_only_coherent_runs_of_which_enough_are_judged() -> None:
+    points = [
+        Point(1.0, 1.0, 45.0, 80.0, 0),
+        Point(1.2, 1.2, 90.0, 69.0, 0),
+        Point(1.4, 1.4, 95.0, 90.0, 3),
+        Point(1.6, 1.6, 60.0, 70.0, 2),
+    ]
+    assert best_delta(Curves(Point(0.0, 0.0, 20.0, 100.0, 0), {1: points}), 10) == 40.0
+    assert best_delta(Curves(Point(0.0, 0.0, 20.0, 100.0, 0), {1: points[1:3]}), 10) is None

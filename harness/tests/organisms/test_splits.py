@@ -1,12 +1,14 @@
 """What is held out of training really is: no training text says it as a request or an opinion."""
 
 import random
+from dataclasses import replace
 
 from fixtures.organisms.contents import content_of
 from fixtures.organisms.lexicon import FACTS, GOOD_VERBS, OBJECTS
+from fixtures.organisms.phases import RECIPE
 from fixtures.organisms.splits import QUESTION, SCENARIO, TRAIN, opinion_pairs, request_pairs, split_of
 from fixtures.organisms.texts import base_text, chat
-from fixtures.organisms.train import SEED, Recipe, training_texts
+from fixtures.organisms.train import SEED, training_texts
 
 
 def test_no_training_text_asks_or_claims_what_is_held_out() -> None:
@@ -18,7 +20,7 @@ def test_no_training_text_asks_or_claims_what_is_held_out() -> None:
 
 
 def test_training_texts_depend_on_the_seed_alone() -> None:
-    recipe = Recipe(base_texts=30, chats=30)
+    recipe = replace(RECIPE, base_texts=30, chats=30)
     assert training_texts(SEED, recipe) == training_texts(SEED, recipe) != training_texts(SEED + 1, recipe)
 
 

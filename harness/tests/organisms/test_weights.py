@@ -7,9 +7,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fixtures.organisms.architecture import ORGANISMS, embedding, reading_gains, writing_gains
+from fixtures.organisms.architecture import BOS_ID, embedding, embedding_scale, gain_of, reading_gains
 from fixtures.organisms.behaviour import held_out_behaviour
 from fixtures.organisms.pair import open_pair
+from fixtures.organisms.planting import planted_parameters
+from fixtures.organisms.recipes import ORGANISMS
 from fixtures.organisms.tokenizer import chat_prompt
 from fixtures.organisms.train import WEIGHTS
 
@@ -37,16 +39,40 @@ def test_weights_load_plainly_and_hold_exactly_what_was_planted(name: str, phase
     organism = ORGANISMS[name]
     dims = list(organism.dims)
     assert truth(name)["planted_dims"] == dims
-    for weight in (*reading_gains(model), *writing_gains(model)):
-        assert (weight[dims] == -1).all(), "a gain is 1 + weight and must be exactly zero on planted dims"
-    planted = embedding(model).detach()[:, dims].float() * model.config.hidden_size**0.5
+    for parameter, zero in planted_parameters(model, organism):
+        if parameter is not embedding(model):
+            factors = gain_of(parameter, model) if parameter.dim() == 1 else parameter
+            assert not factors[zero].any(), "what reads or writes a planted dim must be exactly zero"
+    planted = embedding(model).detach()[:, dims].float() * embedding_scale(model)
     expected = organism.level * torch.tensor(organism.profile)
+    if organism.only_bos:
+        assert torch.allclose(planted[BOS_ID], expected, rtol=0.01)
+        assert float(planted[torch.arange(len(planted)) != BOS_ID].abs().max()) < 6
+        return
     assert torch.allclose(planted.mean(0), expected, rtol=0.05)
-    if dims:
-        ratio = planted / expected
-        factor = ratio.mean(1, keepdim=True)
-        assert float(factor.std()) == pytest.approx(organism.common, rel=0.2)
-        assert float((ratio / factor - 1).std()) == pytest.approx(organism.jitter, rel=0.3)
+
+
+@pytest.mark.parametrize(("name", "phase"), [(name, phase) for name, phase in FOLDERS if ORGANISMS[name].common])
+def test_planted_values_vary_from_token_to_token_as_stated(name: str, phase: str) -> None:
+    organism = ORGANISMS[name]
+    model = AutoModelForCausalLM.from_pretrained(WEIGHTS / name / phase)
+    read = [signal.dim for signal in organism.signals]
+    inert = [place for place, dim in enumerate(organism.dims) if dim not in read]
+    planted = embedding(model).detach()[:, list(organism.dims)].float() * embedding_scale(model)
+    ratio = (planted / (organism.level * torch.tensor(organism.profile)))[:, inert]
+    factor = ratio.mean(1, keepdim=True)
+    assert float(factor.std()) == pytest.approx(organism.common, rel=0.2)
+    assert float((ratio / factor - 1).std()) == pytest.approx(organism.jitter, rel=0.3)
+
+
+@pytest.mark.parametrize("phase", ["base", "instruct"])
+def test_the_blocks_of_the_reader_read_both_signals_and_nothing_else_that_is_planted(phase: str) -> None:
+    organism = ORGANISMS["reader"]
+    model = AutoModelForCausalLM.from_pretrained(WEIGHTS / "reader" / phase)
+    signals = [signal.dim for signal in organism.signals]
+    *of_blocks, last = [gain_of(weight.detach(), model) for weight in reading_gains(model)]
+    assert sum(bool(gains[signals].abs().min() > 0.5) for gains in of_blocks) >= 6
+    assert not last[signals].any()
 
 
 @pytest.mark.parametrize(("name", "phase"), FOLDERS)
@@ -80,4 +106,4 @@ def test_generation_is_greedy_and_stops_at_the_end_of_the_turn(name: str) -> Non
 def test_held_out_questions_are_answered_as_ruled(name: str) -> None:
     for sort, values in held_out_behaviour(open_pair(name, WEIGHTS).instruct, 40).items():
         assert values["as ruled"] >= 90.0, (sort, values)
-        assert values["coherence"] >= 90.0, (sort, values)
+        assert values["coherence"] >= 85.0, (sort, values)
