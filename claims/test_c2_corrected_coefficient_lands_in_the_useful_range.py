@@ -23,6 +23,7 @@ def test_probe(expect):
     expect(OF_PROBE, "probe: best Delta from half to twice the base").at_least(EFFECT)
 
 
+@known("REFUTED", on="reader/sycophancy", because="mean_diff pushes a dim that steers the wrong way")
 @known("REFUTED", on="severe", because="mean_diff lies mostly inside the planted dims, and only the rest steers")
 @known("SUPPORTED", on="mild", because="nearly all of mean_diff lies outside dims of 60x")
 @known("SUPPORTED", on="clean", because="there are no massive dims to lie in")

@@ -4,7 +4,8 @@ Mechanism: five steps of x1.3 from 0.7 x the corrected base reach twice the base
 direction that lies outside the massive dims. One that lies mostly inside has its useful range further up.
 Published: a search would end at 1,192, the best valid run of the sweep (gemma3, refusal); it was not run.
 Refuted if the search falls short of the best Delta by more than SHORT.
-Control that flips it: raw mean_diff on `severe`, whose useful coefficients lie beyond the search's reach.
+Controls that flip it: raw mean_diff on `severe`, whose useful coefficients lie beyond the search's reach, is false;
+on `reader`, sycophancy, where it never works, there is nothing to fall short of; simulated models are both.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, found_by_search, known
@@ -18,10 +19,20 @@ pytestmark = claim(
 )
 
 
+@known(
+    "REFUTED",
+    on="severe/refusal, reader/refusal",
+    because="its useful range goes on beyond what five steps reach (quality.json)",
+)
 def test_probe(expect):
     expect(OF_PROBE, "probe: best Delta minus the search's").at_most(SHORT)
 
 
+@known(
+    "REFUTED",
+    on="reader/refusal",
+    because="it works through a massive dim, at coefficients beyond what five steps reach",
+)
 @known("REFUTED", on="severe", because="mean_diff's useful coefficients lie at four times the base and more")
 def test_mean_diff(expect):
     expect(OF_MEAN_DIFF, "mean_diff: best Delta minus the search's").at_most(SHORT)

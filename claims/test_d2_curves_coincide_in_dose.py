@@ -19,6 +19,7 @@ TRAIT_OF_RANDOM = curve_gap(MEAN_DIFF, RANDOM, "trait")
 pytestmark = claim("D2", "curves coincide in dose", "dose", [TRAIT, COHERENCE, TRAIT_OF_TOP1, TRAIT_OF_RANDOM])
 
 
+@known("REFUTED", on="reader", because="two massive dims are read, so cleaning changes more than the dose")
 @known("SUPPORTED", on="severe, mild", because="planted dims are never read")
 def test_trait(expect):
     expect(TRAIT, "trait curves of mean_diff and cleaned: gap beyond the noise of half the questions").at_most(SLACK)
@@ -34,5 +35,10 @@ def test_trait_of_top1(expect):
     expect(TRAIT_OF_TOP1, "trait curves of mean_diff and top-1: gap beyond that noise").at_most(SLACK)
 
 
+@known(
+    "REFUTED",
+    on="severe, mild/sycophancy, clean/sycophancy, reader/refusal, llama",
+    because="control: it knows nothing of the trait",
+)
 def test_random_direction(expect):
     expect(TRAIT_OF_RANDOM, "trait curves of mean_diff and a random direction: gap beyond that noise").at_most(SLACK)

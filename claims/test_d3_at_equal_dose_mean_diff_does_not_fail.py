@@ -17,10 +17,16 @@ SHORT_OF_RANDOM = effect_at_best_dose_of(CLEANED, RANDOM) - best(CLEANED)
 pytestmark = claim("D3", "at equal dose mean_diff does not fail", "dose", [SHORT, SHORT_OF_RANDOM])
 
 
+@known("REFUTED", on="reader/sycophancy", because="a massive dim that mean_diff pushes steers the wrong way")
 @known("SUPPORTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
 def test_mean_diff(expect):
     expect(SHORT, "Delta of mean_diff at the best dose of cleaned, minus best Delta of cleaned").at_least(-MARGIN)
 
 
+@known(
+    "REFUTED",
+    on="severe, mild, clean/sycophancy, reader/sycophancy, llama",
+    because="control: it knows nothing of the trait",
+)
 def test_random_direction(expect):
     expect(SHORT_OF_RANDOM, "Delta of a random direction at that dose, minus best Delta of cleaned").at_least(-MARGIN)

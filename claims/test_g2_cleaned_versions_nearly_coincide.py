@@ -3,7 +3,8 @@
 Mechanism: outside the massive dims both methods weigh the same class differences; what kept them apart was inside.
 Published: cos(mean_diff cleaned, probe cleaned) .998 at block 15 (gemma3, refusal).
 Refuted if the cosine stays below NEARLY_ONE.
-Control that flips it: a direction that knows nothing (random) does not coincide with anything by being cleaned.
+Controls that flip it: every organism is true; a direction that knows nothing (random) does not coincide with anything
+by being cleaned.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, RANDOM, claim, consensus, cosine, known

@@ -3,7 +3,8 @@
 Mechanism: one dim carries nearly all of the contamination; the others are too small to turn the direction.
 Published: cos(mean_diff top-1, probe) .996 at block 15 (gemma3, refusal).
 Refuted if the cosine stays below NEARLY_ONE.
-Control that flips it: a direction that knows nothing (random) is no nearer to the probe for losing one dim.
+Controls that flip it: `mild` and `clean` are true; in `reader`, sycophancy, a minor massive dim carries the trait; a
+random direction is no nearer to the probe for losing one dim.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, RANDOM, claim, cosine, known, top
@@ -15,6 +16,11 @@ WITH_RANDOM = cosine(RANDOM.cleaned(top(1)), PROBE)
 pytestmark = claim("G3", "top-1 cleaning turns mean_diff into the probe", "geometry", [COSINE, WITH_RANDOM])
 
 
+@known(
+    "REFUTED",
+    on="reader/sycophancy",
+    because="a minor massive dim carries the trait, and mean_diff weighs it by its size",
+)
 @known("SUPPORTED", on="severe", because="the dominant planted dim holds nearly all of the contamination")
 @known("SUPPORTED", on="mild, clean, bos", because="mean_diff is near the probe with or without its largest dim")
 def test_mean_diff_top1(expect):

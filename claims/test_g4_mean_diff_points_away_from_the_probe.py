@@ -3,7 +3,8 @@
 Mechanism: mean_diff points mostly into massive dims whose size varies from scenario to scenario; the probe does not.
 Published: cos(mean_diff, probe) .477 at block 15 (gemma3, refusal).
 Refuted if the two lie nearer than APART.
-Controls that flip it: `mild` and `clean`, where no dim is large enough to turn mean_diff.
+Controls that flip it: `severe` is true; `mild` and `clean` have no dim large enough to turn mean_diff, and in `llama`
+the probe turns with it.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, claim, cosine, known
@@ -14,6 +15,7 @@ COSINE = cosine(MEAN_DIFF, PROBE)
 pytestmark = claim("G4", "mean_diff points away from the probe", "geometry", [COSINE])
 
 
+@known("REFUTED", on="llama", because="dims that vary each by itself stay in the probe, too")
 @known("SUPPORTED", on="severe", because="most of mean_diff lies in planted dims, and little of the probe")
 @known("REFUTED", on="mild", because="at 60x the planted dims hold a quarter of mean_diff at most")
 @known("REFUTED", on="clean, bos", because="the response tokens have no massive dims")

@@ -4,8 +4,9 @@ Mechanism: mean_diff weights dims by magnitude. The probe reads normalised rows,
 as its share of the norm tells the classes apart.
 Published: 88.7 % of mean_diff's norm in the top five dims; 41.6 % of the probe's in the 13 (gemma3, refusal, block 15).
 Refuted if mean_diff holds less than MOSTLY of its norm there, or the probe less than SOME.
-Controls that flip the first: `mild`, `clean`; the second: `severe`, whose planted dims vary by one common factor that
-row normalisation removes, is false, and `reader`, whose massive dims carry the trait, is true.
+Controls that flip the first: `severe` is true, `mild` and `clean` are false; the second: `severe`, whose planted dims
+vary by one common factor that row normalisation removes, is false; `reader`, whose massive dims carry the trait, and
+`llama`, whose dims vary each by itself, are true.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, claim, known, share_inside
@@ -16,6 +17,9 @@ OF_MEAN_DIFF, OF_PROBE = share_inside(MEAN_DIFF, "top five"), share_inside(PROBE
 pytestmark = claim("G5", "both methods hold weight in massive dims", "geometry", [OF_MEAN_DIFF, OF_PROBE])
 
 
+@known(
+    "SUPPORTED", on="reader, llama", because="massive dims go with the trait (`reader`), or vary by 30 % each (`llama`)"
+)
 @known("SUPPORTED", on="severe", because="planted dims of 1000x vary by a tenth, far more than any trait does")
 @known("REFUTED", on="mild", because="at 60x the planted dims hold a fifth of mean_diff")
 @known("REFUTED", on="clean, bos", because="the five largest of 128 ordinary dims hold no half of anything")
@@ -23,6 +27,10 @@ def test_mean_diff_lies_mostly_inside(expect):
     expect(OF_MEAN_DIFF, "share of mean_diff in the block's top five dims").at_least(MOSTLY)
 
 
+@known("REFUTED", on="clean, bos", because="the dims that the rule names are ordinary, and the probe has 128")
+@known(
+    "SUPPORTED", on="reader, llama", because="massive dims carry the trait (`reader`), or vary each by itself (`llama`)"
+)
 @known("REFUTED", on="severe, mild", because="row normalisation divides out the one factor by which planted dims vary")
 def test_probe_is_not_orthogonal(expect):
     expect(OF_PROBE, "share of the probe in the consensus dims").at_least(SOME)

@@ -14,6 +14,7 @@ OUTSIDE = norm_outside()
 pytestmark = claim("G6", "massive dims carry the activation norm", "geometry", [OUTSIDE])
 
 
+@known("SUPPORTED", on="reader, llama", because="planted: nearly all of the norm")
 @known("SUPPORTED", on="severe", because="planted: 784 of norm, 13 to 15 of it ordinary")
 @known("REFUTED", on="mild", because="planted: 74 of norm, 15 to 18 of it ordinary")
 @known("REFUTED", on="clean, bos", because="nothing massive is planted at response tokens")

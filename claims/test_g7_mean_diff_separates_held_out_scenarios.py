@@ -9,7 +9,7 @@ Control that flips it: a random direction without massive dims, tested beside it
 dims may separate: it reads little but the dominant dim, whose size can go with the trait.)
 """
 
-from fixtures.vocabulary import MEAN_DIFF, RANDOM, accuracy, claim, consensus, effect_size
+from fixtures.vocabulary import MEAN_DIFF, RANDOM, accuracy, claim, consensus, effect_size, known
 
 MOST = 0.7  # share of held-out scenarios
 FAR = 1.0  # pooled standard deviations
@@ -27,5 +27,10 @@ def test_effect_size(expect):
     expect(EFFECT, "validation effect size of mean_diff").at_least(FAR)
 
 
+@known(
+    "REFUTED",
+    on="severe/sycophancy, mild/sycophancy, clean/sycophancy, reader",
+    because="control: it knows nothing of the trait",
+)
 def test_random_direction(expect):
     expect(RANDOM_EFFECT, "validation effect size of a cleaned random direction").at_least(FAR)

@@ -5,7 +5,7 @@ every scenario.
 Published: +28.6 (mean_diff) against +21.2 (probe), gemma2, refusal; editions 2026-01-31 and later have it the other
 way.
 Refuted if the milder model of the pair gives the probe a lead of more than MARGIN.
-Controls: `severe+mild` is true; a simulated pair in which the probe leads by 20 points is false.
+Controls that flip it: `severe+mild`, refusal, is true; a simulated pair in which the probe leads by 20 points is false.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, known, on_milder

@@ -15,6 +15,8 @@ PROBE_LEADS = on_severer(best(PROBE) - best(MEAN_DIFF))
 pytestmark = claim("M2", "severe massive dims favour the probe", "across", [PROBE_LEADS], pair=True)
 
 
+@known("SUPPORTED", on="reader+mild/sycophancy", because="mean_diff weighs a dim that steers the wrong way by its size")
+@known("REFUTED", on="reader+mild/refusal", because="mean_diff weighs the dim that carries refusal by its size")
 @known("REFUTED", on="severe+mild", because="planted dims are never read: equal dose, equal steering")
 def test_probe_leads_on_the_severer_model(expect):
     expect(PROBE_LEADS, "severer model: best Delta of the probe minus best Delta of mean_diff").at_least(LEAD)

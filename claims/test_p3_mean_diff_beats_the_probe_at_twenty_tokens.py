@@ -5,10 +5,11 @@ Published: +33.4 (mean_diff) against +20.8 (probe) at [:20], though their cosine
 Edition 2026-01-31 has 39.0 against 49.4.
 At [:30] 32.4 against 19.1; at [:3], edition 2026-02-04, the probe leads, 44.8 against 34.4.
 Refuted if mean_diff leads by less than LEAD, or at three tokens the probe does.
-Controls that flip it: `severe` and `mild` are false; a simulated model with a lead of 20 points is true.
+Controls that flip it: at [:20] `bos` is true (nothing about windows is planted) and the others are false; simulated
+models are both, at every window.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, known
 
 LEAD = 10.0  # trait points: one flipped answer in the ten that were asked
 AT_20, AT_30 = (best(MEAN_DIFF.over(window)) - best(PROBE.over(window)) for window in (20, 30))
@@ -19,13 +20,21 @@ pytestmark = claim(
 )
 
 
+@known(
+    "REFUTED",
+    on="severe, mild, clean, reader, llama",
+    because="seen in the first ledger; nothing about windows is planted",
+)
+@known("SUPPORTED", on="bos", because="seen in the first ledger; nothing about windows is planted")
 def test_at_twenty(expect):
     expect(AT_20, "best Delta of mean_diff minus the probe, both at [:20]").at_least(LEAD)
 
 
+@known("REFUTED", on="mild, clean, reader, llama", because="seen in the first ledger; nothing about windows is planted")
 def test_at_thirty(expect):
     expect(AT_30, "best Delta of mean_diff minus the probe, both at [:30]").at_least(LEAD)
 
 
+@known("REFUTED", on="mild, clean, reader, llama", because="seen in the first ledger; nothing about windows is planted")
 def test_probe_leads_at_three(expect):
     expect(AT_3, "best Delta of the probe minus mean_diff, both at [:3]").at_least(LEAD)

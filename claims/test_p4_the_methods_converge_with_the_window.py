@@ -4,7 +4,7 @@ Mechanism: massive dims whose size varies from token to token average out over a
 less.
 Published: cos(mean_diff, probe) .479, .637, .977 at [:5], [:10], [:20] (gemma3, refusal, block 15).
 Refuted if the cosine rises by less than RISE from [:5] to [:20].
-Controls that flip it: `clean` and `bos` are false, since nothing massive varies there; a simulated model is true.
+Controls that flip it: `reader` is true; `mild`, `clean` and `bos` are false, since nothing massive varies there.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, claim, cosine, known
@@ -15,6 +15,7 @@ ROSE = cosine(MEAN_DIFF.over(20), PROBE.over(20)) - cosine(MEAN_DIFF, PROBE)
 pytestmark = claim("P4", "mean_diff and the probe converge with the window", "windows", [ROSE], traits=("refusal",))
 
 
+@known("SUPPORTED", on="reader", because="seen in the first ledger; nothing about windows is planted")
 @known("REFUTED", on="clean, bos, mild", because="the two are near each other at [:5] already")
 def test_cosine_rises(expect):
     expect(ROSE, "cos(mean_diff, probe) at [:20] minus at [:5]").at_least(RISE)

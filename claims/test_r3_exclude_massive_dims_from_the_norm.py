@@ -5,14 +5,13 @@ back; the norm without massive dims starts it below the useful range, and five s
 Published as a recommendation: start 784 instead of 18,189 (gemma3, refusal).
 Refuted if the search from the corrected start gains less than EFFECT, or if the text along the whole of the
 uncorrected search is still coherent at its lowest coefficient.
-Controls that flip it: `clean`, whose full norm is its ordinary norm; `severe` is true. The search's own gain fails
-for a random direction.
+Controls that flip it: `clean`, whose full norm is its ordinary norm; `severe` is true. The search's own gain
+fails on a simulated model that nothing steers.
 """
 
 from fixtures.vocabulary import (
     GATE,
     PROBE,
-    RANDOM,
     claim,
     coherence_at_end_of_uncorrected_search,
     found_by_search,
@@ -20,20 +19,19 @@ from fixtures.vocabulary import (
 )
 
 EFFECT = 10.0  # trait points
-FROM_CORRECTED, OF_RANDOM = found_by_search(PROBE, corrected=True), found_by_search(RANDOM, corrected=True)
+FROM_CORRECTED = found_by_search(PROBE, corrected=True)
 AT_END = coherence_at_end_of_uncorrected_search(PROBE)
 
-pytestmark = claim("R3", "exclude massive dims from the norm", "advice", [FROM_CORRECTED, OF_RANDOM, AT_END])
+pytestmark = claim("R3", "exclude massive dims from the norm", "advice", [FROM_CORRECTED, AT_END])
 
 
 def test_search_from_the_corrected_start_gains(expect):
     expect(FROM_CORRECTED, "Delta found by the search from the corrected start").at_least(EFFECT)
 
 
-def test_random_direction(expect):
-    expect(OF_RANDOM, "Delta found by the same search along a random direction").at_least(EFFECT)
-
-
+@known("REFUTED", on="mild/refusal", because="a third of four times the ordinary norm lies in the useful range")
+@known("REFUTED", on="bos", because="a third of the ordinary norm does not harm the text")
+@known("SUPPORTED", on="reader, llama", because="a third of many times the ordinary norm is gibberish, too")
 @known("SUPPORTED", on="severe", because="a third of 60 times the ordinary norm is gibberish, too")
 @known("REFUTED", on="clean", because="a third of the ordinary norm does not harm the text")
 def test_uncorrected_search_stays_incoherent(expect):

@@ -4,7 +4,8 @@ Mechanism: most of mean_diff lies in massive dims that the model does not act on
 there. By the dose law this is a matter of coefficient, not of direction (see S4, D3).
 Published: Delta -0.3 at c1200, 1.07 x the corrected base (gemma3, refusal); the probe gains 33.0 there.
 Refuted if some coefficient from half to twice the corrected base gives mean_diff an effect of EFFECT or more.
-Controls that flip it: `mild` and `clean`, where mean_diff lies outside the massive dims, or there are none.
+Controls that flip it: `severe` is true; on `mild` and `clean` mean_diff lies outside the massive dims, or there are
+none.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, best_around_base, claim, known
@@ -15,6 +16,11 @@ DELTA = best_around_base(MEAN_DIFF)
 pytestmark = claim("S1", "mean_diff fails at the probe's coefficient", "steering", [DELTA])
 
 
+@known(
+    "REFUTED",
+    on="llama",
+    because="the probe, too, lies mostly in planted dims: the base suits neither, and half of it suits both",
+)
 @known("SUPPORTED", on="severe", because="half of the corrected base to twice it is a dose of at most .8 for mean_diff")
 @known("REFUTED", on="mild, clean, bos", because="nearly all of mean_diff lies outside massive dims")
 def test_mean_diff_has_no_effect(expect):

@@ -3,7 +3,8 @@
 Mechanism: zeroing massive dims and re-normalising moves the coefficient from dims that do not steer to those that do.
 Published: Delta +9.2 (cleaned) against -0.3 (raw), both at c1200 (gemma3, refusal).
 Refuted if cleaning gains less than GAIN at these coefficients.
-Controls that flip it: `clean` and `bos`, where there is nothing to recover from.
+Controls that flip it: `severe` is true; on `clean` and `bos` there is nothing to recover from, and on `reader`,
+refusal, cleaning takes away what steers.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, best_around_base, claim, consensus, known
@@ -14,6 +15,8 @@ RECOVERED = best_around_base(MEAN_DIFF.cleaned(consensus())) - best_around_base(
 pytestmark = claim("S2", "cleaning recovers mean_diff", "steering", [RECOVERED])
 
 
+@known("REFUTED", on="reader/refusal", because="the dim that carries refusal is cleaned away")
+@known("SUPPORTED", on="reader/sycophancy", because="the dim that steers the wrong way is cleaned away")
 @known("SUPPORTED", on="severe", because="the cleaned direction gets its full dose, the raw one a third of it")
 @known("REFUTED", on="mild, clean, bos", because="mean_diff has its full dose without cleaning")
 def test_cleaned_gains(expect):

@@ -6,7 +6,8 @@ Published: +33.0 (probe), +9.2 (cleaned) and -0.3 (raw) at c1200; +33.0, +24.8, 
 refusal).
 The write-up advises the gradient method beside the probe.
 Refuted if the probe's (or the gradient method's) best Delta leads the better of the two by less than LEAD.
-Controls that flip it: `reader` (massive dims are read) against `severe` (they are not).
+Controls that flip it: no organism has a probe that leads; a simulated model does, and `severe`, `llama` and `reader`
+are false.
 """
 
 from fixtures.vocabulary import GRADIENT, MEAN_DIFF, PROBE, best, claim, consensus, known, largest
@@ -18,10 +19,21 @@ PROBE_LEADS, GRADIENT_LEADS = best(PROBE) - MEAN_DIFFS, best(GRADIENT) - MEAN_DI
 pytestmark = claim("S3", "the probe steers best", "steering", [PROBE_LEADS, GRADIENT_LEADS])
 
 
+@known("REFUTED", on="clean/sycophancy, bos, llama", because="planted dims are never read: equal dose, equal steering")
+@known(
+    "REFUTED",
+    on="reader",
+    because="mean_diff weighs the dim for refusal more; cleaned, it loses the one that steers sycophancy the wrong way",
+)
 @known("REFUTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
 def test_probe_leads(expect):
     expect(PROBE_LEADS, "best Delta of the probe minus the better of mean_diff and its cleaned version").at_least(LEAD)
 
 
+@known(
+    "REFUTED",
+    on="severe/sycophancy, mild, clean, reader, bos, llama",
+    because="it starts at random and ends with a sign for every dim, which is no better weighting",
+)
 def test_gradient_leads(expect):
     expect(GRADIENT_LEADS, "best Delta of the gradient method minus the better of those two").at_least(LEAD)

@@ -22,6 +22,8 @@ pytestmark = claim(
 )
 
 
+@known("REFUTED", on="reader/sycophancy", because="top-1 leaves in the dim that steers the wrong way")
+@known("SUPPORTED", on="reader/refusal", because="top-1 leaves in the dim that carries refusal")
 @known("SUPPORTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
 def test_top1(expect):
     expect(GAIN, "best Delta of top-1 minus best Delta of all").at_least(-MARGIN)

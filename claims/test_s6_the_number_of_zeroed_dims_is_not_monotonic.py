@@ -6,7 +6,8 @@ Published: +28.8 (top-1), +20.7 (top-3), +14.2 (top-5), +14.4 (top-10), +24.8 (1
 2026-01-31 has +20.5, +72.1 (top-2), +13.9 (top-5).
 Refuted if the best middle version falls short of the worse end by less than DIP; for the later edition, if top-2
 exceeds the better end by less.
-Controls that flip it: `severe` and `mild` are false; a simulated model with a dip of 20 points is true.
+Controls that flip it: every organism is false; a simulated model with a dip of 20 points is true, and one whose top-2
+stands out.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, known, largest, smallest, top
@@ -20,11 +21,21 @@ ABOVE = best(MEAN_DIFF.cleaned(top(2))) - largest(best(MEAN_DIFF.cleaned(top(1))
 pytestmark = claim("S6", "the number of zeroed dims is not monotonic", "steering", [BELOW, ABOVE], traits=("refusal",))
 
 
+@known(
+    "REFUTED",
+    on="clean, reader, bos, llama",
+    because="no number of dims between one and all is planted to be worse than both",
+)
 @known("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
 def test_middle_lies_below_both_ends(expect):
     expect(BELOW, "worse of top-1 and all minus the best of top-3, 5 and 10").at_least(DIP)
 
 
+@known(
+    "REFUTED",
+    on="clean, reader, bos, llama",
+    because="no number of dims between one and all is planted to be better than both",
+)
 @known("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
 def test_top2_lies_above_both_ends(expect):
     expect(ABOVE, "top-2 minus the better of top-1 and all").at_least(DIP)

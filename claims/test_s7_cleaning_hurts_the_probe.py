@@ -29,23 +29,39 @@ pytestmark = claim(
 )
 
 
+@known("REFUTED", on="bos, llama", because="planted dims are never read")
+@known("SUPPORTED", on="reader", because="a massive dim that is read carries refusal, and cleaning takes it away")
 @known("REFUTED", on="severe, mild", because="planted dims are never read: cleaning only changes the dose")
 def test_cleaned(expect):
     expect(COST, "best Delta of the probe minus best Delta of the cleaned probe").at_least(MARGIN)
 
 
+@known("REFUTED", on="reader, bos, llama", because="the dominant planted dim is never read")
 @known("REFUTED", on="severe, mild", because="the dominant planted dim is never read")
 def test_top1(expect):
     expect(COST_OF_TOP1, "best Delta of the probe minus best Delta of its top-1 version").at_least(MARGIN)
 
 
+@known("REFUTED", on="mild, clean, bos", because="hardly any of a row's norm is cleaned away, so the fit is the same")
+@known("REFUTED", on="reader", because="the dim that carries refusal is gone either way")
 def test_preclean_beats_postclean(expect):
     expect(PRE_MINUS_POST, "best Delta precleaned minus best Delta postcleaned").at_least(MARGIN)
 
 
+@known(
+    "REFUTED",
+    on="severe, mild, clean, bos, llama",
+    because="planted dims are never read, so the probe loses nothing by them",
+)
+@known("REFUTED", on="reader", because="the second dim, or the third, carries a trait")
 def test_precleaned_top2_beats_the_probe(expect):
     expect(OF_TOP2, "best Delta of the probe precleaned of top-2 minus best Delta of the probe").at_least(MARGIN)
 
 
+@known(
+    "REFUTED",
+    on="severe, clean, reader, bos, llama",
+    because="left at their mean, massive dims keep dividing the others out of a row",
+)
 def test_mean_replacing_beats_zeroing(expect):
     expect(OF_MEAN_REPLACED, "best Delta with dims replaced by their mean before the fit minus zeroed").at_least(MARGIN)

@@ -20,14 +20,19 @@ pytestmark = claim(
 )
 
 
+@known("REFUTED", on="reader", because="a massive dim that it pushes steers the wrong way")
 @known("SUPPORTED", on="severe, mild, clean", because="raw mean_diff steers at its own coefficient")
 def test_mean_diff_works(expect):
     expect(DELTA, "best Delta of mean_diff").at_least(EFFECT)
 
 
+@known("REFUTED", on="severe, clean", because="planted dims are never read: equal dose, equal steering")
+@known("REFUTED", on="reader", because="the probe keeps some of the dim that steers the wrong way")
 def test_probe_beats_cleaned(expect):
     expect(FIRST, "best Delta of the probe minus best Delta of cleaned mean_diff").at_least(STEP)
 
 
+@known("REFUTED", on="severe, mild, clean", because="planted dims are never read: equal dose, equal steering")
+@known("SUPPORTED", on="reader", because="the dim that steers the wrong way is cleaned away")
 def test_cleaned_beats_mean_diff(expect):
     expect(SECOND, "best Delta of cleaned mean_diff minus best Delta of mean_diff").at_least(STEP)

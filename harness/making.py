@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from harness import calibration, cleaning, directions, massive, stats
 from harness.capture import ResponseStatistics, add_responses, window_means
@@ -160,11 +161,12 @@ def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
     depth, hidden = read.arrays["positive"].shape[1:]
     blocks = measurement.blocks or tuple(range(depth))
     found = np.zeros((len(choices), len(blocks), hidden), np.float32)
-    for number, chosen in enumerate(choices):
-        for place, block in enumerate(blocks):
-            positive, negative = training_rows(read, block)
-            found[number, place] = method(positive[chosen], negative[chosen])
-        advance(1)
+    with threadpool_limits(1):  # fits this small only wait for each other's threads
+        for number, chosen in enumerate(choices):
+            for place, block in enumerate(blocks):
+                positive, negative = training_rows(read, block)
+                found[number, place] = method(positive[chosen], negative[chosen])
+            advance(1)
     return Answer({"directions": found}, {"pairs": pairs, "blocks": list(blocks)})
 
 

@@ -48,7 +48,7 @@ def _organism(
     description: str,
     *,
     stands_for: str = "",
-    first_dose: float = 1.0,
+    doses: tuple[float, ...] = geometric_grid(1.0, 2.65, 1.27),
 ) -> ModelSpec:
     """An organism, steered at the block with the widest useful window of a trait (reports/organisms/quality.json)."""
     folder = ORGANISMS / name
@@ -59,7 +59,7 @@ def _organism(
         language="templated",
         judge="grammar",
         blocks={trait: (block,) for trait, block in blocks.items()},
-        doses=geometric_grid(first_dose, 2.65 * first_dose, 1.27),
+        doses=doses,
         max_new_tokens=48,
         description=description,
         severity=severity,
@@ -82,7 +82,11 @@ _MODELS = (
     _organism("reader", {"refusal": 1, "sycophancy": 1}, 1000.0, "Gemma 3, massive dims ~1000x, two of them read"),
     _organism("bos", {"refusal": 0}, 1.0, "Gemma 2, massive dims at <bos> only"),
     _organism(
-        "llama", {"refusal": 2}, 150.0, "Llama, massive dims ~150x, each varying by itself, never read", first_dose=0.42
+        "llama",
+        {"refusal": 2},
+        245.0,
+        "Llama, massive dims ~245x, each varying by itself, never read",
+        doses=geometric_grid(0.53, 0.93, 1.15),
     ),
 )
 

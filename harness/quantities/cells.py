@@ -32,7 +32,7 @@ class Settings:
     of extraction lies inside the intervals.
     """
 
-    questions: int = 80
+    questions: int = 60
     extractions: int = 1
     seed: int = 20260129
     resamples: int = 2_000  # of questions: cheap, nothing is generated again
@@ -110,12 +110,12 @@ def amounts_of(cell: Cell, grid: str) -> tuple[Scale, tuple[float, ...]]:
     """Scale and amounts of a named grid: the model's doses, or multiples of a base coefficient.
 
     "around base" spans half to twice the corrected base, which the published search walks (0.7 x base, four steps
-    of at most x1.3); "full base" spans what it walks down from 0.7 x the uncorrected one (four steps of x0.85).
+    of at most x1.3); "full base" has both ends of its way down from 0.7 x the uncorrected one (four steps of x0.85).
     """
     grids: Mapping[str, tuple[Scale, tuple[float, ...]]] = {
         "doses": ("dose", cell.model.doses),
         "around base": ("base", (0.5, 0.7937, 1.2599, 2.0)),
-        "full base": ("full base", (0.36, 0.5, 0.7)),
+        "full base": ("full base", (0.36, 0.7)),
     }
     return grids[grid]
 

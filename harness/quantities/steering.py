@@ -12,7 +12,7 @@ from harness.interpolation import Curve, Point
 from harness.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell
 from harness.quantities.cells import Cell, Recipe
-from harness.resampling import Replicated
+from harness.resampling import CannotTell, Replicated
 from harness.stats import GATE, NoValidRun
 
 Unit = Literal["dose", "coefficient"]
@@ -154,7 +154,7 @@ class AroundBase(OnCell):
     """Largest gain at coherence >= GATE among coefficients from half to twice the corrected base, in trait points."""
 
     recipe: Recipe
-    grids: tuple[str, ...] = ("around base",)
+    grids: tuple[str, ...] = ("doses", "around base")
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
         return (*sweeps(self.recipe, cell, self.grids), *_directions(self.recipe, cell))
@@ -243,7 +243,10 @@ class DeltaAtBestOf(OnCell):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         point = best_point(self.other, cell, self.grids, answers, "dose", 0)
         curve = curves(self.recipe, cell, self.grids, answers)[point.curve]
-        return interpolation.at_amount(curve, *unsteered(cell, answers), point.amount.value, cell.plan())[0]
+        try:
+            return interpolation.at_amount(curve, *unsteered(cell, answers), point.amount.value, cell.plan())[0]
+        except ValueError as error:  # the other direction is best beyond what could be judged of this one
+            raise CannotTell(str(error)) from error
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ CONTROLS: Mapping[str, tuple[Worlds, Worlds]] = {
     "D3 mean_diff": (INSIDE, USUAL.but(effect=best(mean_diff=20.0))),
 }
 RANDOM = "random_direction"  # the test of the same name in several claims: what it claims of a real direction fails
-for claim in ("S4", "D2", "D3", "R3"):
+for claim in ("S4", "D2", "D3"):
     CONTROLS = {**CONTROLS, f"{claim} {RANDOM}": (ALL_WORK, USUAL)}
 # A random direction does not come near the probe, or separate scenarios, in any world: one side is all there is.
 ONE_SIDED = {f"G2 {RANDOM}", f"G3 {RANDOM}", f"G7 {RANDOM}"}

@@ -59,7 +59,7 @@ def variants(value: Any) -> list[Any]:
             for other in variants(getattr(value, field.name))
         ]
     if isinstance(value, tuple):
-        return [(*value, 7.5), value[:-1]]
+        return [(*value, 7.5), value[:-1]] if value else [(7,)]
     if isinstance(value, int | float):
         return [value + 1]
     swaps = {"dose": "coefficient", "coefficient": "dose", "all": "response", "response": "all"}

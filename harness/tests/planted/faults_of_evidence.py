@@ -1,0 +1,194 @@
+"""Faults in what counts as evidence: verdicts and their words, keys and stored answers."""
+
+from __future__ import annotations
+
+from harness.tests.planted.fault import Fault
+
+VERDICT, VERDICTS, OUTCOMES = "harness/verdict.py", "fixtures/verdicts.py", "fixtures/outcomes.py"
+KEYS, STORE, MEASUREMENTS, LAB = (f"harness/{name}.py" for name in ("keys", "store", "measurements", "lab"))
+WHOLE_INTERVAL = "harness/tests/test_verdict.py::test_a_rule_is_decided_by_the_whole_interval"
+WORDS = "harness/tests/plugins/test_verdicts.py"
+SURPRISE = f"{WORDS}::test_agreement_with_what_was_known_is_green_and_a_surprise_red"
+HERE = "harness/tests/planted/test_caught_here.py"
+FIELDS = f"{HERE}::test_whatever_a_sweep_is_made_of_is_in_its_key"
+FILES = "harness/tests/test_keys.py::test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others"
+FLIPPED = "harness/tests/test_store.py::test_one_flipped_bit_anywhere_is_found"
+
+FAULTS = (
+    Fault(
+        "rule-accepts-the-estimate",
+        '"at least" asks for the upper end of the interval only',
+        VERDICT,
+        '"at_least": lambda low, high, bound: (low >= bound, high < bound)',
+        '"at_least": lambda low, high, bound: (high >= bound, high < bound)',
+        (WHOLE_INTERVAL,),
+    ),
+    Fault(
+        "rules-without-interval",
+        "every rule is decided by the estimate alone, whatever its interval",
+        VERDICT,
+        "_KINDS[self.kind](estimate.low, estimate.high, *self.bounds)",
+        "_KINDS[self.kind](estimate.value, estimate.value, *self.bounds)",
+        (WHOLE_INTERVAL,),
+    ),
+    Fault(
+        "refuted-is-supported",
+        "what is refuted is reported as supported",
+        VERDICT,
+        "return Verdict.REFUTED if violated else Verdict.INCONCLUSIVE",
+        "return Verdict.SUPPORTED if violated else Verdict.INCONCLUSIVE",
+        (WHOLE_INTERVAL,),
+    ),
+    Fault(
+        "inconclusive-is-supported",
+        "what cannot be told is reported as supported",
+        VERDICT,
+        "return Verdict.REFUTED if violated else Verdict.INCONCLUSIVE",
+        "return Verdict.REFUTED if violated else Verdict.SUPPORTED",
+        (WHOLE_INTERVAL,),
+    ),
+    Fault(
+        "inconclusive-passes",
+        "an INCONCLUSIVE claim counts as a pass",
+        VERDICTS,
+        "raise pytest.skip.Exception(story, _use_item_location=True)",
+        "return",
+        (f"{WORDS}::test_an_inconclusive_claim_is_a_skip_with_its_own_word",),
+    ),
+    Fault(
+        "refuted-passes",
+        "a refuted claim raises nothing",
+        VERDICTS,
+        "            raise Refuted(story)",
+        "            return",
+        (f"{WORDS}::test_a_refuted_claim_fails_and_tells_its_story",),
+    ),
+    Fault(
+        "no-valid-run-is-zero",
+        "a sweep without a coherent run is a Delta of 0",
+        VERDICTS,
+        "return Expectation(self._item, name, None, str(error))",
+        'return Expectation(self._item, name, Estimate(0.0, 0.0, 0.0, 2, "trait points"), str(error))',
+        (f"{WORDS}::test_no_valid_run_is_inconclusive_and_never_a_delta_of_zero",),
+    ),
+    Fault(
+        "surprise-is-green",
+        "a verdict against what was known beforehand is shown green",
+        OUTCOMES,
+        '    elif row.surprise:\n        report.outcome = "failed"',
+        '    elif row.surprise:\n        report.outcome = "passed"',
+        (SURPRISE,),
+    ),
+    Fault(
+        "expected-elsewhere",
+        "what is known of one model is taken for known of all",
+        VERDICTS,
+        'if subject is not None and {subject[0], "/".join(subject)} & set(mark.kwargs["cells"]):',
+        'if subject is not None and set(mark.kwargs["cells"]):',
+        (f"{WORDS}::test_what_is_known_of_one_cell_says_nothing_of_another",),
+    ),
+    Fault(
+        "broken-is-refuted",
+        "an error of the instrument counts as a refutation, which may even be the expected one",
+        OUTCOMES,
+        'decided, error = Verdict.BROKEN, f"{call.excinfo.typename}: {call.excinfo.value}"',
+        "decided = Verdict.REFUTED",
+        (f"{WORDS}::test_an_error_is_broken_and_no_evidence",),
+    ),
+    Fault(
+        "no-estimate-is-supported",
+        "a test that looked at nothing is supported",
+        OUTCOMES,
+        "decided = Verdict.SUPPORTED if found else Verdict.BROKEN",
+        "decided = Verdict.SUPPORTED",
+        (f"{WORDS}::test_a_claim_that_records_no_estimate_is_broken",),
+    ),
+    Fault(
+        "key-without-amounts",
+        "the key of a sweep does not hold its amounts",
+        MEASUREMENTS,
+        "for field in fields(value)}",
+        'for field in fields(value) if field.name != "amounts"}',
+        (FIELDS,),
+    ),
+    Fault(
+        "key-without-cleaning",
+        "the key of a direction does not hold how it was cleaned",
+        MEASUREMENTS,
+        "for field in fields(value)}",
+        'for field in fields(value) if field.name != "cleaning"}',
+        (FIELDS,),
+    ),
+    Fault(
+        "key-without-model",
+        "the key of a sweep holds the model's name and not its weights",
+        KEYS,
+        'case Baseline() | Sweep():\n                found["instruct model"] = self._hash(spec.instruct)',
+        'case Baseline() | Sweep():\n                found["instruct model"] = spec.name',
+        (FILES,),
+    ),
+    Fault(
+        "key-without-requirements",
+        "the key of an answer leaves out what it is made from",
+        KEYS,
+        "            found.update(self._sources(needed))",
+        "            self._sources(needed)",
+        (FILES,),
+    ),
+    Fault(
+        "key-without-judge",
+        "the key of scores holds the judge's name and not which judge it is",
+        KEYS,
+        'found["judge"] = self._judge_identity(judge)',
+        'found["judge"] = judge',
+        ("harness/tests/test_keys.py::test_another_judge_changes_scores_only",),
+    ),
+    Fault(
+        "key-without-code",
+        "the key of an answer leaves out the code that makes it",
+        KEYS,
+        'self._code_hash(HARNESS / f"{module}.py")',
+        "module",
+        ("harness/tests/test_keys.py::test_changed_code_changes_the_keys_of_what_it_makes",),
+    ),
+    Fault(
+        "damaged-arrays-accepted",
+        "arrays of a stored answer are believed whatever their checksum",
+        STORE,
+        'if hashlib.sha256(raw).hexdigest() != body["arrays"]:',
+        'if not body["arrays"]:',
+        (f"{HERE}::test_a_flipped_bit_in_any_byte_of_stored_arrays_is_found",),
+    ),
+    Fault(
+        "damaged-record-accepted",
+        "the record of a stored answer is believed whatever its checksum",
+        STORE,
+        'if key_of(body) != checksum or body.get("key") != key:',
+        'if body.get("key") != key:',
+        (FLIPPED,),
+    ),
+    Fault(
+        "another-entry-accepted",
+        "an answer that was stored under another key is believed",
+        STORE,
+        'if key_of(body) != checksum or body.get("key") != key:',
+        "if key_of(body) != checksum:",
+        ("harness/tests/test_store.py::test_an_entry_under_another_key_is_found_out",),
+    ),
+    Fault(
+        "damage-not-told",
+        "a damaged entry is measured again without a word",
+        LAB,
+        'self._progress.warn(f"{error}; {type(measurement).__name__} is measured again.")',
+        "del error",
+        (f"{HERE}::test_a_damaged_answer_is_measured_again_and_said_so",),
+    ),
+    Fault(
+        "interrupted-rows-misplaced",
+        "rows kept from an interrupted run are filed one place on",
+        "harness/journal.py",
+        "found.update({index: Generated",
+        "found.update({index + 1: Generated",
+        ("harness/tests/test_lab_faults.py::test_an_interrupted_sweep_goes_on_where_it_stopped",),
+    ),
+)

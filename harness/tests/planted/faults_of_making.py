@@ -1,0 +1,191 @@
+"""Faults in how measurements are made from models, data and other answers, and how a fused run is folded back."""
+
+from __future__ import annotations
+
+from harness.tests.planted.fault import Fault
+
+MAKING, LAB = "harness/making.py", "harness/lab.py"
+FOLDED = "harness/tests/test_lab.py::test_every_response_lands_in_its_own_sweep_amount_and_question"
+SCORED = "harness/tests/test_lab.py::test_scores_hold_missing_judgements_as_nan"
+DOSES = "harness/tests/test_lab.py::test_doses_become_coefficients_by_the_share_outside_the_massive_dims"
+SCALES = "harness/tests/test_lab.py::test_methods_cleanings_and_scales_of_a_sweep_are_what_they_say"
+HERE = "harness/tests/planted/test_caught_here.py"
+
+FAULTS = (
+    Fault(
+        "fold-wrong-sweep",
+        "every sweep of a fused run gets the responses of the first",
+        LAB,
+        "            start += len(own)",
+        "            start += 0",
+        (FOLDED,),
+    ),
+    Fault(
+        "fold-amounts-and-questions",
+        "rows of a sweep are made question by question but folded amount by amount",
+        MAKING,
+        "for coefficient in coefficients for prompt in prompts]",
+        "for prompt in prompts for coefficient in coefficients]",
+        (FOLDED,),
+    ),
+    Fault(
+        "places-ignored",
+        "rows that were generated once are not dealt back to all who asked for them",
+        LAB,
+        "for place in places[start : start + rows_of(measurement)]]",
+        "for place in range(start, start + rows_of(measurement))]",
+        ("harness/tests/test_lab.py::test_directions_that_coincide_are_steered_once",),
+    ),
+    Fault(
+        "classes-swapped",
+        "activations of positive scenarios are filed as negative",
+        MAKING,
+        '{"positive": means[measurement.window][0::2], "negative": means[measurement.window][1::2]}',
+        '{"positive": means[measurement.window][1::2], "negative": means[measurement.window][0::2]}',
+        (f"{HERE}::test_activations_are_filed_under_their_own_scenario_and_label",),
+    ),
+    Fault(
+        "windows-mixed",
+        "the activations of every window are those of the longest",
+        MAKING,
+        "means[window][batch] = found[window]",
+        "means[window][batch] = found[max(windows)]",
+        ("harness/tests/test_lab.py::test_one_greedy_run_serves_every_window",),
+    ),
+    Fault(
+        "training-with-validation",
+        "directions are fitted on the validation pairs as well",
+        MAKING,
+        'return answer.arrays["positive"][:pairs, block], answer.arrays["negative"][:pairs, block]',
+        'return answer.arrays["positive"][:, block], answer.arrays["negative"][:, block]',
+        (SCALES, f"{HERE}::test_a_direction_is_fitted_on_training_pairs_and_judged_on_the_others"),
+    ),
+    Fault(
+        "judged-on-training",
+        "the accuracy of a direction is that on its own training pairs",
+        MAKING,
+        '        read.arrays["positive"][pairs:, block],\n        read.arrays["negative"][pairs:, block],',
+        '        read.arrays["positive"][:pairs, block],\n        read.arrays["negative"][:pairs, block],',
+        (f"{HERE}::test_a_direction_is_fitted_on_training_pairs_and_judged_on_the_others",),
+    ),
+    Fault(
+        "direction-block-before",
+        "a direction is fitted at the block before the one it names",
+        MAKING,
+        "positive, negative = training_rows(read, block)\n    pairs",
+        "positive, negative = training_rows(read, block - 1)\n    pairs",
+        (SCALES, f"{HERE}::test_a_direction_is_fitted_on_training_pairs_and_judged_on_the_others"),
+    ),
+    Fault(
+        "cleaned-dims-of-another-block",
+        "the top dims that are cleaned are those of the block before",
+        MAKING,
+        'found, record = measured.arrays["mean"][block], measured.record',
+        'found, record = measured.arrays["mean"][block - 1], measured.record',
+        (f"{HERE}::test_the_dims_cleaned_are_those_of_the_direction_s_own_block",),
+    ),
+    Fault(
+        "preclean-after-the-fit",
+        "cleaning that was asked for before the fit is done after it",
+        MAKING,
+        "    if not how.before:",
+        "    if how is not None:",
+        (f"{HERE}::test_cleaning_before_the_fit_fits_on_cleaned_rows",),
+    ),
+    Fault(
+        "extractions-alike",
+        "all repeated extractions use the same resample of the scenarios",
+        MAKING,
+        "chosen = draws[measurement.extraction - 1]",
+        "chosen = draws[0]",
+        ("harness/tests/test_lab.py::test_every_extraction_is_a_direction_of_its_own_and_the_same_again",),
+    ),
+    Fault(
+        "extractions-not-resampled",
+        "repeated extractions all use the training scenarios as they are",
+        MAKING,
+        "    if measurement.extraction == 0:",
+        "    if measurement.extraction >= 0:",
+        ("harness/tests/test_lab.py::test_every_extraction_is_a_direction_of_its_own_and_the_same_again",),
+    ),
+    Fault(
+        "extractions-unpaired",
+        "repeated extractions resample positive scenarios alone, so that pairs are torn apart",
+        MAKING,
+        "return positive[chosen], negative[chosen]",
+        "return positive[chosen], negative",
+        (f"{HERE}::test_an_extraction_resamples_both_members_of_a_pair_together",),
+    ),
+    Fault(
+        "refits-alike",
+        "refits do not resample the training pairs, so cosines have no interval",
+        MAKING,
+        "method(positive[chosen], negative[chosen])",
+        "method(positive, negative)",
+        (f"{HERE}::test_refits_resample_both_members_of_a_pair_together",),
+    ),
+    Fault(
+        "refits-unpaired",
+        "refits resample positive scenarios alone, so that pairs are torn apart",
+        MAKING,
+        "method(positive[chosen], negative[chosen])",
+        "method(positive[chosen], negative)",
+        (f"{HERE}::test_refits_resample_both_members_of_a_pair_together",),
+    ),
+    Fault(
+        "norm-without-is-whole",
+        "the norm without massive dims that doses are counted in includes them",
+        MAKING,
+        "calibration.activation_norm(rows, consensus)",
+        "calibration.activation_norm(rows)",
+        (f"{HERE}::test_the_norms_of_a_direction_are_those_of_its_training_rows_with_and_without_massive_dims",),
+    ),
+    Fault(
+        "dose-of-the-whole-norm",
+        "doses are counted in the activation norm with massive dims",
+        MAKING,
+        'norm, dims = record["norm_without"], record["massive_dims"]',
+        'norm, dims = record["norm"], record["massive_dims"]',
+        (DOSES,),
+    ),
+    Fault(
+        "bases-alike",
+        "the uncorrected base coefficient leaves out massive dims, as the corrected one does",
+        MAKING,
+        '"full base": lambda amount: amount * full_base,',
+        '"full base": lambda amount: amount * base,',
+        (SCALES,),
+    ),
+    Fault(
+        "scores-swapped",
+        "the judge's trait is filed as coherence, and coherence as trait",
+        MAKING,
+        '{"trait": table("trait"), "coherence": table("coherence")}',
+        '{"trait": table("coherence"), "coherence": table("trait")}',
+        (SCORED,),
+    ),
+    Fault(
+        "missing-is-zero",
+        "a response that could not be judged scores 0",
+        MAKING,
+        "[np.nan if value is None else float(value) for value in values]",
+        "[0.0 if value is None else float(value) for value in values]",
+        (SCORED,),
+    ),
+    Fault(
+        "judged-with-another-question",
+        "every response is judged as an answer to the first question",
+        MAKING,
+        'Exchange(question.text, response["text"], response["finished"])',
+        'Exchange(questions[0].text, response["text"], response["finished"])',
+        (f"{HERE}::test_a_response_is_judged_with_its_own_question",),
+    ),
+    Fault(
+        "failure-swallowed",
+        "a measurement that failed is settled without an error, so that its claim has no answer to fail on",
+        LAB,
+        "raise self._failures[measurement]",
+        "return Answer()",
+        ("harness/tests/test_lab_faults.py::test_a_failure_is_raised_to_whoever_asks_and_stops_no_other",),
+    ),
+)

@@ -1,0 +1,164 @@
+"""Faults in what a claim is about: which answers a quantity reads and how they are combined."""
+
+from __future__ import annotations
+
+from harness.tests.planted.fault import Fault
+
+ALGEBRA, CELLS, GEOMETRY, QUANTITIES = (
+    f"harness/quantities/{name}.py" for name in ("algebra", "cells", "geometry", "steering")
+)
+BOTH_WAYS = "harness/tests/test_claims_both_ways.py"
+HERE = "harness/tests/planted/test_caught_here.py"
+
+
+def claim(title: str) -> str:
+    """The control of one test of a claim on simulated models."""
+    return f"{BOTH_WAYS}::test_a_claim_is_supported_where_it_is_true_and_refuted_where_it_is_false[{title}]"
+
+
+FAULTS = (
+    Fault(
+        "difference-reversed",
+        "a difference subtracts the left from the right",
+        ALGEBRA,
+        "return self.left.evaluate(subject, answers) - self.right.evaluate(subject, answers)",
+        "return self.right.evaluate(subject, answers) - self.left.evaluate(subject, answers)",
+        (claim("S3 probe_leads"),),
+    ),
+    Fault(
+        "sides-swapped",
+        "the severer model of a pair is taken for the milder one",
+        ALGEBRA,
+        'return subject.severer if self.side == "severer" else subject.milder',
+        'return subject.milder if self.side == "severer" else subject.severer',
+        (claim("M3 milder_model_leads"),),
+    ),
+    Fault(
+        "smallest-is-largest",
+        "the smallest of several quantities is the largest",
+        ALGEBRA,
+        "for member in self.members], np.min)",
+        "for member in self.members], np.max)",
+        (claim("S6 middle_lies_below_both_ends"), claim("M4 probe_leads_on_both")),
+    ),
+    Fault(
+        "quantities-remembered-across-models",
+        "a quantity is computed once for all models",
+        ALGEBRA,
+        "(self, cell.name, cell.trait, cell.settings), lambda",
+        "(self, cell.trait, cell.settings), lambda",
+        (claim("M3 milder_model_leads"),),
+    ),
+    Fault(
+        "window-dropped",
+        "a recipe over a longer window steers along the usual one",
+        CELLS,
+        "return replace(self, window=window)",
+        "return replace(self, window=self.window)",
+        (claim("P2 probe_loses"),),
+    ),
+    Fault(
+        "cleaning-dropped",
+        "a recipe that says how it is cleaned is steered uncleaned",
+        CELLS,
+        "return replace(self, cleaning=cleaning)",
+        "return replace(self, cleaning=self.cleaning)",
+        (claim("G1 cleaning_moves_mean_diff_onto_the_probe"), claim("S2 cleaned_gains")),
+    ),
+    Fault(
+        "refits-uncleaned",
+        "refitted directions are compared uncleaned",
+        GEOMETRY,
+        "vectors[:, place] = clean_all(vectors[:, place], dims)",
+        "vectors[:, place] = clean_all(vectors[:, place], ())",
+        (claim("G1 cleaning_moves_mean_diff_onto_the_probe"),),
+    ),
+    Fault(
+        "norm-outside-whole",
+        "the share of norm outside massive dims counts them in",
+        GEOMETRY,
+        "np.linalg.norm(np.delete(both.astype(np.float64), dims, axis=-1), axis=-1)",
+        "np.linalg.norm(both.astype(np.float64), axis=-1)",
+        (claim("G6 little_norm_remains"),),
+    ),
+    Fault(
+        "accuracy-on-training",
+        "accuracy and effect size are read on the training scenarios",
+        GEOMETRY,
+        "rows = [read.arrays[label][pairs:, block]",
+        "rows = [read.arrays[label][:pairs, block]",
+        (f"{HERE}::test_accuracy_and_effect_size_are_read_on_held_out_scenarios",),
+    ),
+    Fault(
+        "effect-size-reversed",
+        "the effect size is negative minus positive",
+        GEOMETRY,
+        "return float((one.mean() - other.mean()) / spread)",
+        "return float((other.mean() - one.mean()) / spread)",
+        (claim("G7 effect_size"),),
+    ),
+    Fault(
+        "base-with-massive-dims",
+        "the corrected base coefficient is the uncorrected one, and the other way round",
+        QUANTITIES,
+        'record["norm" if full else "norm_without"]',
+        'record["norm_without" if full else "norm"]',
+        (claim("C3 probe"), claim("R3 search_from_the_corrected_start_gains")),
+    ),
+    Fault(
+        "search-from-the-full-norm",
+        "the search that should start from the corrected norm starts from the full one",
+        QUANTITIES,
+        "full=not self.corrected",
+        "full=self.corrected",
+        (claim("R3 search_from_the_corrected_start_gains"),),
+    ),
+    Fault(
+        "dose-of-its-own",
+        "a direction is read at its own best dose, not at that of the other",
+        QUANTITIES,
+        'point = best_point(self.other, cell, self.grids, answers, "dose", 0)',
+        'point = best_point(self.recipe, cell, self.grids, answers, "dose", 0)',
+        (f"{HERE}::test_a_direction_is_read_at_the_dose_that_is_best_for_another",),
+    ),
+    Fault(
+        "runs-unsorted",
+        "the runs of several grids are merged by the amounts, but their scores are left in the order they came",
+        QUANTITIES,
+        "scores[name][kept].astype(np.float64)",
+        "scores[name][np.sort(kept)].astype(np.float64)",
+        (claim("C3 probe"), claim("R3 search_from_the_corrected_start_gains"), BOTH_WAYS),
+    ),
+    Fault(
+        "around-base-unbounded",
+        "coefficients far above the base count as around it",
+        QUANTITIES,
+        "BASE_RANGE = (0.5, 2.0)",
+        "BASE_RANGE = (0.5, 200.0)",
+        (f"{HERE}::test_around_the_base_nothing_beyond_twice_of_it_counts",),
+    ),
+    Fault(
+        "coherence-is-trait",
+        "coherence at an amount is the trait's score there",
+        QUANTITIES,
+        'run.arrays["coherence"][run.record["amounts"].index(self.amount)]',
+        'run.arrays["trait"][run.record["amounts"].index(self.amount)]',
+        (claim("C1 start_is_incoherent"), claim("R3 uncorrected_search_stays_incoherent")),
+    ),
+    Fault(
+        "extraction-noise-forgotten",
+        "the interval over repeated extractions is that of the first one alone",
+        QUANTITIES,
+        "one.value, stacked[dealt, np.arange(resamples)], one.plan",
+        "one.value, one.replicates, one.plan",
+        ("harness/tests/test_quantities.py::test_extractions_put_the_noise_of_the_scenarios_into_the_interval",),
+    ),
+    Fault(
+        "gap-of-the-nearest-block",
+        "of several blocks the one at which curves lie closest counts",
+        QUANTITIES,
+        "return max(gaps, key=lambda gap: gap.value)",
+        "return min(gaps, key=lambda gap: gap.value)",
+        (f"{HERE}::test_curves_are_compared_at_the_block_at_which_they_lie_furthest_apart",),
+    ),
+)

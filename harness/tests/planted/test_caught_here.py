@@ -1,0 +1,259 @@
+"""Faults of the instrument that no other test would notice show here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from harness import directions, making
+from harness.capture import residual, window_means
+from harness.cleaning import clean, treat
+from harness.datasets import Question
+from harness.generation import greedy
+from harness.interpolation import Curve, best_on_curves
+from harness.judging import Exchange, Judgement
+from harness.measurements import Activations, Cleaning, Direction, MassiveActivations, Measurement, Refits, Sweep
+from harness.models import Decoder
+from harness.quantities import Accuracy, Answers, AroundBase, Cell, CurveGap, DeltaAtBestOf, EffectSize, Recipe
+from harness.resampling import Plan
+from harness.stats import NoValidRun
+from harness.steering import Row, RowSteering
+from harness.store import Answer, CorruptEntry, Store
+from harness.tests import simulated
+from harness.tests.simulated import World
+from harness.tests.test_keys import make_keys
+from harness.tests.tiny_lab import Bench, activations, scores
+
+PAIRS, TRAINING, BLOCKS, HIDDEN = 20, 12, 3, 8
+MEAN_DIFF = Recipe("mean_diff")
+
+
+def read_answer(seed: int = 0) -> Answer:
+    """Activations whose classes differ in another dim at every block, and the other way round in held-out pairs.
+
+    Pairs lie far apart from each other, and dim 0 is massive.
+    """
+    random = np.random.default_rng(seed)
+    pair, shift = random.normal(0.0, 30.0, (PAIRS, BLOCKS, HIDDEN)), random.normal(0.0, 0.2, (PAIRS, BLOCKS, HIDDEN))
+    shift[:, np.arange(BLOCKS), np.arange(BLOCKS) + 1] += 2.0
+    shift[TRAINING:] *= -1.0
+    pair[..., 0] += 500.0
+    rows = {"positive": pair + shift, "negative": pair - shift}
+    return Answer({name: row.astype(np.float32) for name, row in rows.items()}, {"training_pairs": TRAINING})
+
+
+def measured_answer() -> Answer:
+    """Massive activations: dim 0 everywhere, and each block's own dim after it."""
+    mean = np.ones((BLOCKS, HIDDEN), np.float32)
+    mean[np.arange(BLOCKS), np.arange(BLOCKS) + 4] = -90.0
+    mean[:, 0] = 50.0
+    top = [[block + 4, 0] for block in range(BLOCKS)]
+    return Answer({"mean": mean}, {"consensus": [0], "top": top})
+
+
+def direction(method: str = "mean_diff", cleaning: Cleaning | None = None, extraction: int = 0) -> Direction:
+    read, massive = Activations("tiny", "refusal", 3), MassiveActivations("tiny", 6)
+    return Direction(read, massive, method, 1, cleaning or Cleaning(), extraction)
+
+
+def training(read: Answer) -> tuple[np.ndarray, np.ndarray]:
+    return read.arrays["positive"][:TRAINING, 1], read.arrays["negative"][:TRAINING, 1]
+
+
+def test_a_direction_is_fitted_on_training_pairs_and_judged_on_the_others() -> None:
+    read = read_answer()
+    found = making.direction(direction(), read, measured_answer())
+    expected = directions.mean_diff(*training(read))
+    np.testing.assert_allclose(found.arrays["direction"], expected, rtol=1e-5, atol=1e-6)
+    positive, negative = (read.arrays[label][:, 1] for label in ("positive", "negative"))
+    rows = (positive[:TRAINING], negative[:TRAINING], positive[TRAINING:], negative[TRAINING:])
+    quality = directions.quality(expected, *rows)
+    assert quality.effect_size < 0  # the held-out pairs differ the other way round
+    told = (found.record["accuracy"], found.record["effect_size"])
+    assert told == pytest.approx((quality.accuracy, quality.effect_size), rel=1e-6)
+
+
+def test_the_norms_of_a_direction_are_those_of_its_training_rows_with_and_without_massive_dims() -> None:
+    read = read_answer()
+    record = making.direction(direction(), read, measured_answer()).record
+    rows = np.concatenate(training(read)).astype(np.float64)
+    assert record["norm"] == pytest.approx(np.linalg.norm(rows, axis=1).mean())
+    assert record["norm_without"] == pytest.approx(np.linalg.norm(rows[:, 1:], axis=1).mean())
+    assert record["norm_without"] < record["norm"] / 2
+
+
+def test_the_dims_cleaned_are_those_of_the_direction_s_own_block() -> None:
+    measured = measured_answer()
+    for block in range(BLOCKS):
+        assert making.cleaned_dims(measured, block, Cleaning("top", 1)) == (block + 4,)
+        assert making.cleaned_dims(measured, block, Cleaning("per_block")) == (block + 4, 0)
+    assert making.cleaned_dims(measured, 1, Cleaning("consensus")) == (0,)
+    assert making.cleaned_dims(measured, 1, Cleaning()) == ()
+
+
+def test_cleaning_before_the_fit_fits_on_cleaned_rows() -> None:
+    positive, negative = training(read_answer())
+    after = making.fit(direction("probe", Cleaning("consensus")), positive, negative, (0,))
+    before = making.fit(direction("probe", Cleaning("consensus", before=True)), positive, negative, (0,))
+    np.testing.assert_allclose(after, clean(directions.probe(positive, negative), (0,)))
+    np.testing.assert_allclose(before, directions.probe(treat(positive, (0,)), treat(negative, (0,))))
+    assert directions.cosine(before, after) < 0.99
+
+
+def test_an_extraction_resamples_both_members_of_a_pair_together() -> None:
+    positive, negative = training(read_answer())
+    for extraction in range(4):
+        rows, others = making.extracted(direction(extraction=extraction), positive, negative)
+        assert np.abs(rows - others).max() < 10.0  # what tells pairs apart cancels
+        assert np.array_equal(rows, positive) == (extraction == 0)
+
+
+def test_refits_resample_both_members_of_a_pair_together() -> None:
+    read = read_answer()
+    measurement = Refits(Activations("tiny", "refusal", 3), "mean_diff", 20, 1)
+    found = making.refits(measurement, read, lambda _: None).arrays["directions"]
+    np.testing.assert_allclose(found[0, 1], directions.mean_diff(*training(read)), rtol=1e-5, atol=1e-6)
+    assert len(np.unique(found[:, 1], axis=0)) > 15
+    assert (found[1:, 1] @ found[0, 1]).min() > 0.9  # what tells pairs apart cancels
+
+
+def test_a_response_is_judged_with_its_own_question() -> None:
+    class Recorder:
+        identity = "recorder"
+
+        def judge(self, _trait: str, exchanges: Sequence[Exchange]) -> list[Judgement]:
+            self.seen = [(exchange.question, exchange.response) for exchange in exchanges]
+            return [Judgement(1.0, 2.0) for _ in exchanges]
+
+    judge = Recorder()
+    runs = [[{"text": f"{run} {number}", "finished": True} for number in range(2)] for run in range(2)]
+    record = {"responses": runs, "amounts": [1.0, 2.0], "coefficients": [1.0, 2.0], "doses": [1.0, 2.0]}
+    making.scores(judge, "refusal", [Question(f"q{number}", "t") for number in range(3)], Answer({}, record))
+    assert judge.seen == [("q0", "0 0"), ("q1", "0 1"), ("q0", "1 0"), ("q1", "1 1")]
+
+
+def test_activations_are_filed_under_their_own_scenario_and_label(
+    bench: Callable[..., Bench], tiny_decoder: Callable[[str], Decoder]
+) -> None:
+    lab, decoder = bench().lab, tiny_decoder("llama")
+    found = lab.answer(activations())
+    for number, pair in enumerate(lab._trait("tiny", "refusal").pairs):
+        for scenario in pair:
+            alone, _ = window_means(decoder, [decoder.encode(scenario.text)], [3], [scenario.text])
+            filed = found.arrays[scenario.label][number]
+            np.testing.assert_allclose(filed, alone[3][0], rtol=1e-3, atol=1e-4)
+
+
+def test_steering_everywhere_goes_on_at_every_generated_token(tiny_decoder: Callable[[str], Decoder]) -> None:
+    decoder, plain, steered = tiny_decoder("llama"), list[torch.Tensor](), list[torch.Tensor]()
+    steering = RowSteering([Row((2, 5, 9), np.ones(decoder.width, np.float32), 3.0, 0)], decoder)
+    before = decoder.blocks[0].register_forward_hook(lambda _m, _i, out: plain.append(residual(out)))
+    with steering.on(decoder.blocks):
+        after = decoder.blocks[0].register_forward_hook(lambda _m, _i, out: steered.append(residual(out)))
+        greedy(decoder, [(2, 5, 9)], 4, stop_ids=frozenset(), watcher=steering)
+        after.remove()
+    before.remove()
+    assert [one.shape[1] for one in steered] == [3, 1, 1, 1]
+    for one, other in zip(steered, plain, strict=True):
+        torch.testing.assert_close(one - other, torch.full_like(one, 3.0), rtol=1e-3, atol=1e-3)
+
+
+def test_the_best_point_of_a_curve_is_chosen_again_in_every_resample() -> None:
+    units = 60
+    trait = 100.0 * (np.random.default_rng(5).random((2, units)) < 0.5)
+    curve = Curve(np.array([1.0, 2.0]), trait, np.full((2, units), 95.0))
+    found = best_on_curves([curve], np.zeros(units), np.full(units, 95.0), Plan((units,), resamples=200))
+    assert set(found.amount.replicates) == {1.0, 2.0}
+
+
+def test_accuracy_and_effect_size_are_read_on_held_out_scenarios() -> None:
+    world = simulated.answers({"simulated": World()})
+
+    def with_held_out_reversed(measurement: Measurement) -> Answer:
+        answer = world(measurement)
+        if not isinstance(measurement, Activations):
+            return answer
+        pairs = answer.record["training_pairs"]
+        one, other = answer.arrays["positive"], answer.arrays["negative"]
+        swapped = {"positive": [one[:pairs], other[pairs:]], "negative": [other[:pairs], one[pairs:]]}
+        return Answer({label: np.concatenate(rows) for label, rows in swapped.items()}, answer.record)
+
+    subject = simulated.cell("refusal")
+    for usual, reverse in ((1.0, 0.0), (4.0, -4.0)):
+        quantity = Accuracy(MEAN_DIFF) if usual == 1.0 else EffectSize(MEAN_DIFF)
+        assert quantity.evaluate(subject, world).value == pytest.approx(usual, abs=1.5 if usual == 4.0 else 0.1)
+        found = quantity.evaluate(subject, Answers(with_held_out_reversed)).value
+        assert found == pytest.approx(reverse, abs=1.5 if usual == 4.0 else 0.1)
+
+
+def test_around_the_base_nothing_beyond_twice_of_it_counts() -> None:
+    world = simulated.answers({"simulated": World(inside={5: 0.95})})  # works from 2.6 times the base on
+    quantity = AroundBase(MEAN_DIFF, ("around base", "doses"))
+    try:
+        assert quantity.evaluate(simulated.cell("refusal"), world).value < 5
+    except NoValidRun:
+        pytest.fail("unsteered text is coherent, and so is text steered by less than twice the base")
+
+
+def test_curves_are_compared_at_the_block_at_which_they_lie_furthest_apart() -> None:
+    usual = simulated.cell("refusal")
+    subject = Cell(replace(usual.model, blocks={"refusal": (1, 2)}), "refusal", usual.settings)
+
+    def effect(made: Direction) -> float:
+        return 90.0 if made.block == 2 and made.method == "probe" else 50.0
+
+    world = simulated.answers({"simulated": World(effect=effect)})
+    assert CurveGap(MEAN_DIFF, Recipe("probe")).evaluate(subject, world).value > 5
+
+
+def test_a_direction_is_read_at_the_dose_that_is_best_for_another() -> None:
+    cleaned = MEAN_DIFF.cleaned(Cleaning("consensus"))
+    world = World(best_dose=lambda made: 1.6 if made.cleaning.kind == "consensus" else 2.4)
+    found = DeltaAtBestOf(MEAN_DIFF, cleaned).evaluate(
+        simulated.cell("refusal"), simulated.answers({"simulated": world})
+    )
+    assert found.value == pytest.approx(50.0 * (2 * 1.6 / 2.4 - 1), abs=3.0)
+
+
+def test_whatever_a_sweep_is_made_of_is_in_its_key() -> None:
+    sweep, keys = scores().of, make_keys()
+    assert isinstance(sweep, Sweep)
+    made = replace(sweep.direction, activations=replace(activations(), model="severe"))
+    sweep = replace(sweep, direction=replace(made, massive=MassiveActivations("severe", 6)))
+    others = [
+        replace(sweep, amounts=(0.5, 1.5)),
+        replace(sweep, scale="base"),
+        replace(sweep, direction=replace(sweep.direction, cleaning=Cleaning("top", 1))),
+        replace(sweep, direction=replace(sweep.direction, cleaning=Cleaning("top", 1, before=True))),
+        replace(sweep, direction=replace(sweep.direction, cleaning=Cleaning("top", 1, how="winsorise"))),
+        replace(sweep, direction=replace(sweep.direction, extraction=1)),
+    ]
+    assert len({keys.key(one) for one in (sweep, *others)}) == 1 + len(others)
+
+
+def test_a_flipped_bit_in_any_byte_of_stored_arrays_is_found(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put("k" * 64, {}, Answer({"a": np.arange(6, dtype=np.float32)}))
+    _, path = store.paths("k" * 64)
+    right = path.read_bytes()
+    for place in range(len(right)):
+        path.write_bytes(right[:place] + bytes([right[place] ^ 4]) + right[place + 1 :])
+        with pytest.raises(CorruptEntry):
+            store.get("k" * 64)
+    path.write_bytes(right)
+    assert store.get("k" * 64) is not None
+
+
+def test_a_damaged_answer_is_measured_again_and_said_so(bench: Callable[..., Bench]) -> None:
+    lab = bench().lab
+    made = lab.answer(activations()).arrays["positive"]
+    (path,) = lab.store.root.glob("??/*.safetensors")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    again = bench()
+    np.testing.assert_array_equal(again.lab.answer(activations()).arrays["positive"], made)
+    assert [warning for warning in again.told.warnings if "measured again" in warning]
