@@ -10,13 +10,14 @@ where massive dims act themselves, is false.
 
 from fixtures.vocabulary import MEAN_DIFF, best_dose, claim, consensus, known, top
 
-FACTOR = 1.35  # between best doses: less than two steps of a 20 % grid
+FACTOR = 1.25  # between best doses: one step of the grid
 TO_ALL = best_dose(MEAN_DIFF) / best_dose(MEAN_DIFF.cleaned(consensus()))
 TO_TOP1 = best_dose(MEAN_DIFF) / best_dose(MEAN_DIFF.cleaned(top(1)))
 
 pytestmark = claim("D1", "coefficients go with the inverse share outside", "dose", [TO_ALL, TO_TOP1])
 
 
+@known("REFUTED", on="reader/sycophancy", because="a massive dim that is read acts, too, and its share is inside")
 @known("SUPPORTED", on="severe, mild", because="planted dims are never read: only the share outside acts")
 def test_against_fully_cleaned(expect):
     expect(TO_ALL, "best dose of mean_diff over best dose of cleaned").within(1 / FACTOR, FACTOR)

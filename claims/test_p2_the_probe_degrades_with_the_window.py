@@ -3,7 +3,7 @@
 Mechanism as published: the probe learns patterns of early tokens that do not carry over.
 Published: +33.0 at [:5], +26.6 at [:10], +20.8 at [:20], +19.1 at [:30] (gemma3, refusal); the hypothesis there was
 that it is stable. Edition 2026-01-31 has 33.2, 93.2, 49.4.
-Refuted if the probe loses less than LOSS from [:5] to [:20] (or [:30]).
+Refuted if the probe loses less than LOSS from [:5] to [:10], [:20] or [:30].
 Controls that flip it: `clean` and `llama` are true (nothing about windows is planted), `severe`, `reader` and `bos`
 are false; simulated models are both.
 """
@@ -11,9 +11,11 @@ are false; simulated models are both.
 from fixtures.vocabulary import PROBE, best, claim, known
 
 LOSS = 10.0  # trait points: one flipped answer in the ten that were asked
-LOST, LOST_BY_30 = best(PROBE) - best(PROBE.over(20)), best(PROBE) - best(PROBE.over(30))
+LOST_BY_10, LOST, LOST_BY_30 = (best(PROBE) - best(PROBE.over(window)) for window in (10, 20, 30))
 
-pytestmark = claim("P2", "the probe degrades with the window", "windows", [LOST, LOST_BY_30], traits=("refusal",))
+pytestmark = claim(
+    "P2", "the probe degrades with the window", "windows", [LOST_BY_10, LOST, LOST_BY_30], traits=("refusal",)
+)
 
 
 @known("REFUTED", on="severe, reader, bos", because="seen in the first ledger; nothing about windows is planted")
@@ -26,3 +28,9 @@ def test_probe_loses(expect):
 @known("SUPPORTED", on="clean, llama", because="seen in the first ledger; nothing about windows is planted")
 def test_probe_loses_by_thirty(expect):
     expect(LOST_BY_30, "best Delta of the probe at [:5] minus at [:30]").at_least(LOSS)
+
+
+@known("REFUTED", on="bos", because="seen in the first ledger; nothing about windows is planted")
+@known("SUPPORTED", on="severe, clean, reader", because="seen in the first ledger; nothing about windows is planted")
+def test_probe_loses_by_ten(expect):
+    expect(LOST_BY_10, "best Delta of the probe at [:5] minus at [:10]").at_least(LOSS)

@@ -13,10 +13,10 @@ Control that flips it: `reader`, refusal, whose blocks read a massive dim that c
 from fixtures.vocabulary import PROBE, before_fitting, best, claim, consensus, known, top
 
 MARGIN = 10.0  # trait points: one flipped answer in the ten that were asked
-CLEANED, TOP1 = PROBE.cleaned(consensus()), PROBE.cleaned(top(1))
+CLEANED, TOP1, TOP3 = (PROBE.cleaned(cleaning) for cleaning in (consensus(), top(1), top(3)))
 PRECLEANED, PRECLEANED_TOP2 = PROBE.cleaned(consensus(before=True)), PROBE.cleaned(before_fitting(top(2)))
 MEAN_REPLACED = PROBE.cleaned(consensus("mean", before=True))
-COST, COST_OF_TOP1 = best(PROBE) - best(CLEANED), best(PROBE) - best(TOP1)
+COST, COST_OF_TOP1, COST_OF_TOP3 = (best(PROBE) - best(cleaned) for cleaned in (CLEANED, TOP1, TOP3))
 PRE_MINUS_POST, OF_TOP2 = best(PRECLEANED) - best(CLEANED), best(PRECLEANED_TOP2) - best(PROBE)
 OF_MEAN_REPLACED = best(MEAN_REPLACED) - best(PRECLEANED)
 
@@ -24,7 +24,7 @@ pytestmark = claim(
     "S7",
     "cleaning hurts the probe",
     "steering",
-    [COST, COST_OF_TOP1, PRE_MINUS_POST, OF_TOP2, OF_MEAN_REPLACED],
+    [COST, COST_OF_TOP1, COST_OF_TOP3, PRE_MINUS_POST, OF_TOP2, OF_MEAN_REPLACED],
     traits=("refusal",),
 )
 
@@ -40,6 +40,12 @@ def test_cleaned(expect):
 @known("REFUTED", on="severe, mild", because="the dominant planted dim is never read")
 def test_top1(expect):
     expect(COST_OF_TOP1, "best Delta of the probe minus best Delta of its top-1 version").at_least(MARGIN)
+
+
+@known("REFUTED", on="severe, mild, bos, llama", because="planted dims are never read: cleaning only changes the dose")
+@known("SUPPORTED", on="reader", because="the third most massive dim carries refusal")
+def test_top3(expect):
+    expect(COST_OF_TOP3, "best Delta of the probe minus best Delta of its top-3 version").at_least(MARGIN)
 
 
 @known("REFUTED", on="mild, clean, bos", because="hardly any of a row's norm is cleaned away, so the fit is the same")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.measurements import Cleaning
 from harness.quantities import BestAmount, BestDelta, Cosine, GridBest, Quantity, Recipe, ShareInside
-from harness.quantities.tabulated import CoherenceAtBest, CurveAt, NormOf
+from harness.quantities.tabulated import CoherenceAtBest, CurveAt, NormOf, Severity
 
 MEAN_DIFF, PROBE, RANDOM, SHUFFLED = (Recipe(method) for method in ("mean_diff", "probe", "random", "shuffled probe"))
 ALL = Cleaning("consensus")
@@ -67,6 +67,27 @@ def controls() -> tuple[Line, ...]:
     return (steered("random direction (control)", RANDOM), steered("probe, shuffled labels (control)", SHUFFLED))
 
 
+def coefficients(key: str, model: str, source: str) -> SourceTable:
+    """How far coefficients are useful on a model, and what its severity was said to be."""
+    return SourceTable(
+        key,
+        f"Coefficients and severity, {model}",
+        source,
+        model,
+        "refusal",
+        ("value",),
+        (
+            Line(
+                "largest useful coefficient of the probe",
+                {"value": BestAmount(PROBE, "coefficient")},
+                {"value": f"{model}.useful.high"},
+            ),
+            Line("severity, times the median dim", {"value": Severity()}, {"value": f"{model}.severity"}),
+        ),
+        note="Ours: the coefficient that is best at coherence >= 70, and the median severity over blocks.",
+    )
+
+
 def cosine_line(label: str, one: Recipe, other: Recipe, mean: str) -> Line:
     """A row of the table of mean cosines."""
     return Line(label, {"mean": Cosine(one, other, "all blocks")}, {"mean": mean})
@@ -76,7 +97,9 @@ def _at(label: str, recipe: Recipe, multiple: float, published: str) -> Line:
     """A row at one multiple of the corrected base coefficient."""
     parts = ("trait", "coherence", "Delta")
     ids = {"Delta": published} if published else {}
-    return Line(label, {part: CurveAt(recipe, multiple, part) for part in parts}, ids)
+    # The controls were steered on the grid of doses alone.
+    grids = ("doses",) if recipe in (RANDOM, SHUFFLED) else ("doses", "around base")
+    return Line(label, {part: CurveAt(recipe, multiple, part, grids) for part in parts}, ids)
 
 
 REFUSAL = "gemma3.refusal"
@@ -107,6 +130,8 @@ TABLES: tuple[SourceTable, ...] = (
             _at("mean_diff", MEAN_DIFF, 1.07, f"{REFUSAL}.mean_diff.c1200"),
             _at("mean_diff_cleaned", MEAN_DIFF.cleaned(ALL), 1.07, f"{REFUSAL}.cleaned.c1200"),
             _at("probe", PROBE, 1.07, f"{REFUSAL}.probe.best_delta"),
+            _at("random direction (control)", RANDOM, 1.07, ""),
+            _at("probe, shuffled labels (control)", SHUFFLED, 1.07, ""),
         ),
         note="Published at c1200, which is 1.07 x the corrected base; ours at the same multiple of our own base.",
     ),
@@ -279,33 +304,6 @@ TABLES: tuple[SourceTable, ...] = (
         ),
         note=BEST_NOTE,
     ),
-)
-
-
-def _windows(key: str, model: str, edition: str, source: str, windows: tuple[int, ...]) -> SourceTable:
-    """The table of windows of one edition."""
-    suffix = "" if edition == "2026-01-29" else f"@{edition}"
-
-    def line(window: int) -> Line:
-        stem = f"{model}.refusal." + ("" if window == 5 else f"w{window}.")
-        return Line(
-            f"response[:{window}]",
-            {"mean_diff": BestDelta(MEAN_DIFF.over(window)), "probe": BestDelta(PROBE.over(window))},
-            {"mean_diff": f"{stem}mean_diff.best_delta{suffix}", "probe": f"{stem}probe.best_delta{suffix}"},
-        )
-
-    return SourceTable(
-        key, f"Windows, {model}, edition {edition}", source, model, "refusal", ("mean_diff", "probe"),
-        tuple(line(window) for window in windows), edition,
-    )  # fmt: skip
-
-
-LATER = "ewernn/trait-interp, edition "
-WINDOWS = (
-    _windows("12a", "gemma3", "2026-01-29", "LOG step 25-26", (5, 10, 20, 30)),
-    _windows("12b", "gemma3", "2026-01-30", f"{LATER}2026-01-30", (5, 10, 20)),
-    _windows("12c", "gemma3", "2026-01-31", f"{LATER}2026-01-31", (5, 10, 20)),
-    _windows("13a", "gemma2", "2026-01-29", f"{LATER}2026-01-29", (5, 10, 20)),
-    _windows("13b", "gemma2", "2026-01-30", f"{LATER}2026-01-30", (5, 10, 20)),
-    _windows("13c", "gemma2", "2026-01-31", f"{LATER}2026-01-31", (5, 10, 20)),
+    coefficients("14", "gemma3", "LOG step 18; DOC model severity"),
+    coefficients("15", "gemma2", "LOG step 18; DOC model severity"),
 )

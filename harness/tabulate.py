@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from harness.later_tables import LATER_TABLES
 from harness.ledger import Table, Value
 from harness.measurements import Measurement
 from harness.published import Table as Published
-from harness.quantities import Answers, Cell, Quantity
+from harness.quantities import Answers, BestAmount, Cell, Quantity
 from harness.report.reading import short
 from harness.resampling import CannotTell
-from harness.source_tables import TABLES, WINDOWS, Line, SourceTable
+from harness.source_tables import TABLES, Line, SourceTable
 from harness.stats import NoValidRun
 from harness.store import Answer
 
@@ -35,7 +36,7 @@ def tables(cells: Iterable[Cell], recall: Recall, published: Published) -> list[
 
     answers, found = Answers(lookup), []
     for cell in cells:
-        for source in (*TABLES, *WINDOWS):
+        for source in (*TABLES, *LATER_TABLES):
             if (cell.model.stands_for, cell.trait) == (source.model, source.trait):
                 filled = fill(source, cell, answers, published)
                 if any(value is not None for row in filled.rows for value in row[1:]):
@@ -68,7 +69,10 @@ def _value(quantity: Quantity | None, cell: Cell, answers: Answers) -> str | Non
     if quantity is None:
         return None
     try:
-        return short(quantity.evaluate(cell, answers).estimate())
+        estimate = quantity.evaluate(cell, answers).estimate()
+        is_dose = isinstance(quantity, BestAmount) and quantity.unit == "dose"
+        at_edge = is_dose and estimate.value >= cell.model.doses[-1]  # the optimum may lie beyond
+        return f"{short(estimate)}, the last dose run" if at_edge else short(estimate)
     except NoValidRun:
         return "no valid run"
     except CannotTell:

@@ -79,3 +79,16 @@ class NormOf(OnCell):
         plan = Plan((pairs,), "scenario pairs", f"{cell.model.language} {cell.trait}", 2_000, cell.settings.seed)
         norm = stats.mean_of(np.linalg.norm(kept, axis=-1).mean(axis=0), plan, "activation norm")
         return self.times * norm
+
+
+@dataclass(frozen=True)
+class Severity(OnCell):
+    """How many times the dominant massive dim exceeds the median dim: the median over blocks, which are its sample."""
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return (cell.massive,)
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        by_block = np.asarray(answers(cell.massive).record["severity"], np.float64)
+        plan = Plan((len(by_block),), "blocks", cell.name, 2_000, cell.settings.seed)
+        return stats.bootstrap(lambda chosen: float(np.median(by_block[chosen])), plan, "times the median")
