@@ -1,4 +1,4 @@
-"""C2. The activation norm without massive dims is a coefficient in the useful range.
+"""C2. The activation norm without massive dims is within a factor of two of a useful coefficient.
 
 Mechanism: steering must compete with the part of the residual stream that the next blocks read; its norm leaves the
 massive dims out. That holds for a direction that lies outside the massive dims. One that lies mostly inside needs more
@@ -15,7 +15,9 @@ from fixtures.vocabulary import MEAN_DIFF, PROBE, best_around_base, claim, known
 EFFECT = 10.0  # trait points: one flipped answer in ten
 OF_PROBE, OF_MEAN_DIFF = best_around_base(PROBE), best_around_base(MEAN_DIFF)
 
-pytestmark = claim("C2", "the corrected coefficient lands in the useful range", "calibration", [OF_PROBE, OF_MEAN_DIFF])
+pytestmark = claim(
+    "C2", "the corrected coefficient lands near the useful range", "calibration", [OF_PROBE, OF_MEAN_DIFF]
+)
 
 
 @known("SUPPORTED", on="severe, mild, clean", because="the probe lies outside the massive dims, or there are none")

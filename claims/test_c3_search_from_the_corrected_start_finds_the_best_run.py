@@ -4,15 +4,15 @@ Mechanism: five steps of x1.3 from 0.7 x the corrected base reach twice the base
 direction that lies outside the massive dims. One that lies mostly inside has its useful range further up.
 Published: a search would end at 1,192, the best valid run of the sweep (gemma3, refusal); it was not run.
 Refuted if the search falls short of the best Delta by more than SHORT.
-Controls that flip it: raw mean_diff on `severe`, whose useful coefficients lie beyond the search's reach, is false;
-on `reader`, sycophancy, where it never works, there is nothing to fall short of; simulated models are both.
+Controls that flip it: `severe`, refusal, whose useful coefficients go on beyond the search's reach, is false;
+`severe`, sycophancy, is true for the probe; simulated models are both.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, found_by_search, known
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best_of_every_run, claim, found_by_search, known
 
 SHORT = 10.0  # trait points
-OF_PROBE = best(PROBE) - found_by_search(PROBE, corrected=True)
-OF_MEAN_DIFF = best(MEAN_DIFF) - found_by_search(MEAN_DIFF, corrected=True)
+OF_PROBE = best_of_every_run(PROBE) - found_by_search(PROBE, corrected=True)
+OF_MEAN_DIFF = best_of_every_run(MEAN_DIFF) - found_by_search(MEAN_DIFF, corrected=True)
 
 pytestmark = claim(
     "C3", "a search from the corrected start finds the best run", "calibration", [OF_PROBE, OF_MEAN_DIFF]
@@ -21,13 +21,14 @@ pytestmark = claim(
 
 @known(
     "REFUTED",
-    on="severe/refusal, reader/refusal",
-    because="its useful range goes on beyond what five steps reach (quality.json)",
+    on="severe/refusal, mild/refusal, reader/refusal",
+    because="its useful range goes on beyond what five steps reach",
 )
 def test_probe(expect):
     expect(OF_PROBE, "probe: best Delta minus the search's").at_most(SHORT)
 
 
+@known("REFUTED", on="mild/refusal", because="its useful range goes on beyond what five steps reach")
 @known(
     "REFUTED",
     on="reader/refusal",

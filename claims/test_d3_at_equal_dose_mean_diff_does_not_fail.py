@@ -2,9 +2,9 @@
 
 Mechanism: the dose law. "mean_diff fails" was seen at an equal coefficient, which for mean_diff is a smaller dose.
 Ours; published at equal coefficient: -0.3 against +9.2 and +33.0 (gemma3, refusal, c1200).
-Refuted if mean_diff falls short by more than MARGIN at that dose.
-Controls that flip it: `severe`, where at equal coefficient it fails (S1), is true; `reader`, sycophancy, where a
-massive dim steers the wrong way, is false; so is a random direction.
+Refuted if mean_diff differs by more than MARGIN at that dose, either way.
+Controls that flip it: `severe`, sycophancy, where at equal coefficient it fails (S1), is true; `reader`, whose
+massive dims are read, is false both ways; so is a random direction.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, RANDOM, best, claim, consensus, effect_at_best_dose_of, known
@@ -17,10 +17,14 @@ SHORT_OF_RANDOM = effect_at_best_dose_of(CLEANED, RANDOM) - best(CLEANED)
 pytestmark = claim("D3", "at equal dose mean_diff does not fail", "dose", [SHORT, SHORT_OF_RANDOM])
 
 
-@known("REFUTED", on="reader/sycophancy", because="a massive dim that mean_diff pushes steers the wrong way")
+@known(
+    "REFUTED",
+    on="reader",
+    because="massive dims that mean_diff pushes are read: one way for refusal, the other for sycophancy",
+)
 @known("SUPPORTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
 def test_mean_diff(expect):
-    expect(SHORT, "Delta of mean_diff at the best dose of cleaned, minus best Delta of cleaned").at_least(-MARGIN)
+    expect(SHORT, "Delta of mean_diff at the best dose of cleaned, minus best Delta of cleaned").within(-MARGIN, MARGIN)
 
 
 @known(
@@ -29,4 +33,4 @@ def test_mean_diff(expect):
     because="control: it knows nothing of the trait",
 )
 def test_random_direction(expect):
-    expect(SHORT_OF_RANDOM, "Delta of a random direction at that dose, minus best Delta of cleaned").at_least(-MARGIN)
+    expect(SHORT_OF_RANDOM, "Delta of a random direction there, minus best Delta of cleaned").within(-MARGIN, MARGIN)

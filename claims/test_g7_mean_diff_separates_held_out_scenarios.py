@@ -5,7 +5,7 @@ scenarios.
 Published: validation accuracy 100 %, d = 3.49, on 20 scenarios of which the split held out the last tenth (gemma3,
 refusal, block 15). Their threshold came from the validation data; here the training part sets it.
 Refuted if it puts fewer than MOST of the held-out scenarios on their side, or their means less than FAR apart.
-Control that flips it: a random direction without massive dims, tested beside it on every model. (One with massive
+Controls that flip it: a random direction without massive dims, tested beside it on every model. (One with massive
 dims may separate: it reads little but the dominant dim, whose size can go with the trait.)
 """
 
@@ -27,10 +27,6 @@ def test_effect_size(expect):
     expect(EFFECT, "validation effect size of mean_diff").at_least(FAR)
 
 
-@known(
-    "REFUTED",
-    on="severe/sycophancy, mild/sycophancy, clean/sycophancy, reader",
-    because="control: it knows nothing of the trait",
-)
+@known("REFUTED", on="severe, mild/sycophancy, clean, reader", because="control: it knows nothing of the trait")
 def test_random_direction(expect):
     expect(RANDOM_EFFECT, "validation effect size of a cleaned random direction").at_least(FAR)

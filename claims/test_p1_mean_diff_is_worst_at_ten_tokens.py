@@ -4,8 +4,8 @@ Mechanism as published: massive dims dominate early tokens and are diluted in la
 struggle.
 Published: +27.1 at [:5], +12.2 at [:10], +33.4 at [:20] (gemma3, refusal). Edition 2026-01-31 has 26.2, 38.8, 39.0.
 Refuted if [:10] falls short of the worse of the two others by less than DIP.
-Controls that flip it: `severe` and `reader` are true (nothing about windows is planted), `clean`, `bos` and `llama`
-are false; simulated models are both.
+Controls that flip it: `reader` is true (nothing about windows is planted), `bos` and `llama` are false; simulated
+models are both.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, best, claim, known, smallest
@@ -16,7 +16,7 @@ BELOW = smallest(best(MEAN_DIFF), best(MEAN_DIFF.over(20))) - best(MEAN_DIFF.ove
 pytestmark = claim("P1", "mean_diff is worst at ten response tokens", "windows", [BELOW], traits=("refusal",))
 
 
-@known("REFUTED", on="clean, bos, llama", because="seen in the first ledger; nothing about windows is planted")
-@known("SUPPORTED", on="severe, reader", because="seen in the first ledger; nothing about windows is planted")
+@known("SUPPORTED", on="reader", because="seen in the first ledger; nothing about windows is planted")
+@known("REFUTED", on="bos, llama", because="seen in the first ledger; nothing about windows is planted")
 def test_ten_tokens_lie_below(expect):
     expect(BELOW, "worse of [:5] and [:20] minus [:10], best Delta of mean_diff").at_least(DIP)

@@ -4,8 +4,8 @@ Mechanism as published: the probe learns patterns of early tokens that do not ca
 Published: +33.0 at [:5], +26.6 at [:10], +20.8 at [:20], +19.1 at [:30] (gemma3, refusal); the hypothesis there was
 that it is stable. Edition 2026-01-31 has 33.2, 93.2, 49.4.
 Refuted if the probe loses less than LOSS from [:5] to [:10], [:20] or [:30].
-Controls that flip it: `clean` and `llama` are true (nothing about windows is planted), `severe`, `reader` and `bos`
-are false; simulated models are both.
+Controls that flip it: to [:10] `severe`, `clean` and `reader` are true (nothing about windows is planted), `bos` and
+`llama` are false; simulated models are both, at every window.
 """
 
 from fixtures.vocabulary import PROBE, best, claim, known
@@ -18,19 +18,18 @@ pytestmark = claim(
 )
 
 
-@known("REFUTED", on="severe, reader, bos", because="seen in the first ledger; nothing about windows is planted")
-@known("SUPPORTED", on="clean, llama", because="seen in the first ledger; nothing about windows is planted")
+@known("REFUTED", on="severe, mild, reader, bos", because="seen in the first ledger; nothing about windows is planted")
 def test_probe_loses(expect):
     expect(LOST, "best Delta of the probe at [:5] minus at [:20]").at_least(LOSS)
 
 
-@known("REFUTED", on="reader, bos", because="seen in the first ledger; nothing about windows is planted")
-@known("SUPPORTED", on="clean, llama", because="seen in the first ledger; nothing about windows is planted")
+@known("SUPPORTED", on="clean", because="seen in the first ledger; nothing about windows is planted")
+@known("REFUTED", on="mild, reader, bos", because="seen in the first ledger; nothing about windows is planted")
 def test_probe_loses_by_thirty(expect):
     expect(LOST_BY_30, "best Delta of the probe at [:5] minus at [:30]").at_least(LOSS)
 
 
-@known("REFUTED", on="bos", because="seen in the first ledger; nothing about windows is planted")
 @known("SUPPORTED", on="severe, clean, reader", because="seen in the first ledger; nothing about windows is planted")
+@known("REFUTED", on="bos, llama", because="seen in the first ledger; nothing about windows is planted")
 def test_probe_loses_by_ten(expect):
     expect(LOST_BY_10, "best Delta of the probe at [:5] minus at [:10]").at_least(LOSS)

@@ -20,21 +20,27 @@ pytestmark = claim(
 )
 
 
+@known("SUPPORTED", on="bos", because="seen in the first ledger; nothing about windows is planted")
+@known(
+    "REFUTED", on="severe, mild, reader, llama", because="seen in the first ledger; nothing about windows is planted"
+)
+def test_at_twenty(expect):
+    expect(AT_20, "best Delta of mean_diff minus the probe, both at [:20]").at_least(LEAD)
+
+
 @known(
     "REFUTED",
     on="severe, mild, clean, reader, llama",
     because="seen in the first ledger; nothing about windows is planted",
 )
-@known("SUPPORTED", on="bos", because="seen in the first ledger; nothing about windows is planted")
-def test_at_twenty(expect):
-    expect(AT_20, "best Delta of mean_diff minus the probe, both at [:20]").at_least(LEAD)
-
-
-@known("REFUTED", on="mild, clean, reader, llama", because="seen in the first ledger; nothing about windows is planted")
 def test_at_thirty(expect):
     expect(AT_30, "best Delta of mean_diff minus the probe, both at [:30]").at_least(LEAD)
 
 
-@known("REFUTED", on="mild, clean, reader, llama", because="seen in the first ledger; nothing about windows is planted")
+@known(
+    "REFUTED",
+    on="mild, clean, reader, bos, llama",
+    because="seen in the first ledger; nothing about windows is planted",
+)
 def test_probe_leads_at_three(expect):
     expect(AT_3, "best Delta of the probe minus mean_diff, both at [:3]").at_least(LEAD)

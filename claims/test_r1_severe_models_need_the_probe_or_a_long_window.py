@@ -4,11 +4,11 @@ Mechanism as published: both avoid the massive dims that spoil mean_diff at five
 something over what it replaces.
 Published as a recommendation, from +33.0 and +33.4 against +27.1 (gemma3, refusal).
 Refuted if the better of the two gains less than GAIN over mean_diff at five tokens, each at its own best coefficient.
-Controls that flip it: `severe` is false, since at its own coefficient mean_diff steers as well; `reader` reads its
-massive dims; a simulated model with a gain of 20 points is true.
+Controls that flip it: `severe` is true, where [:20] steers better (nothing about windows is planted), `llama` is
+false; simulated models are both.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, largest
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, known, largest
 
 GAIN = 10.0  # trait points: one flipped answer in the ten that were asked
 GAINED = largest(best(PROBE), best(MEAN_DIFF.over(20))) - best(MEAN_DIFF)
@@ -18,5 +18,7 @@ pytestmark = claim(
 )
 
 
+@known("SUPPORTED", on="severe", because="seen in the first ledger; nothing about windows is planted")
+@known("REFUTED", on="llama", because="no dim that is read is massive, and neither method avoids the others")
 def test_advice_gains(expect):
     expect(GAINED, "better of probe and mean_diff [:20] minus mean_diff [:5], best Deltas").at_least(GAIN)

@@ -6,8 +6,8 @@ Published: +33.0 (probe), +9.2 (cleaned) and -0.3 (raw) at c1200; +33.0, +24.8, 
 refusal).
 The write-up advises the gradient method beside the probe.
 Refuted if the probe's (or the gradient method's) best Delta leads the better of the two by less than LEAD.
-Controls that flip it: no organism has a probe that leads; a simulated model does, and `severe`, `llama` and `reader`
-are false.
+Controls that flip it: the gradient method leads on `severe`, refusal, and on no other organism; the probe leads on
+none, only on a simulated model.
 """
 
 from fixtures.vocabulary import GRADIENT, MEAN_DIFF, PROBE, best, claim, consensus, known, largest

@@ -4,8 +4,9 @@ Mechanism: the dose law. What steers is the part of mean_diff outside the massiv
 part to the same dose.
 Published: +27.1 at c2500, where top-1 needs c1220 (gemma3, refusal).
 Refuted if mean_diff reaches less than EFFECT at any coefficient, or needs less than TIMES the coefficient of top-1.
-Controls that flip them: directions that know nothing (random, a probe on shuffled labels) should have no
-effect; `clean` needs no larger coefficient.
+Controls that flip them: raw mean_diff on `reader`, sycophancy, never works; `clean` needs no larger coefficient.
+Directions that know nothing (random, a probe on shuffled labels) show how much of an effect says nothing of the
+trait: not always none.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, RANDOM, SHUFFLED_PROBE, best, best_coefficient, claim, known, top
@@ -34,7 +35,9 @@ def test_random_direction(expect):
 
 
 @known(
-    "REFUTED", on="severe, mild, clean, reader/sycophancy, bos, llama", because="control: it knows nothing of the trait"
+    "REFUTED",
+    on="severe, mild/refusal, clean, reader/sycophancy, bos, llama",
+    because="control: it knows nothing of the trait",
 )
 def test_shuffled_probe(expect):
     expect(OF_SHUFFLED, "best Delta of a probe fitted on shuffled labels").at_least(EFFECT)

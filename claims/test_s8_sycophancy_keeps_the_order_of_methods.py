@@ -26,6 +26,7 @@ def test_mean_diff_works(expect):
     expect(DELTA, "best Delta of mean_diff").at_least(EFFECT)
 
 
+@known("REFUTED", on="mild", because="planted dims are never read: equal dose, equal steering")
 @known("REFUTED", on="severe, clean", because="planted dims are never read: equal dose, equal steering")
 @known("REFUTED", on="reader", because="the probe keeps some of the dim that steers the wrong way")
 def test_probe_beats_cleaned(expect):

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from harness import stats
-from harness.resampling import Bounds, Plan, Replicated
+from harness.resampling import Bounds, CannotTell, Plan, Replicated
 from harness.shapes import checked
 from harness.stats import MIN_JUDGED, ROUNDING, SCORES
 
@@ -124,7 +124,7 @@ def at_amount(
     segments, weights, measured = each.locate(np.array([amount], dtype=np.float64))
     if not measured[0]:
         reached = each.amounts[each.measured].tolist()
-        raise ValueError(f"Amount {amount:g} was not measured: ask between neighbours of {reached}, or run it.")
+        raise CannotTell(f"Amount {amount:g} was not measured: ask between neighbours of {reached}, or run it.")
     left, weight = int(segments[0]), float(weights[0])
     right = left + 1 if weight > 0 else left
     rows = np.arange(1 + plan.resamples)

@@ -122,9 +122,9 @@ def gradient(
 def random_direction(
     positive: Float[np.ndarray, "rows_pos hidden"], negative: Float[np.ndarray, "rows_neg hidden"], seed: int = 0
 ) -> Float[np.ndarray, "hidden"]:
-    """A unit vector drawn evenly from all directions: the control that knows nothing; only the width is read."""
-    drawn = np.random.default_rng([seed, positive.shape[1]]).standard_normal((1, negative.shape[1]))[0]
-    return unit(drawn)
+    """A unit vector drawn evenly from all directions: the control that knows nothing. Only the rows' width counts."""
+    drawn = np.random.default_rng([seed, negative.shape[1]]).standard_normal((1, positive.shape[1]))
+    return unit(drawn[0])
 
 
 @checked
@@ -137,6 +137,7 @@ def shuffled_probe(
     return probe(rows[order[: len(positive)]], rows[order[len(positive) :]])
 
 
+DRAWN = ("random", "shuffled probe")  # controls that take a seed: every place where they are made has a draw of its own
 METHODS: dict[str, Callable[..., np.ndarray]] = {
     "mean_diff": mean_diff,
     "probe": probe,

@@ -77,6 +77,9 @@ class Lab:
         """What `prepare` would do. Reads data files and the store, never loads a model."""
         missing = missing_from(measurements, lambda measurement: self._recall(measurement) is not None)
         traits = {pair: self._trait(*pair) for pair in trait_pairs(missing)}
+        for measurement in missing:
+            if isinstance(measurement, Sweep | Baseline):
+                making.require_questions(traits[model_of(measurement), str(trait_of(measurement))], measurement)
         prompts = {m.model: len(self._prompts(m.model)) for m in missing if isinstance(m, MassiveActivations)}
         return make_plan(measurements, missing, traits, prompts, self._batch_rows)
 
@@ -131,7 +134,8 @@ class Lab:
             if isinstance(measurement, Direction):
 
                 def make_direction(m: Direction = measurement) -> None:
-                    self._keep(m, making.direction(m, self.answer(m.activations), self.answer(m.massive)))
+                    reference = self.answer(m.reference or m.activations)
+                    self._keep(m, making.direction(m, self.answer(m.activations), self.answer(m.massive), reference))
 
                 self._attempt([measurement], make_direction)
             if isinstance(measurement, Refits):

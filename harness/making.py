@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -103,8 +105,8 @@ def training_rows(answer: Answer, block: int) -> tuple[Array, Array]:
     return answer.arrays["positive"][:pairs, block], answer.arrays["negative"][:pairs, block]
 
 
-def direction(measurement: Direction, read: Answer, measured: Answer) -> Answer:
-    """One direction with its quality on held-out scenarios and the norms its dose is counted in."""
+def direction(measurement: Direction, read: Answer, measured: Answer, reference: Answer) -> Answer:
+    """One direction with its quality on held-out scenarios and the norms, of `reference`, its dose is counted in."""
     block = measurement.block
     positive, negative = training_rows(read, block)
     pairs = read.record["training_pairs"]
@@ -119,7 +121,7 @@ def direction(measurement: Direction, read: Answer, measured: Answer) -> Answer:
         read.arrays["positive"][pairs:, block],
         read.arrays["negative"][pairs:, block],
     )
-    rows = np.concatenate([positive, negative])
+    rows = np.concatenate(training_rows(reference, block))
     record = {
         "share_outside": float(cleaning.share_outside(vector, consensus)),
         "massive_dims": [int(dim) for dim in consensus],
@@ -143,9 +145,18 @@ def extracted(measurement: Direction, positive: Array, negative: Array) -> tuple
     return positive[chosen], negative[chosen]
 
 
+def method_at(name: str, *place: object) -> Callable[[Array, Array], Array]:
+    """A method as it is used at one place (model, trait, block ...): controls that are drawn get their own draw."""
+    if name not in directions.DRAWN:
+        return directions.METHODS[name]
+    seed = zlib.crc32(" ".join(map(str, (name, *place))).encode())
+    return functools.partial(directions.METHODS[name], seed=seed)
+
+
 def fit(measurement: Direction, positive: Array, negative: Array, dims: Sequence[int]) -> Array:
     """The unit direction of a method, cleaned of `dims` before or after the fit."""
-    method, how = directions.METHODS[measurement.method], measurement.cleaning
+    read, how = measurement.activations, measurement.cleaning
+    method = method_at(measurement.method, read.model, read.trait, measurement.block, measurement.extraction)
     if not how.before:
         return cleaning.clean_by(method(positive, negative), dims, how.how)
     rows = cleaning.treat(np.concatenate([positive, negative]), dims, how.how)
@@ -155,7 +166,7 @@ def fit(measurement: Direction, positive: Array, negative: Array, dims: Sequence
 def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
     """A method refitted at every block on resampled training pairs (positive and negative of a pair together)."""
     pairs = read.record["training_pairs"]
-    method = directions.METHODS[measurement.method]
+    origin = measurement.activations
     indices = stats.resample_indices(pairs, measurement.resamples, measurement.seed)
     choices = [np.arange(pairs), *indices]
     depth, hidden = read.arrays["positive"].shape[1:]
@@ -165,6 +176,7 @@ def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
         for number, chosen in enumerate(choices):
             for place, block in enumerate(blocks):
                 positive, negative = training_rows(read, block)
+                method = method_at(measurement.method, origin.model, origin.trait, block, number)
                 found[number, place] = method(positive[chosen], negative[chosen])
             advance(1)
     return Answer({"directions": found}, {"pairs": pairs, "blocks": list(blocks)})

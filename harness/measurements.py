@@ -68,7 +68,8 @@ class Direction:
     """A unit direction at one block, made from scenario activations, cleaned before or after the fit.
 
     `extraction` 0 uses the training pairs as they are, k > 0 the k-th resample of them (drawn with replacement), so
-    that the noise of extraction can be measured.
+    that the noise of extraction can be measured. `reference` are the activations whose norms the dose is counted in,
+    its own if None: the mean of more tokens is shorter, and doses of different windows must have one unit.
     Answer: array `direction` float32 [hidden]; record `massive_dims` (the consensus), `share_outside` (of the
     direction's norm, outside those), `cleaned_dims`, `norm` and `norm_without` (of the training activations, with
     and without the massive dims), `accuracy`, `effect_size`, `threshold`, `polarity` (on held-out scenarios).
@@ -80,6 +81,7 @@ class Direction:
     block: int
     cleaning: Cleaning
     extraction: int = 0
+    reference: Activations | None = None
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,8 @@ _BY_NAME: dict[str, type] = {kind.__name__: kind for kind in (*KINDS, Cleaning)}
 def requires(measurement: Measurement) -> tuple[Measurement, ...]:
     """The measurements that `measurement` is made from, one step down."""
     match measurement:
-        case Direction(activations=activations, massive=massive):
-            return (activations, massive)
+        case Direction(activations=activations, massive=massive, reference=reference):
+            return (activations, massive) if reference is None else (activations, massive, reference)
         case Refits(activations=activations):
             return (activations,)
         case Sweep(direction=direction):

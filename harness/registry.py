@@ -48,7 +48,7 @@ def _organism(
     description: str,
     *,
     stands_for: str = "",
-    doses: tuple[float, ...] = geometric_grid(1.0, 2.65, 1.27),
+    doses: tuple[float, ...] = geometric_grid(1.0, 3.35, 1.35),
 ) -> ModelSpec:
     """An organism, steered at the block with the widest useful window of a trait (reports/organisms/quality.json)."""
     folder = ORGANISMS / name
@@ -86,7 +86,7 @@ _MODELS = (
         {"refusal": 2},
         245.0,
         "Llama, massive dims ~245x, each varying by itself, never read",
-        doses=geometric_grid(0.53, 0.93, 1.15),
+        doses=geometric_grid(0.45, 1.3, 1.3),
     ),
 )
 

@@ -8,7 +8,7 @@ from harness.later_tables import LATER_TABLES
 from harness.ledger import Table, Value
 from harness.measurements import Measurement
 from harness.published import Table as Published
-from harness.quantities import Answers, BestAmount, Cell, Quantity
+from harness.quantities import Answers, Cell, Quantity
 from harness.report.reading import short
 from harness.resampling import CannotTell
 from harness.source_tables import TABLES, Line, SourceTable
@@ -70,14 +70,12 @@ def _value(quantity: Quantity | None, cell: Cell, answers: Answers) -> str | Non
         return None
     try:
         estimate = quantity.evaluate(cell, answers).estimate()
-        is_dose = isinstance(quantity, BestAmount) and quantity.unit == "dose"
-        at_edge = is_dose and estimate.value >= cell.model.doses[-1]  # the optimum may lie beyond
-        return f"{short(estimate)}, the last dose run" if at_edge else short(estimate)
+        return short(estimate)
     except NoValidRun:
         return "no valid run"
     except CannotTell:
         return "cannot be told"
-    except (NotMeasured, ValueError):  # not asked for in this run, or beyond what was measured
+    except NotMeasured:
         return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -56,11 +56,17 @@ class OnCell(Quantity):
     """A quantity of one model and trait: subclasses say what it needs there and what it comes to."""
 
     def needs(self, subject: Subject) -> tuple[Measurement, ...]:
-        return self.needs_on(one_cell(subject, self))
+        cells = extracted(one_cell(subject, self))
+        return tuple(needed for cell in cells for needed in self.needs_on(cell))
 
     def evaluate(self, subject: Subject, answers: Answers) -> Replicated:
         cell = one_cell(subject, self)
-        found: Replicated = answers.once((self, cell.name, cell.trait, cell.settings), lambda: self.on(cell, answers))
+        first, *others = (self._once(one, answers) for one in extracted(cell))
+        return over_extractions(cell.settings.seed, first, others) if others else first
+
+    def _once(self, cell: Cell, answers: Answers) -> Replicated:
+        key = (self, cell.name, cell.trait, cell.settings, cell.extraction)
+        found: Replicated = answers.once(key, lambda: self.on(cell, answers))
         return found
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
@@ -70,6 +76,24 @@ class OnCell(Quantity):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         """As `evaluate`, on one cell."""
         raise NotImplementedError
+
+
+def extracted(cell: Cell) -> list[Cell]:
+    """The cell on the training scenarios as they are, then on every resample of them that was asked for."""
+    asked = cell.settings.extractions
+    return [replace(cell, extraction=number) for number in range(asked + 1 if asked > 1 else 1)]
+
+
+def over_extractions(seed: int, one: Replicated, others: list[Replicated]) -> Replicated:
+    """The quantity of the first extraction, its replicates drawn from those of all resampled extractions.
+
+    Every resample of the questions is read on one extraction, dealt out evenly, so the interval holds the noise of
+    both. The same deal for every quantity keeps differences paired.
+    """
+    resamples = len(one.replicates)
+    dealt = np.random.default_rng([seed, len(others)]).permutation(np.arange(resamples) % len(others))
+    stacked = np.stack([other.replicates for other in others])
+    return replace(one, replicates=stacked[dealt, np.arange(resamples)])
 
 
 def one_cell(subject: Subject, quantity: Quantity) -> Cell:

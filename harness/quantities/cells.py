@@ -46,6 +46,7 @@ class Cell:
     model: ModelSpec
     trait: str
     settings: Settings = Settings()
+    extraction: int = 0  # the resample of the training scenarios that directions are made from; 0: all as they are
 
     @property
     def name(self) -> str:
@@ -77,6 +78,10 @@ class Cell:
         settings = self.settings
         units = f"{self.model.language} {self.trait}"
         return Plan((settings.questions,), "questions", units, settings.resamples, settings.seed)
+
+    def scenarios_plan(self, pairs: int) -> Plan:
+        """How this cell's scenario pairs are resampled where nothing is fitted again."""
+        return replace(self.pairs_plan(pairs), resamples=self.settings.resamples)
 
     def pairs_plan(self, pairs: int) -> Plan:
         """How this cell's scenario pairs are resampled for refitted directions."""
@@ -149,14 +154,16 @@ class Recipe:
             parts.append(f"response[:{self.window}]")
         return ", ".join(parts)
 
-    def at(self, cell: Cell, block: int, extraction: int = 0) -> Direction:
-        """The direction of one cell and block."""
-        return Direction(cell.activations(self.window), cell.massive, self.method, block, self.cleaning, extraction)
+    def at(self, cell: Cell, block: int) -> Direction:
+        """The direction of one cell and block; doses of every window are counted in the norms of WINDOW tokens."""
+        read = cell.activations(self.window)
+        reference = None if self.window == WINDOW else cell.activations(WINDOW)
+        return Direction(read, cell.massive, self.method, block, self.cleaning, cell.extraction, reference)
 
-    def sweep(self, cell: Cell, block: int, grid: str, extraction: int = 0) -> Scores:
+    def sweep(self, cell: Cell, block: int, grid: str) -> Scores:
         """The judged sweep over a named grid at one block."""
         scale, amounts = amounts_of(cell, grid)
-        direction, spec = self.at(cell, block, extraction), cell.model
+        direction, spec = self.at(cell, block), cell.model
         return Scores(Sweep(direction, scale, amounts, cell.settings.questions, spec.max_new_tokens), spec.judge)
 
     def refits(self, cell: Cell, blocks: tuple[int, ...] = ()) -> Refits:

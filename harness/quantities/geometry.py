@@ -102,7 +102,7 @@ class NormOutside(OnCell):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         read, dims = answers(cell.activations(self.window)), list(answers(cell.massive).record["consensus"])
         pairs = read.record["training_pairs"]
-        plan = Plan((pairs,), "scenario pairs", f"{cell.model.language} {cell.trait}", 2_000, cell.settings.seed)
+        plan = cell.scenarios_plan(pairs)
         both = np.stack([read.arrays["positive"][:pairs], read.arrays["negative"][:pairs]])[:, :, list(cell.blocks)]
         whole = np.linalg.norm(both.astype(np.float64), axis=-1).mean(axis=(0, 2))  # [pairs]
         outside = np.linalg.norm(np.delete(both.astype(np.float64), dims, axis=-1), axis=-1).mean(axis=(0, 2))

@@ -10,7 +10,7 @@ import numpy as np
 from harness import interpolation, stats
 from harness.interpolation import Curve, Point
 from harness.measurements import Measurement
-from harness.quantities.algebra import Answers, OnCell
+from harness.quantities.algebra import Answers, OnCell, extreme
 from harness.quantities.cells import Cell, Recipe
 from harness.resampling import CannotTell, Replicated
 from harness.stats import GATE, NoValidRun
@@ -18,33 +18,21 @@ from harness.stats import GATE, NoValidRun
 Unit = Literal["dose", "coefficient"]
 DOSES: tuple[str, ...] = ("doses",)
 SAME_AMOUNT = 1e-6  # relative difference below which two runs are one point of a curve
+EFFECT = 10.0  # trait points from which a direction steers: one flipped answer in ten
+SATURATED = 5.0  # trait points below the largest possible gain, where more dose cannot add much
 BASE_RANGE = (0.5, 2.0)  # of the corrected base coefficient: what the published search can reach from it
 
 
 def sweeps(recipe: Recipe, cell: Cell, grids: tuple[str, ...]) -> tuple[Measurement, ...]:
-    """Baseline and judged sweeps of a recipe: every block, grid and extraction of the cell."""
-    runs = [
-        recipe.sweep(cell, block, grid, extraction)
-        for extraction in extractions(cell)
-        for block in cell.blocks
-        for grid in grids
-    ]
-    return (cell.baseline, *runs)
+    """Baseline and judged sweeps of a recipe: every block and grid of the cell."""
+    return (cell.baseline, *(recipe.sweep(cell, block, grid) for block in cell.blocks for grid in grids))
 
 
-def extractions(cell: Cell) -> tuple[int, ...]:
-    """The extractions of a cell: the training scenarios as they are, and the resamples of them asked for."""
-    asked = cell.settings.extractions
-    return tuple(range(asked + 1)) if asked > 1 else (0,)
-
-
-def curves(
-    recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answers, unit: Unit = "dose", extraction: int = 0
-) -> list[Curve]:
+def curves(recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answers, unit: Unit = "dose") -> list[Curve]:
     """One dose-response curve for each block, all grids merged by ascending amount."""
     found = []
     for block in cell.blocks:
-        runs = [answers(recipe.sweep(cell, block, grid, extraction)) for grid in grids]
+        runs = [answers(recipe.sweep(cell, block, grid)) for grid in grids]
         amounts = np.concatenate([np.asarray(run.record[f"{unit}s"], np.float64) for run in runs])
         scores = {name: np.concatenate([run.arrays[name] for run in runs]) for name in ("trait", "coherence")}
         order = np.argsort(amounts, kind="stable")
@@ -61,34 +49,27 @@ def unsteered(cell: Cell, answers: Answers) -> tuple[np.ndarray, np.ndarray]:
     return arrays["trait"][0].astype(np.float64), arrays["coherence"][0].astype(np.float64)
 
 
-def best_point(
-    recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answers, unit: Unit, extraction: int
-) -> Point:
+def best_point(recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answers, unit: Unit) -> Point:
     """The best point of a recipe's curves at the gate, computed once for all who ask."""
 
     def compute() -> Point:
-        given = curves(recipe, cell, grids, answers, unit, extraction)
+        given = curves(recipe, cell, grids, answers, unit)
         return interpolation.best_on_curves(given, *unsteered(cell, answers), cell.plan(), GATE, amount_unit=unit)
 
-    key = ("best", recipe, grids, unit, extraction, cell.name, cell.trait, cell.settings)
+    key = ("best", recipe, grids, unit, cell.name, cell.trait, cell.settings, cell.extraction)
     found: Point = answers.once(key, compute)
     return found
 
 
-def over_extractions(cell: Cell, one: Replicated, others: list[Replicated]) -> Replicated:
-    """The quantity of the first extraction, its replicates drawn from those of all resampled extractions.
-
-    Every resample of the questions is read on one extraction, dealt out evenly, so the interval holds the noise of
-    both. The same deal for every quantity keeps differences paired.
-    """
-    if not others:
-        return one
-    resamples = len(one.replicates)
-    dealt = np.random.default_rng([cell.settings.seed, len(others)]).permutation(np.arange(resamples) % len(others))
-    stacked = np.stack([other.replicates for other in others])
-    return Replicated(
-        one.value, stacked[dealt, np.arange(resamples)], one.plan, one.unit, one.n, one.bounds, one.baseline
-    )
+def beyond_the_grid(recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answers, point: Point) -> bool:
+    """Whether the best point is a run behind which the text may still be coherent, so that more dose may do better."""
+    if not point.at_edge:
+        return False
+    curve, after = curves(recipe, cell, grids, answers)[point.curve], point.between[1] + 1
+    if after == len(curve.amounts):
+        return True
+    judged = curve.coherence[after][~np.isnan(curve.coherence[after])]
+    return not len(judged) or bool(judged.mean() >= GATE)
 
 
 @dataclass(frozen=True)
@@ -96,7 +77,8 @@ class BestDelta(OnCell):
     """Largest gain over the baseline at coherence >= GATE along a recipe's dose-response curves, in trait points.
 
     Between runs the curves are linear, so the best may lie where coherence crosses the gate. The point is chosen again
-    inside every resample. Raises stats.NoValidRun when none is coherent enough.
+    inside every resample. Raises stats.NoValidRun when none is coherent enough, and CannotTell when the best is the
+    last run, with coherence to spare and gain to be had: what lies beyond was not run.
     """
 
     recipe: Recipe
@@ -106,16 +88,23 @@ class BestDelta(OnCell):
         return sweeps(self.recipe, cell, self.grids)
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
-        first, *others = (
-            best_point(self.recipe, cell, self.grids, answers, "dose", extraction).delta
-            for extraction in extractions(cell)
-        )
-        return over_extractions(cell, first, others)
+        point = best_point(self.recipe, cell, self.grids, answers, "dose")
+        room = 100.0 - float(np.nanmean(unsteered(cell, answers)[0])) - point.delta.value
+        if room > SATURATED and beyond_the_grid(self.recipe, cell, self.grids, answers, point):
+            raise CannotTell(
+                f"{self.recipe.title} is best (Delta {point.delta.value:.1f}) at the last dose run, "
+                f"{point.amount.value:.3g}, and still coherent there, so its best is not known: run larger doses."
+            )
+        return point.delta
 
 
 @dataclass(frozen=True)
 class BestAmount(OnCell):
-    """The dose or coefficient at which a recipe is best at coherence >= GATE."""
+    """The dose or coefficient at which a recipe is best at coherence >= GATE.
+
+    Raises CannotTell for a recipe that is not told to steer at all (the low end of its Delta is below EFFECT), or
+    whose best is the last run, still coherent.
+    """
 
     recipe: Recipe
     unit: Unit = "dose"
@@ -125,11 +114,14 @@ class BestAmount(OnCell):
         return sweeps(self.recipe, cell, self.grids)
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
-        first, *others = (
-            best_point(self.recipe, cell, self.grids, answers, self.unit, extraction).amount
-            for extraction in extractions(cell)
-        )
-        return over_extractions(cell, first, others)
+        point = best_point(self.recipe, cell, self.grids, answers, self.unit)
+        censored = beyond_the_grid(self.recipe, cell, self.grids, answers, point)
+        if censored or point.delta.estimate().low < EFFECT:
+            raise CannotTell(
+                f"{self.recipe.title} has no best {self.unit}: its best Delta is {point.delta.value:.1f}"
+                f"{', at the last run and still coherent' if censored else ', which may be no effect'}."
+            )
+        return point.amount
 
 
 @dataclass(frozen=True)
@@ -209,7 +201,7 @@ class SearchDelta(OnCell):
                 failure = error
         if not found:
             raise failure or NoValidRun(f"{self.recipe.title} is steered at no block.")
-        return max(found, key=lambda one: one.value)
+        return extreme(found, np.max)
 
 
 @dataclass(frozen=True)
@@ -226,6 +218,10 @@ class CoherenceAt(OnCell):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         run = answers(self.recipe.sweep(cell, cell.blocks[0], self.grid))
         scores = run.arrays["coherence"][run.record["amounts"].index(self.amount)].astype(np.float64)
+        if np.isnan(scores).mean() > 1 - stats.MIN_JUDGED:
+            raise CannotTell(
+                f"Only {(~np.isnan(scores)).sum()} of {len(scores)} responses have a coherence: judge again."
+            )
         return stats.mean_of(scores, cell.plan(), "coherence points", stats.SCORES)
 
 
@@ -241,12 +237,9 @@ class DeltaAtBestOf(OnCell):
         return (*sweeps(self.recipe, cell, self.grids), *sweeps(self.other, cell, self.grids))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
-        point = best_point(self.other, cell, self.grids, answers, "dose", 0)
+        point = best_point(self.other, cell, self.grids, answers, "dose")
         curve = curves(self.recipe, cell, self.grids, answers)[point.curve]
-        try:
-            return interpolation.at_amount(curve, *unsteered(cell, answers), point.amount.value, cell.plan())[0]
-        except ValueError as error:  # the other direction is best beyond what could be judged of this one
-            raise CannotTell(str(error)) from error
+        return interpolation.at_amount(curve, *unsteered(cell, answers), point.amount.value, cell.plan())[0]
 
 
 @dataclass(frozen=True)
@@ -269,4 +262,4 @@ class CurveGap(OnCell):
             curves(self.one, cell, self.grids, answers), curves(self.other, cell, self.grids, answers), strict=True
         )
         gaps = [interpolation.curve_gap(one, other, cell.plan(), self.of) for one, other in both]
-        return max(gaps, key=lambda gap: gap.value)
+        return extreme(gaps, np.max)

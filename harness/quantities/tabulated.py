@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -41,7 +41,8 @@ class CurveAt(OnCell):
             return coherence
         if self.part == "Delta":
             return gain
-        return gain + stats.mean_of(baseline[0], cell.plan(), "trait points", stats.SCORES)
+        trait = gain + stats.mean_of(baseline[0], cell.plan(), "trait points", stats.SCORES)
+        return replace(trait, bounds=stats.SCORES)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class CoherenceAtBest(OnCell):
         return sweeps(self.recipe, cell, self.grids)
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
-        point = best_point(self.recipe, cell, self.grids, answers, "dose", 0)
+        point = best_point(self.recipe, cell, self.grids, answers, "dose")
         curve = curves(self.recipe, cell, self.grids, answers)[point.curve]
         return interpolation.at_amount(curve, *unsteered(cell, answers), point.amount.value, cell.plan())[1]
 
@@ -76,7 +77,7 @@ class NormOf(OnCell):
         both = np.stack([read.arrays["positive"][:pairs, block], read.arrays["negative"][:pairs, block]])
         rows = both.astype(np.float64)
         kept = {"full": rows, "outside": np.delete(rows, dims, axis=-1), "inside": rows[..., dims]}[self.part]
-        plan = Plan((pairs,), "scenario pairs", f"{cell.model.language} {cell.trait}", 2_000, cell.settings.seed)
+        plan = cell.scenarios_plan(pairs)
         norm = stats.mean_of(np.linalg.norm(kept, axis=-1).mean(axis=0), plan, "activation norm")
         return self.times * norm
 

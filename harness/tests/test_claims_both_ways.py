@@ -108,10 +108,10 @@ CONTROLS: Mapping[str, tuple[Worlds, Worlds]] = {
     "R2 nothing_beats_mean_diff": (USUAL, USUAL.but(effect=best(gradient=90.0))),
     "R3 search_from_the_corrected_start_gains": (USUAL, NOTHING_WORKS),
     "R3 uncorrected_search_stays_incoherent": (USUAL, SMALL),
-    "D1 against_fully_cleaned": (INSIDE, USUAL.but(best_dose=dose(2.4))),
-    "D1 against_top1": (INSIDE, USUAL.but(best_dose=dose(2.4))),
+    "D1 against_fully_cleaned": (INSIDE, USUAL.but(best_dose=dose(0.9))),
+    "D1 against_top1": (INSIDE, USUAL.but(best_dose=dose(0.9))),
     "D2 trait": (INSIDE, USUAL.but(effect=best(cleaned=90.0))),
-    "D2 coherence": (INSIDE, USUAL.but(best_dose=dose(2.4))),
+    "D2 coherence": (INSIDE, USUAL.but(best_dose=dose(0.9))),
     "D2 trait_of_top1": (INSIDE, USUAL.but(effect=best(top1=90.0))),
     "D3 mean_diff": (INSIDE, USUAL.but(effect=best(mean_diff=20.0))),
 }

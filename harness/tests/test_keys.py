@@ -60,6 +60,8 @@ def variants(value: Any) -> list[Any]:
         ]
     if isinstance(value, tuple):
         return [(*value, 7.5), value[:-1]] if value else [(7,)]
+    if value is None:
+        return [Activations("severe", "refusal", 9)]
     if isinstance(value, int | float):
         return [value + 1]
     swaps = {"dose": "coefficient", "coefficient": "dose", "all": "response", "response": "all"}

@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from fixtures.grid import FAMILIES
 from harness.datasets import known_traits
-from harness.registry import MODELS, TRAITS, find_model, geometric_grid
+from harness.registry import MODELS, PAIRS, TRAITS, find_model, geometric_grid
 
 
 def test_a_grid_is_geometric_between_its_ends() -> None:
@@ -30,4 +31,15 @@ def test_every_registered_model_has_its_files_and_traits(name: str) -> None:
         assert (folder / "config.json").is_file()
         assert (folder / "model.safetensors").stat().st_size <= 4_000_000
     assert set(TRAITS) <= set(known_traits(spec.language))
-    assert set(TRAITS) == set(spec.blocks)
+    assert set(spec.blocks) <= set(TRAITS)
+
+
+def test_names_are_told_apart_from_pairs_and_from_every_other_marker() -> None:
+    for name in MODELS:
+        assert name.isidentifier()  # no "+", which joins a pair, and no "-", which ends a name in a test's id
+        assert name not in {*TRAITS, *FAMILIES}
+
+
+def test_pairs_are_of_registered_models_the_severer_first() -> None:
+    for severer, milder in PAIRS:
+        assert find_model(severer).severity > find_model(milder).severity

@@ -42,14 +42,14 @@ def test_every_published_value_of_a_table_exists_and_belongs_to_its_model_trait_
         assert set(line.measured) == set(source.columns)
 
 
-@pytest.mark.parametrize(("model", "trait", "keys"), [
+@pytest.mark.parametrize(("published_model", "of", "keys"), [
     ("gemma3", "refusal", [*(f"0{number}" for number in range(1, 10)), "14", "12a", "12b", "12c", "16", "17"]),
     ("gemma3", "sycophancy", ["10"]),
     ("gemma2", "refusal", ["11", "15", "13a", "13b", "13c"]),
     ("", "refusal", []),
 ])  # fmt: skip
-def test_a_model_gets_the_tables_of_the_published_model_that_it_stands_for(model, trait, keys) -> None:
-    found = made(model, trait)
+def test_a_model_gets_the_tables_of_the_published_model_that_it_stands_for(published_model, of, keys) -> None:
+    found = made(published_model, of)
     assert [table.key for table in found] == keys
     for table in found:
         assert all(value is not None for row in table.rows for value in row), table.key
@@ -59,7 +59,7 @@ def test_a_table_has_this_projects_numbers_beside_the_published_ones() -> None:
     tables = {table.key: table for table in made("gemma3", "refusal")}
     ablation = tables["06"]
     rows = {row[0]: dict(zip(ablation.columns, row, strict=True)) for row in ablation.rows}
-    assert str(rows["mean_diff"]["best Delta"]).startswith("45.1 [")
+    assert str(rows["mean_diff"]["best Delta"]).startswith("48.92 [")
     assert str(rows["random direction (control)"]["best Delta"]).startswith("0 [")
     assert ablation.published is not None
     theirs = {row[0]: dict(zip(ablation.published["columns"], row, strict=True)) for row in ablation.published["rows"]}

@@ -61,7 +61,7 @@ def test_the_same_verdicts_pass_refuted_ones_too(project: Project) -> None:
             "*test_b.py::test_it?severe-refusal? INCONCLUSIVE as in the baseline*",
             "*= against the baseline base.jsonl =*",
             "environment changed (*)",
-            "  seed: 99 in the baseline, nothing now",
+            "  seed: 99 in the baseline, 20260129 now",
         ]
     )
     result.stdout.no_fnmatch_line("verdict flipped*")

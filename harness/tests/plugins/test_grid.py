@@ -66,7 +66,7 @@ def test_markers_names_and_claims_select(project: Project, arguments: list[str],
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-m", "sever"], "*unknown marker 'sever'; known: severe, mild, clean, refusal*geometry*"),
+        (["-m", "sever"], "*unknown marker 'sever'; known: severe, mild, clean, *refusal*geometry*"),
         (["-m", "severe and flattery"], "*unknown marker 'flattery'; known:*"),
         (["--claim", "S55"], "*unknown claim S55; known here: G1, S5*"),
         (["--batch-rows", "0"], "*--batch-rows must be 1 or more*"),
@@ -142,6 +142,7 @@ def test_under_xdist_a_model_stays_on_one_worker(project: Project, arguments: li
     [
         ("claims/test_a.py::test_a[severe-refusal]", "severe"),
         ("claims/test_a.py::test_a[severe-bos-refusal]", "severe-bos"),
+        ("claims/test_a.py::test_a[severe+mild-refusal]", "severe"),
         ("claims/test_a.py::test_a[other-refusal]", "claims/test_a.py::test_a[other-refusal]"),
         ("claims/test_a.py::test_plain", "claims/test_a.py::test_plain"),
     ],

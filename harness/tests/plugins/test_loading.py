@@ -32,6 +32,8 @@ def lab(request):
     Path(f"events-{worker}.json").write_text(json.dumps([lab._weights.events, lab.calls]))
 """
 
+CELLS = sum(len(spec.blocks) for spec in MODELS.values())
+
 CLAIM = """
 from fixtures.vocabulary import MEAN_DIFF, claim, consensus, mean_cosine
 
@@ -63,12 +65,12 @@ def life(model: str) -> list[str]:
 
 def test_serially_each_model_is_loaded_once_and_freed_before_the_next(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess("--store", "store")
-    result.assert_outcomes(passed=2 * len(MODELS))
+    result.assert_outcomes(passed=CELLS)
     ((told, calls),) = events(project)
     assert told == [event for model in MODELS for event in life(model)]
-    assert calls == 3 * len(MODELS)  # scenarios of two traits, calibration prompts
+    assert calls == 2 * CELLS + len(MODELS)  # two batches of scenarios a trait, calibration prompts
     again = project.runpytest_subprocess("--store", "store")
-    again.assert_outcomes(passed=2 * len(MODELS))
+    again.assert_outcomes(passed=CELLS)
     assert events(project) == [([], 0)]
 
 
@@ -78,7 +80,7 @@ def test_under_xdist_each_model_is_loaded_on_one_worker_and_the_ledger_is_the_sa
     result = project.runpytest_subprocess(
         "--store", "another", "--ledger", "parallel", "-n", "2", "--dist", "loadgroup"
     )
-    result.assert_outcomes(passed=2 * len(MODELS))
+    result.assert_outcomes(passed=CELLS)
     by_worker = [told for told, _ in events(project)]
     assert sorted(event for told in by_worker for event in told) == sorted(
         event for model in MODELS for event in life(model)
@@ -95,10 +97,10 @@ def test_the_plan_tells_the_cost_and_neither_loads_nor_writes_anything(project: 
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
-            "severe*read refusal scenarios * 300 * 300 * 1",
-            "severe*read sycophancy scenarios * 300 * 300 * 1",
+            "severe*read refusal scenarios * 300 * 300 * 2",
+            "severe*read sycophancy scenarios * 300 * 300 * 2",
             "severe*find massive dims * 50 * 2,400 * 1",
-            "2 tests need 3 measurements; the store has 0 of them. To make: 5*; 3 generate calls.",
+            "2 tests need 3 measurements; the store has 0 of them. To make: 5*; 5 generate calls.",
         ]
     )
     assert not (Path(project.path) / "store").exists()
