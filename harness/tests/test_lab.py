@@ -138,6 +138,15 @@ def test_every_extraction_is_a_direction_of_its_own_and_the_same_again(bench: Ca
     assert not any(np.allclose(found[one], found[other]) for one, other in ((0, 1), (0, 2), (1, 2)))
 
 
+def test_doses_are_counted_in_the_norm_of_the_reference(bench: Callable[..., Bench]) -> None:
+    lab = bench().lab
+    longer = replace(scores().of.direction, activations=activations(window=4), reference=activations())  # type: ignore[union-attr]
+    own, short = replace(longer, reference=None), scores().of.direction  # type: ignore[union-attr]
+    norms = [lab.answer(direction).record["norm_without"] for direction in (longer, own, short)]
+    assert norms[0] == norms[2] != norms[1]
+    assert np.array_equal(lab.answer(longer).arrays["direction"], lab.answer(own).arrays["direction"])
+
+
 def test_methods_cleanings_and_scales_of_a_sweep_are_what_they_say(bench: Callable[..., Bench]) -> None:
     lab = bench().lab
     for method in ("gradient", "random", "shuffled probe"):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.measurements import Activations, Cleaning, Direction, Measurement, Sweep
+from harness.measurements import Activations, Cleaning, Direction, Measurement, Sweep, requires
 from harness.quantities import (
     Accuracy,
     Answers,
@@ -33,7 +33,7 @@ from harness.quantities import (
 from harness.quantities.algebra import OneOfPair
 from harness.quantities.cells import amounts_of
 from harness.quantities.tabulated import CoherenceAtBest, CurveAt, NormOf
-from harness.resampling import PlanMismatch
+from harness.resampling import CannotTell, PlanMismatch
 from harness.stats import NoValidRun
 from harness.tests.simulated import MASSIVE, SETTINGS, World, answers, cell, pair
 
@@ -166,6 +166,29 @@ def test_extractions_put_the_noise_of_the_scenarios_into_the_interval() -> None:
     assert one.value == two.value
     assert two.replicates.std() > 2 * one.replicates.std()
     assert two.estimate().low < one.value - 25.0
+
+
+def test_a_best_that_may_lie_beyond_the_last_dose_is_not_known() -> None:
+    rising = World(best_dose=lambda _: 4.0)  # at the last run, 2.6, coherent and still on its way
+    with pytest.raises(CannotTell, match=r"at the last dose run, 2\.6, and still coherent"):
+        evaluate(BestDelta(RAW), rising)
+    with pytest.raises(CannotTell, match=r"has no best dose.*at the last run"):
+        evaluate(BestAmount(RAW), rising)
+    assert (
+        evaluate(BestDelta(RAW), World(effect=lambda _: 98.0, best_dose=lambda _: 2.7)).value > 90.0
+    )  # nothing to gain
+
+
+def test_a_direction_that_does_not_steer_has_no_best_dose() -> None:
+    with pytest.raises(CannotTell, match=r"has no best dose.*which may be no effect"):
+        evaluate(BestAmount(RAW), World(effect=lambda _: 5.0))
+
+
+def test_doses_of_every_window_are_counted_in_the_norm_at_five_tokens() -> None:
+    subject = cell("refusal")
+    assert RAW.at(subject, 2).reference is None
+    assert RAW.over(20).at(subject, 2).reference == subject.activations(5)
+    assert subject.activations(5) in requires(RAW.over(20).at(subject, 2))
 
 
 def test_a_shared_computation_is_made_once() -> None:

@@ -138,7 +138,7 @@ FAULTS = (
         "random-is-real",
         "the random control is the real mean_diff",
         DIRECTIONS,
-        "    return unit(drawn)",
+        "    return unit(drawn[0])",
         "    return mean_diff(positive, negative)",
         ("harness/tests/test_directions.py::test_controls_know_nothing_of_the_labels",),
     ),
