@@ -174,9 +174,8 @@ def test_a_best_that_may_lie_beyond_the_last_dose_is_not_known() -> None:
         evaluate(BestDelta(RAW), rising)
     with pytest.raises(CannotTell, match=r"has no best dose.*at the last run"):
         evaluate(BestAmount(RAW), rising)
-    assert (
-        evaluate(BestDelta(RAW), World(effect=lambda _: 98.0, best_dose=lambda _: 2.7)).value > 90.0
-    )  # nothing to gain
+    nothing_to_gain = World(effect=lambda _: 100.0, best_dose=lambda _: 2.62)
+    assert evaluate(BestDelta(RAW), nothing_to_gain).value > 95.0
 
 
 def test_a_direction_that_does_not_steer_has_no_best_dose() -> None:
