@@ -200,7 +200,7 @@ def write_ledger(path: Path, environment: Mapping[str, Any], rows: Sequence[Row]
     lines = [
         line(header(environment)),
         *(line({**row.to_json(), "kind": "row"}) for row in rows),
-        *(line({**table.to_json(), "kind": "table"}) for table in sorted(tables, key=_place)),
+        *(line({**table.to_json(), "kind": "table"}) for table in tables_in_order(tables)),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, "".join(lines).encode())
@@ -268,6 +268,11 @@ def natural(name: str) -> tuple[str, int, str]:
     """A key that sorts ids by letters, then by number: S5 before S10."""
     letters, digits, rest = re.fullmatch(r"(\D*)(\d{0,9})(.*)", name, flags=re.DOTALL).groups()  # type: ignore[union-attr]
     return letters, int(digits or -1), rest
+
+
+def tables_in_order(tables: Sequence[Table]) -> list[Table]:
+    """Tables by their key (9 before 10), then model and trait: the order in the file and in every report."""
+    return sorted(tables, key=_place)
 
 
 def _place(table: Table) -> tuple[Any, ...]:
