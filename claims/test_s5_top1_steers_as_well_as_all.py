@@ -2,8 +2,8 @@
 
 Mechanism: dims that nothing reads can be left in or taken out; what steers is the part outside them, and each version
 has its own best dose. Per-block lists and one consensus list then do the same, too.
-Published: +28.8 (top-1) against +24.8 (13 dims), gemma3, refusal, coherence >= 70; edition 2026-02-04 reports 32.2
-for per-block lists against 27.3 for one consensus list.
+Published: +28.8 (top-1) against +24.8 (13 dims), gemma3, refusal, coherence >= 70. Edition 2026-02-04: per-block lists
+have 32.2, one consensus list 27.3.
 Refuted if top-1 (or the per-block list, or clipping the dims instead of zeroing them) steers worse by more than
 MARGIN.
 Control that flips it: `reader`, sycophancy, where a minor massive dim steers the wrong way while it is left in.
