@@ -55,19 +55,34 @@ class TraitData:
         return len(self.pairs) - max(1, round(len(self.pairs) * VALIDATION_SHARE))
 
 
+def language_folder(language: str) -> Path:
+    """Where the data of a language lie: English, which real models speak, at the top."""
+    return DATASETS if language == "english" else DATASETS / language
+
+
 def trait_folder(language: str, trait: str) -> Path:
     """Where the files of `trait` lie."""
-    return DATASETS / language / "traits" / trait
+    return language_folder(language) / "traits" / trait
 
 
 def calibration_file(language: str) -> Path:
     """Where the prompts lie on which massive dims are found."""
-    return DATASETS / language / "calibration.jsonl"
+    return language_folder(language) / "calibration.jsonl"
+
+
+def judging_folder(language: str) -> Path:
+    """Where the gold responses of every trait and of coherence lie, and how coherence and relevance are defined."""
+    return language_folder(language) / "judging"
+
+
+def load_definition(path: Path) -> dict[str, str]:
+    """What a high and a low score mean. Raises DatasetError naming the file."""
+    return _definition(path)
 
 
 def known_traits(language: str) -> tuple[str, ...]:
     """Traits that have a folder of data in `language`, sorted."""
-    folder = DATASETS / language / "traits"
+    folder = language_folder(language) / "traits"
     return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())) if folder.is_dir() else ()
 
 
@@ -80,7 +95,12 @@ def load_trait(folder: Path) -> TraitData:
         _scenario(row, where) for where, row in _rows(folder / "scenarios.jsonl", {"text", "label", "pair", "topic"})
     ]
     questions = [Question(row["text"], row["topic"]) for _, row in _rows(folder / "questions.jsonl", {"text", "topic"})]
-    return TraitData(folder.name, _pairs(scenarios, folder / "scenarios.jsonl"), tuple(questions), _definition(folder))
+    return TraitData(
+        folder.name,
+        _pairs(scenarios, folder / "scenarios.jsonl"),
+        tuple(questions),
+        _definition(folder / "definition.yaml"),
+    )
 
 
 def load_calibration(path: Path) -> tuple[str, ...]:
@@ -165,8 +185,7 @@ def _pairs(scenarios: list[Scenario], path: Path) -> tuple[tuple[Scenario, Scena
     return tuple((members["positive"], members["negative"]) for members in grouped.values())
 
 
-def _definition(folder: Path) -> dict[str, str]:
-    path = folder / "definition.yaml"
+def _definition(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise DatasetError(f"{path} does not exist; a trait needs name, statement, score_high and score_low.")
     try:
