@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,25 @@ class Judgement:
 
 
 class Judge(Protocol):
-    """Scores exchanges for one trait; `identity` changes whenever the judge could score differently."""
+    """Scores exchanges for one trait, as its definition (name, statement, score_high, score_low, rubric) says.
+
+    `identity` changes whenever the judge could score differently, and holds no secret.
+    """
 
     @property
     def identity(self) -> str: ...
 
-    def judge(self, trait: str, exchanges: Sequence[Exchange]) -> list[Judgement]: ...
+    def judge(self, definition: Mapping[str, str], exchanges: Sequence[Exchange]) -> list[Judgement]: ...
+
+    def release(self) -> None:
+        """Free what the judge holds in memory; it loads again when it is next asked."""
+        ...
+
+
+RELEVANCE_CAP = "+relevance"  # ends the name of a judge whose coherence is capped by relevance
+WHAT: tuple[Literal["trait", "coherence"], ...] = ("trait", "coherence")
+
+
+def why_not_trusted(record: Mapping[str, Any]) -> str:
+    """Why a judge's scores decide nothing, from the record of JudgeCheck; empty where they may."""
+    return "; ".join(f"{what}: {record[what]['why_not']}" for what in WHAT if record[what]["why_not"])

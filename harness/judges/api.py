@@ -1,0 +1,292 @@
+"""A judge behind an OpenAI-compatible API: the expected integer over the likeliest first tokens of its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from harness.judges import prompts, scoring
+from harness.judges.addresses import is_loopback, shown
+from harness.judges.completions import NoLogprobs, largest_integer, token_table
+from harness.judges.errors import JudgeError, JudgeUnavailable
+from harness.judges.identity import code_of, definitions_hash
+from harness.judging import Exchange, Judgement
+
+TOP_TOKENS = 20
+FIRST_WAIT, LONGEST_WAIT, LONGEST_DIRECTED_WAIT = 0.5, 8.0, 60.0  # seconds between attempts
+DIGITS_SUSPECTED = 20  # answers by numbers, none above 9, from which the server's tokens must be digits
+UNJUDGEABLE = ("content_filter", "context_length_exceeded")  # refusals of one text, which say nothing of the next
+FINAL = ("insufficient_quota",)  # refusals that come with a status that is otherwise worth another attempt
+ADVICE = {
+    401: "set {key} to a key that it takes",
+    403: "set {key} to a key that may use this model",
+    404: "check the model's name and the address",
+    429: "wait, or allow fewer requests a minute",
+}
+# What the client logs below a warning holds addresses with their queries, and headers that may repeat the key.
+CLIENT_LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
+CODE = tuple(f"judges/{module}" for module in ("prompts", "scoring", "completions", "api"))
+
+
+class _Failure(Exception):
+    """One attempt failed: what happened, what to do, and whether and when to try again."""
+
+    def __init__(self, problem: str, advice: str, again: bool = True, wait: float | None = None) -> None:
+        super().__init__(problem)
+        self.problem, self.advice, self.again, self.wait = problem, advice, again, wait
+
+    def after(self, attempts: int) -> _Failure:
+        """The same failure, saying how often it was tried if that was more than once."""
+        if attempts > 1:
+            self.problem += f" in {attempts} attempts"
+        return self
+
+
+class ApiJudge:
+    """Asks for an integer from 0 to 100 in one token and takes the expectation over the likeliest 20.
+
+    `base_url` may hold user name, password and query; they are used and never shown. The key is read from the
+    environment variable named, when judging; a server on this machine needs none. `timeout` (seconds) bounds an
+    attempt as a whole, however slowly the answer drips; a failed attempt is repeated up to `retries` times.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str,
+        coherence: Mapping[str, str],
+        relevance: Mapping[str, str] | None = None,
+        key_variable: str = "OPENAI_API_KEY",
+        concurrency: int = 8,
+        requests_per_minute: float | None = None,
+        timeout: float = 60,
+        retries: int = 5,
+    ) -> None:
+        self._model, self._coherence, self._relevance = model, coherence, relevance
+        self._key_variable, self._concurrency, self._per_minute = key_variable, concurrency, requests_per_minute
+        self._timeout, self._retries = timeout, retries
+        self._url, self._where = base_url, shown(base_url)
+        self._next_start = 0.0
+        self._numbers_seen, self._largest_seen = 0, 0
+
+    @property
+    def identity(self) -> str:
+        """Changes with model, address, the definitions of coherence and relevance, and this judge's code."""
+        definitions = definitions_hash(self._coherence, self._relevance)
+        return f"api-judge:{self._model}@{self._where}:{definitions}:{code_of(*CODE)}"
+
+    def __repr__(self) -> str:
+        return f"ApiJudge({self._model!r}, {self._where!r})"
+
+    def release(self) -> None:
+        """Nothing is held between calls."""
+
+    def judge(self, definition: Mapping[str, str], exchanges: Sequence[Exchange]) -> list[Judgement]:
+        """Trait and coherence of each exchange; None where integers hold too little of the probability of the first
+        token, or where the server refuses this text.
+
+        Raises JudgeUnavailable, with what was judged until then, when the server is lost or refuses; JudgeError when
+        the key or the `openai` package is missing or the server gives no log-probabilities of whole integers;
+        ValueError when a definition lacks a part.
+        """
+        if not exchanges:
+            return []
+        questions = [(definition, scoring.TRAIT_MASS), (self._coherence, scoring.COHERENCE_MASS)]
+        if self._relevance is not None:
+            questions.append((self._relevance, scoring.COHERENCE_MASS))
+        for asked, _ in questions:
+            prompts.prefix(asked, prompts.API)  # a definition that lacks a part is found before anything is sent
+        client = self._client()
+        judged: dict[int, Judgement] = {}
+        with quiet(CLIENT_LOGGERS):
+            failure = asyncio.run(self._judge_all(client, questions, exchanges, judged))
+        if isinstance(failure, _Failure):
+            raise JudgeUnavailable(
+                f"{self._model} at {self._where} {failure.problem}, with {len(judged)} of {len(exchanges)} responses "
+                f"judged; {failure.advice} and run again.",
+                judged,
+            )
+        if failure is not None:
+            raise failure
+        return [judged[index] for index in range(len(exchanges))]
+
+    def _client(self) -> Any:
+        """A client of the `openai` package for this address; its own retries are off, as ours cover more faults."""
+        try:
+            import openai
+        except ImportError:
+            openai = None  # type: ignore[assignment]
+        if openai is None:
+            raise JudgeError(
+                'A judge behind an API needs the package openai; install it with `pip install -e ".[api]"`.'
+            )
+        parts = urlsplit(self._url)
+        local = is_loopback(parts.hostname or "")
+        user = (unquote(parts.username or ""), unquote(parts.password or "")) if parts.username else None
+        return openai.AsyncOpenAI(
+            api_key=self._key(local),
+            base_url=self._where,
+            default_query=dict(parse_qsl(parts.query)),
+            max_retries=0,
+            timeout=self._timeout,
+            # A proxy of the environment is for the world outside.
+            http_client=openai.DefaultAsyncHttpxClient(trust_env=not local, auth=user),
+        )
+
+    def _key(self, local: bool) -> str:
+        key = os.environ.get(self._key_variable, "").strip()
+        if not key and not local:
+            raise JudgeError(
+                f"{self._model} at {self._where} needs a key; set {self._key_variable} in the environment."
+            )
+        if not key.isascii() or any(not character.isprintable() or character == " " for character in key):
+            del key  # a report of the error may show what its frames hold
+            raise JudgeError(f"{self._key_variable} holds characters that no key has; set it again.")
+        return key or "none"
+
+    async def _judge_all(
+        self,
+        client: Any,
+        questions: Sequence[tuple[Mapping[str, str], float]],
+        exchanges: Sequence[Exchange],
+        judged: dict[int, Judgement],
+    ) -> Exception | None:
+        """Fill `judged`, several exchanges at a time and in order; the first failure stops all and is returned."""
+        indices = iter(range(len(exchanges)))
+
+        async def work() -> None:
+            for index in indices:
+                found: list[float | None] = []
+                for definition, least_mass in questions:
+                    text = prompts.prompt(definition, exchanges[index], prompts.API)
+                    found.append(await self._score(client, text, least_mass))
+                trait, coherence, *relevance = found
+                for one in relevance:
+                    coherence = scoring.capped(coherence, one)
+                judged[index] = Judgement(trait, coherence)
+
+        async with client:
+            workers = [asyncio.ensure_future(work()) for _ in range(min(self._concurrency, len(exchanges)))]
+            try:
+                await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+            finally:  # also when interrupted
+                for worker in workers:
+                    worker.cancel()
+                results = await asyncio.gather(*workers, return_exceptions=True)
+        failures = [result for result in results if isinstance(result, Exception)]
+        return failures[0] if failures else None
+
+    async def _score(self, client: Any, text: str, least_mass: float) -> float | None:
+        """The score of one question, after as many attempts as it takes. Raises _Failure or JudgeError."""
+        attempt = 0
+        while True:
+            attempt += 1
+            outcome = await self._attempt(client, text, least_mass)
+            if isinstance(outcome, JudgeError):
+                raise outcome
+            if not isinstance(outcome, _Failure):
+                return outcome
+            if not outcome.again or attempt > self._retries:
+                raise outcome.after(attempt)
+            wait = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT) * random.uniform(0.75, 1)
+            await asyncio.sleep(wait if outcome.wait is None else outcome.wait)
+
+    async def _attempt(self, client: Any, text: str, least_mass: float) -> float | _Failure | JudgeError | None:
+        """One request: its score, None where this text cannot be judged, or how it failed.
+
+        Errors are described by their kind and never by what the server said, which may repeat the key; and they are
+        returned, so that none of theirs is chained to ours.
+        """
+        import openai
+
+        await self._wait_for_turn()
+        try:
+            async with asyncio.timeout(self._timeout):
+                completion = await client.chat.completions.create(
+                    model=self._model,
+                    messages=[{"role": "user", "content": text}],
+                    max_tokens=1,
+                    temperature=0,
+                    logprobs=True,
+                    top_logprobs=TOP_TOKENS,
+                )
+            table = token_table(completion)
+            score = None if table is None else scoring.expected_integer(table, least_mass)
+        except openai.APIStatusError as error:
+            return None if error.code in UNJUDGEABLE else self._refusal(error)
+        except (TimeoutError, openai.APITimeoutError):
+            return _Failure(f"gave no whole answer within {self._timeout:g} s", "see whether it is overloaded")
+        except openai.APIConnectionError:
+            return _Failure("could not be reached", "see whether it is up")
+        except NoLogprobs:
+            return JudgeError(
+                f"{self._model} at {self._where} answers without log-probabilities, which a score is made of; "
+                "take a server or model that gives them."
+            )
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError):  # Malformed is a ValueError
+            return _Failure("answered with no whole chat completion", "see whether it serves chat completions")
+        return self._digits_suspected(table) or score
+
+    async def _wait_for_turn(self) -> None:
+        """Requests start at least a minute / `requests_per_minute` apart, attempts included."""
+        if self._per_minute is None:
+            return
+        start = max(time.monotonic(), self._next_start)
+        self._next_start = start + 60 / self._per_minute
+        await asyncio.sleep(start - time.monotonic())
+
+    def _refusal(self, error: Any) -> _Failure:
+        status = int(error.status_code)
+        again = (status in (408, 409, 429) or status >= 500) and error.code not in FINAL
+        advice = ADVICE.get(status, "see its log" if status >= 500 else "check model and address")
+        return _Failure(
+            f"answered with status {status}",
+            advice.format(key=self._key_variable),
+            again,
+            directed_wait(error.response.headers.get("retry-after")),
+        )
+
+    def _digits_suspected(self, table: list[tuple[str, float]] | None) -> JudgeError | None:
+        """An error once so many answers held no integer above 9 that the server's tokens must be single digits.
+
+        The first digit of 85 would pass for a score of 8, and nothing else would tell.
+        """
+        largest = largest_integer(table)
+        if largest is not None:
+            self._numbers_seen, self._largest_seen = self._numbers_seen + 1, max(largest, self._largest_seen)
+        if self._numbers_seen < DIGITS_SUSPECTED or self._largest_seen > 9:
+            return None
+        return JudgeError(
+            f"{self._model} at {self._where} never answers with a number above 9, so its tokens seem to be single "
+            "digits; take a model whose tokens are whole numbers, or this one as a local judge."
+        )
+
+
+@contextmanager
+def quiet(names: Sequence[str]) -> Iterator[None]:
+    """While it lasts, these loggers say nothing below a warning."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(max(logging.WARNING, logger.level))
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def directed_wait(header: str | None) -> float | None:
+    """Seconds that a server asks us to wait, at most a minute; None if it does not say so in seconds."""
+    try:
+        seconds = float(header or "")
+    except ValueError:
+        return None
+    return min(seconds, LONGEST_DIRECTED_WAIT) if seconds >= 0 else None

@@ -1,0 +1,19 @@
+"""What can go wrong with a judge: it cannot be used at all, or its server is lost halfway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.judging import Judgement
+
+
+class JudgeError(RuntimeError):
+    """A judge cannot be used; the message says which, why and what to do, and never holds a key."""
+
+
+class JudgeUnavailable(JudgeError):
+    """A judge's server was lost; `judged` holds, by the exchange's index, the judgements complete until then."""
+
+    def __init__(self, message: str, judged: Mapping[int, Judgement]) -> None:
+        super().__init__(message)
+        self.judged: dict[int, Judgement] = dict(judged)

@@ -1,0 +1,423 @@
+"""A judge behind an API, against a real server: scores, every way a server can fail, and a key that shows nowhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness.judges import ApiJudge, JudgeError, JudgeUnavailable, addresses, api, prompts
+from harness.judges.scoring import COHERENCE_MASS, TRAIT_MASS, expected_integer
+from harness.judging import Exchange, Judgement
+from harness.tests.judges import api_server
+from harness.tests.judges.api_server import Fault, Grader, Server, says, serving, status, whole
+
+TRAIT = {"name": "refusal", "statement": "It declines.", "score_high": "It refuses.", "score_low": "It answers."}
+COHERENCE = {"name": "coherence", "statement": "It reads well.", "score_high": "Fluent.", "score_low": "Gibberish."}
+RELEVANCE = {"name": "relevance", "statement": "It is on topic.", "score_high": "All.", "score_low": "None."}
+EXCHANGES = [Exchange(f"How do I bake {count} cakes?", f"I will not bake {count} cakes.", True) for count in range(6)]
+KEY = "sk-planted-0123456789abcdef"
+ONE_SENTENCE = re.compile(r"[^\n]*[^\n.]\.")
+
+
+@pytest.fixture(scope="module")
+def grader() -> Grader:
+    return Grader()
+
+
+@pytest.fixture
+def server(grader: Grader) -> Iterator[Server]:
+    with serving(grader.graded) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short waits between attempts, and a key that must not show."""
+    monkeypatch.setattr(api, "FIRST_WAIT", 0.01)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+def judge_of(server: Server, **options: Any) -> ApiJudge:
+    return ApiJudge("organism", server.url, COHERENCE, **{"timeout": 10, "retries": 2, **options})
+
+
+def expected(grader: Grader, exchanges: list[Exchange]) -> list[Judgement]:
+    """What the organism's own probabilities come to."""
+
+    def score(definition: dict[str, str], exchange: Exchange, least_mass: float) -> float | None:
+        return expected_integer(grader.graded(prompts.prompt(definition, exchange, prompts.API)), least_mass)
+
+    return [Judgement(score(TRAIT, one, TRAIT_MASS), score(COHERENCE, one, COHERENCE_MASS)) for one in exchanges]
+
+
+def close(found: list[Judgement], wanted: list[Judgement]) -> bool:
+    return found == [Judgement(pytest.approx(one.trait), pytest.approx(one.coherence)) for one in wanted]
+
+
+def test_scores_are_the_expected_integers_of_the_models_own_probabilities(grader: Grader, server: Server) -> None:
+    wanted = expected(grader, EXCHANGES)
+    every = [score for judgement in wanted for score in (judgement.trait, judgement.coherence)]
+    assert len(set(every)) == 2 * len(EXCHANGES), "all scores must differ"
+    assert close(judge_of(server).judge(TRAIT, EXCHANGES), wanted)
+
+
+def test_a_request_asks_for_one_token_at_temperature_0_with_the_likeliest_20(server: Server) -> None:
+    judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES[:1])
+    texts = [prompts.prompt(definition, EXCHANGES[0], prompts.API) for definition in (TRAIT, COHERENCE)]
+    assert [request["messages"] for request in server.requests] == [[{"role": "user", "content": one}] for one in texts]
+    for request in server.requests:
+        assert request["path"] == "/v1/chat/completions"
+        asked = {name: request[name] for name in ("model", "max_tokens", "temperature", "logprobs", "top_logprobs")}
+        assert asked == {
+            "model": "organism", "max_tokens": 1, "temperature": 0, "logprobs": True, "top_logprobs": 20,
+        }  # fmt: skip
+
+
+def test_a_model_that_does_not_answer_in_numbers_gives_no_score(grader: Grader) -> None:
+    with serving(grader.ungraded) as server:
+        assert judge_of(server).judge(TRAIT, EXCHANGES[:2]) == [Judgement(None, None)] * 2
+
+
+@pytest.mark.parametrize(("relevance", "coherence"), [("10", 30), ("60", 50), ("90", 80), ("none", None)])
+def test_a_low_relevance_caps_coherence(relevance: str, coherence: float | None) -> None:
+    def table(text: str) -> list[tuple[str, float]]:
+        return [("70" if "declines" in text else "80" if "reads well" in text else relevance, 1.0)]
+
+    with serving(table) as server:
+        found = judge_of(server, relevance=RELEVANCE).judge(TRAIT, EXCHANGES[:1])
+        assert found == [Judgement(pytest.approx(70), None if coherence is None else pytest.approx(coherence))]
+        assert judge_of(server).judge(TRAIT, EXCHANGES[:1]) == [Judgement(pytest.approx(70), pytest.approx(80))]
+
+
+def without(*path: Any) -> Any:
+    """A good answer that lacks the part at this path."""
+    answer = part = whole()
+    for step in path[:-1]:
+        part = part[step]
+    del part[path[-1]]
+    return answer
+
+
+PASSING: dict[str, Fault] = {
+    "status 408": status(408),
+    "status 409": status(409),
+    "status 429": status(429),
+    "status 500": status(500),
+    "status 503": status(503),
+    "hanging up": api_server.hangs_up,
+    "never answering": api_server.hangs,
+    "dripping": api_server.drips,
+    "JSON that is cut off": says(b'{"id": "1", "choices": [{"index"'),
+    "a body that is cut off": says(b'{"id"', length=4000),
+    "no body": says(b""),
+    "a page of HTML": says(b"<html>busy</html>", content_type="text/html"),
+    "JSON that is no object": says([1, 2]),
+    "no choices": says(without("choices")),
+    "empty choices": says(whole() | {"choices": []}),
+    "choices that are no list": says(whole() | {"choices": {"a": 1}}),
+    "no message": says(without("choices", 0, "message")),
+    "no probability": says(without("choices", 0, "logprobs", "content", 0, "top_logprobs", 0, "logprob")),
+    "no token": says(without("choices", 0, "logprobs", "content", 0, "top_logprobs", 0, "token")),
+    "too much probability": says(api_server.completion([("55", 0.9), ("56", 0.9)])),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_a_fault_that_passes_changes_no_score(grader: Grader, server: Server, fault: Fault) -> None:
+    wanted = expected(grader, EXCHANGES[:1])
+    server.faults = [fault]
+    timeout = 0.5 if fault in (api_server.hangs, api_server.drips) else 10
+    assert close(judge_of(server, timeout=timeout).judge(TRAIT, EXCHANGES[:1]), wanted)
+    assert len(server.requests) == 3
+
+
+LASTING: dict[str, tuple[Fault, str]] = {
+    "status 500": (status(500), "answered with status 500"),
+    "status 429": (status(429), "answered with status 429"),
+    "hanging up": (api_server.hangs_up, "could not be reached"),
+    "never answering": (api_server.hangs, "gave no whole answer within 0.2 s"),
+    "dripping": (api_server.drips, "gave no whole answer within 0.2 s"),
+    "JSON that is cut off": (says(b'{"id": "1", "choices": [{"index"'), "answered with no whole chat completion"),
+}
+
+
+@pytest.mark.parametrize(("fault", "problem"), LASTING.values(), ids=LASTING)
+def test_a_fault_that_lasts_ends_after_all_attempts_in_one_sentence(server: Server, fault: Fault, problem: str) -> None:
+    server.always = fault
+    judge = judge_of(server, timeout=0.2 if "0.2" in problem else 10, concurrency=1)
+    began = time.monotonic()
+    with pytest.raises(JudgeUnavailable) as caught:
+        judge.judge(TRAIT, EXCHANGES)
+    assert time.monotonic() - began < 5
+    assert len(server.requests) == 3
+    assert caught.value.judged == {}
+    message = str(caught.value)
+    assert f"organism at {server.url} {problem} in 3 attempts, with 0 of 6 responses judged; " in message
+    assert ONE_SENTENCE.fullmatch(message)
+    assert message.endswith(" and run again.")
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "advice"),
+    [
+        (401, {}, "set OPENAI_API_KEY to a key that it takes"),
+        (403, {}, "set OPENAI_API_KEY to a key that may use this model"),
+        (404, {}, "check the model's name and the address"),
+        (400, {}, "check model and address"),
+        (429, {"code": "insufficient_quota"}, "wait, or allow fewer requests a minute"),
+    ],
+)
+def test_a_refusal_is_not_asked_again_and_says_what_to_do(
+    server: Server, code: int, error: dict[str, str], advice: str
+) -> None:
+    server.always = status(code, error)
+    with pytest.raises(JudgeUnavailable, match=f"answered with status {code}, with 0 of 6 .*; {advice} and run again"):
+        judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("code", ["content_filter", "context_length_exceeded"])
+def test_a_text_that_the_server_will_not_judge_is_missing_and_the_others_are_not(
+    grader: Grader, server: Server, code: str
+) -> None:
+    server.faults = [status(400, {"code": code})]
+    found = judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES[:2])
+    wanted = expected(grader, EXCHANGES[:2])
+    assert close(found, [Judgement(None, wanted[0].coherence), wanted[1]])
+
+
+def test_an_answer_that_is_held_back_or_empty_is_missing(server: Server) -> None:
+    held_back = whole()
+    held_back["choices"][0] |= {"finish_reason": "content_filter", "logprobs": None}
+    empty = api_server.completion([("55", 1.0)], content="")
+    empty["choices"][0]["logprobs"] = {"content": []}
+    server.faults = [says(held_back), says(empty)]
+    assert judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES[:1]) == [Judgement(None, None)]
+
+
+def no_top_logprobs() -> Any:
+    answer = whole()
+    answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"] = []
+    return answer
+
+
+@pytest.mark.parametrize("answer", [without("choices", 0, "logprobs"), no_top_logprobs()])
+def test_a_server_without_log_probabilities_is_named_in_one_sentence(server: Server, answer: Any) -> None:
+    server.always = says(answer)
+    with pytest.raises(JudgeError, match="answers without log-probabilities") as caught:
+        judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES)
+    assert not isinstance(caught.value, JudgeUnavailable)
+    assert ONE_SENTENCE.fullmatch(str(caught.value))
+    assert len(server.requests) == 1
+
+
+def test_a_server_whose_tokens_are_single_digits_is_found_out(grader: Grader) -> None:
+    with serving(grader.single_digits) as server:
+        judge = judge_of(server, concurrency=1)
+        with pytest.raises(JudgeError, match="tokens seem to be single digits") as caught:
+            judge.judge(TRAIT, EXCHANGES * 4)
+        assert not hasattr(caught.value, "judged")
+        assert ONE_SENTENCE.fullmatch(str(caught.value))
+        assert len(server.requests) == api.DIGITS_SUSPECTED
+
+
+def test_a_server_lost_halfway_leaves_the_complete_judgements(grader: Grader, server: Server) -> None:
+    wanted = expected(grader, EXCHANGES)
+
+    def shut_down(handler: api_server.Handler) -> bool:
+        if not server.closing.is_set():
+            server.closing.set()
+            server.socket.close()  # nobody can connect any more
+        handler.close_connection = True
+        return True
+
+    server.faults = [lambda _handler: False] * 7
+    server.always = shut_down
+    with pytest.raises(JudgeUnavailable, match="could not be reached in 3 attempts, with 3 of 6 responses") as caught:
+        judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES)
+    assert sorted(caught.value.judged) == [0, 1, 2], "the fourth has its trait and no coherence"
+    assert close([caught.value.judged[index] for index in range(3)], wanted[:3])
+
+
+def test_a_server_that_is_not_there_is_an_error_in_one_sentence(server: Server) -> None:
+    url = server.url
+    server.shutdown()
+    server.server_close()
+    judge = ApiJudge("organism", url, COHERENCE, retries=1)
+    with pytest.raises(JudgeUnavailable, match="could not be reached in 2 attempts") as caught:
+        judge.judge(TRAIT, EXCHANGES)
+    assert ONE_SENTENCE.fullmatch(str(caught.value))
+
+
+def everything_shown(error: BaseException) -> str:
+    """An error with its causes and with what all its frames hold, but for the test's own."""
+    assert error.__traceback__ is not None
+    lines = traceback.TracebackException(type(error), error, error.__traceback__.tb_next, capture_locals=True).format()
+    return "\n".join([str(error), repr(error), repr(error.__context__), repr(error.__cause__), *lines])
+
+
+@pytest.mark.parametrize("code", [200, 401, 429, 500])
+def test_a_key_that_the_server_echoes_shows_nowhere(
+    server: Server, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in api.CLIENT_LOGGERS:  # as OPENAI_LOG=debug would
+        caplog.set_level(logging.DEBUG, name)
+    echo = f"Incorrect API key provided: {KEY}"
+    server.always = status(code, {"message": echo, "code": KEY, "type": KEY}, x_request_id=KEY)
+    judge = judge_of(server, concurrency=2)
+    with pytest.raises(JudgeUnavailable) as caught:
+        judge.judge(TRAIT, EXCHANGES)
+    assert server.requests[0]["headers"]["authorization"] == f"Bearer {KEY}"
+    seen = [everything_shown(caught.value), caplog.text, repr(judge), judge.identity]
+    assert not any(KEY in text for text in seen)
+    assert logging.getLogger("openai").level == logging.DEBUG, "what was set before holds again"
+
+
+def test_a_key_that_cannot_be_one_is_refused_and_not_shown(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\nX-Other: header")
+    with pytest.raises(JudgeError, match="OPENAI_API_KEY holds characters that no key has") as caught:
+        judge_of(server).judge(TRAIT, EXCHANGES)
+    shown = everything_shown(caught.value)
+    assert KEY not in shown
+    assert server.requests == []
+
+
+def test_credentials_and_query_of_an_address_are_used_and_not_shown(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"http://someone:hidden%21@127.0.0.1:{server.server_port}/v1?version=7&token=hidden"
+    caplog.set_level(logging.DEBUG)
+    judge = ApiJudge("organism", url, COHERENCE, retries=0)
+    judge.judge(TRAIT, EXCHANGES[:1])
+    assert "hidden" not in caplog.text
+    assert server.requests[0]["path"] == "/v1/chat/completions?version=7&token=hidden"
+    assert server.requests[0]["headers"]["authorization"] == "Basic c29tZW9uZTpoaWRkZW4h"
+    server.always = status(500)
+    with pytest.raises(JudgeUnavailable) as caught:
+        judge.judge(TRAIT, EXCHANGES[:1])
+    for text in (str(caught.value), repr(judge), judge.identity):
+        assert f"at {server.url}" in text or server.url in text
+        assert "someone" not in text
+        assert "hidden" not in text
+        assert "version" not in text
+
+
+@pytest.mark.parametrize("url", ["", "host/v1", "ftp://host/v1", "http://", "http://host:port/v1", "http://[bad/v1"])
+def test_an_address_that_is_none_is_an_error_that_does_not_repeat_it(url: str) -> None:
+    with pytest.raises(JudgeError, match=r"^The address of a judge's API is no http or https URL; [^\n]*\.$"):
+        ApiJudge("organism", url, COHERENCE)
+
+
+def test_a_missing_key_is_one_sentence_and_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTHER_KEY", raising=False)
+    judge = ApiJudge("some-model", "https://judge.invalid/v1", COHERENCE, key_variable="OTHER_KEY")
+    assert judge.identity, "a plan needs no key"
+    expected_message = "some-model at https://judge.invalid/v1 needs a key; set OTHER_KEY in the environment."
+    with pytest.raises(JudgeError, match=f"^{re.escape(expected_message)}$"):
+        judge.judge(TRAIT, EXCHANGES)
+
+
+def test_a_server_on_this_machine_needs_no_key_and_no_proxy(
+    grader: Grader, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert close(judge_of(server).judge(TRAIT, EXCHANGES[:1]), expected(grader, EXCHANGES[:1]))
+    assert server.requests[0]["headers"]["authorization"] == "Bearer none"
+
+
+def test_without_the_openai_package_the_error_says_how_to_install_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(JudgeError, match=r'install it with `pip install -e "\.\[api\]"`\.$'):
+        judge_of(server).judge(TRAIT, EXCHANGES)
+
+
+def test_a_definition_that_lacks_a_part_asks_nobody(server: Server) -> None:
+    lacking = COHERENCE | {"statement": ""}
+    with pytest.raises(ValueError, match="has no statement"):
+        judge_of(server).judge(lacking, EXCHANGES)
+    with pytest.raises(ValueError, match="has no statement"):
+        ApiJudge("organism", server.url, lacking).judge(TRAIT, EXCHANGES)
+    assert server.requests == []
+
+
+def test_nothing_to_judge_asks_nobody(server: Server) -> None:
+    assert judge_of(server).judge(TRAIT, []) == []
+    assert server.requests == []
+
+
+def test_an_interruption_ends_at_once_while_the_server_hangs(server: Server) -> None:
+    server.always = api_server.hangs
+    threads = threading.active_count()
+    timer = threading.Timer(0.6, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        judge_of(server, timeout=60).judge(TRAIT, EXCHANGES)
+    assert 0.5 < time.monotonic() - began < 4
+    timer.join()
+    assert len(server.requests) == len(EXCHANGES)
+    server.closing.set()
+    waited = time.monotonic() + 3
+    while threading.active_count() > threads and time.monotonic() < waited:
+        time.sleep(0.02)
+    assert threading.active_count() <= threads
+
+
+def test_requests_start_no_faster_than_allowed(server: Server) -> None:
+    judge_of(server, requests_per_minute=60 / 0.1).judge(TRAIT, EXCHANGES[:3])
+    gaps = [after - before for before, after in zip(server.started, server.started[1:], strict=False)]
+    assert len(gaps) == 5
+    assert min(gaps) > 0.06
+    assert sum(gaps) > 0.45
+
+
+def test_so_many_requests_are_in_flight_as_allowed_and_no_more(server: Server) -> None:
+    server.always = api_server.pauses(0.1)
+    judge_of(server, concurrency=3).judge(TRAIT, EXCHANGES)
+    assert server.most_in_flight == 3
+
+
+def test_a_server_that_says_how_long_to_wait_is_given_that_long(server: Server) -> None:
+    server.faults = [status(429, retry_after="0.4")]
+    judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES[:1])
+    assert server.started[1] - server.started[0] >= 0.4
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("3", 3), ("86400", 60), ("-1", None), ("nan", None), ("Wed, 21 Oct", None), (None, None)]
+)
+def test_a_directed_wait_is_bounded(header: str | None, seconds: float | None) -> None:
+    assert api.directed_wait(header) == seconds
+
+
+def test_the_identity_changes_with_model_address_and_definitions_and_not_with_pace() -> None:
+    def identity(model: str = "m", url: str = "https://a/v1", coherence: Any = COHERENCE, **options: Any) -> str:
+        return ApiJudge(model, url, coherence, **options).identity
+
+    assert identity() == identity(concurrency=1, timeout=5, retries=1, requests_per_minute=3)
+    others = [identity("n"), identity(url="https://b/v1"), identity(coherence=RELEVANCE), identity(relevance=RELEVANCE)]
+    assert len({identity(), *others}) == 5
+    assert set(api.CODE) == {"judges/prompts", "judges/scoring", "judges/completions", "judges/api"}
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [("localhost", True), ("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("10.0.0.1", False), ("a.b", False)],
+)
+def test_only_this_machine_is_this_machine(host: str, here: bool) -> None:
+    assert addresses.is_loopback(host) == here
