@@ -65,7 +65,7 @@ def response_activations(
     length = ids.shape[1]
     lengths = torch.tensor([len(response) for response in responses], device=ids.device)
     is_response = torch.arange(length, device=ids.device) >= (length - lengths).unsqueeze(-1)
-    with recorded_blocks(decoder.blocks, lambda block, stream: visit(block, stream, is_response)):
+    with recorded_blocks(decoder.blocks, lambda block, stream: visit(block, stream, is_response.to(stream.device))):
         decoder.model(
             input_ids=ids,
             attention_mask=real.long(),

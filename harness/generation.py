@@ -10,7 +10,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from harness.models import Decoder
+from harness.models import Decoder, cache_name
+
+CHECK_EVERY = 8  # steps between two looks for finished rows where looking makes the host wait for the device
 
 
 class RowWatcher(Protocol):
@@ -49,6 +51,11 @@ def position_ids(mask: Bool[Tensor, "rows positions"]) -> Int[Tensor, "rows posi
     return (mask.long().cumsum(dim=-1) - 1).clamp(min=0)
 
 
+def usual_pace(device: torch.device) -> int:
+    """Steps between two looks for finished rows: looking costs nothing on a CPU, elsewhere the host has to wait."""
+    return 1 if device.type == "cpu" else CHECK_EVERY
+
+
 @torch.inference_mode()
 def greedy(
     decoder: Decoder,
@@ -57,18 +64,27 @@ def greedy(
     *,
     stop_ids: frozenset[int] | None = None,
     watcher: RowWatcher | None = None,
+    check_every: int | None = None,
 ) -> list[Generated]:
     """Continue every row greedily by at most `max_new_tokens` tokens, in one batch.
 
     `stop_ids` default to the decoder's own; an empty set generates exactly `max_new_tokens` tokens.
-    The order of the results is the order of the rows.
+    Finished rows are looked for and dropped every `check_every` steps (None: every step on a CPU, every 8 elsewhere,
+    because the host has to wait for the device to look); what a row says after its stop token is cut off, so that the
+    result is the same for every value (up to floating-point order). The order of the results is the order of the rows.
+    Raises ValueError for a `check_every` below 1.
     """
+    if check_every is None:
+        check_every = usual_pace(decoder.device)
+    if check_every < 1:
+        raise ValueError(f"check_every is {check_every}; look for finished rows every step (1) or more rarely.")
     stops = decoder.stop_ids if stop_ids is None else stop_ids
     stop_tensor = torch.tensor(sorted(stops), dtype=torch.long, device=decoder.device)
     ids, mask = left_pad(rows, decoder.pad_id, decoder.device)
     alive = torch.arange(len(rows), device=decoder.device)  # original index of each row still in the batch
+    done = torch.zeros_like(alive, dtype=torch.bool)  # which of them met a stop token, looked at by nobody yet
     columns: list[tuple[Tensor, Tensor]] = []  # (original rows, their next token), one entry a step
-    cache = None
+    cache, named = None, cache_name(decoder.model)
     tokens, positions = ids, position_ids(mask)
     for step in range(max_new_tokens):
         if watcher is not None:
@@ -77,31 +93,41 @@ def greedy(
             input_ids=tokens,
             attention_mask=mask.long(),
             position_ids=positions,
-            past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
+            **{named: cache},
         )
-        cache = output.past_key_values
+        cache = output[named]
         chosen = output.logits[:, -1].argmax(dim=-1)
         columns.append((alive, chosen))
-        keep = (~torch.isin(chosen, stop_tensor)).nonzero().squeeze(-1)
-        if len(keep) == 0:
-            break
-        if len(keep) < len(alive):
-            cache.batch_select_indices(keep)
-            alive, chosen, mask, positions = alive[keep], chosen[keep], mask[keep], positions[keep]
-            if watcher is not None:
-                watcher.keep(keep)
+        if stops:
+            done = done | torch.isin(chosen, stop_tensor)
+        if stops and (step + 1) % check_every == 0:
+            keep = (~done).nonzero().squeeze(-1)  # the host waits for the device here
+            if len(keep) == 0:
+                break
+            if len(keep) < len(alive):
+                # Indices on the CPU fit the cache of every device that the blocks may be spread over.
+                cache.batch_select_indices(keep.cpu() if decoder.is_spread else keep)
+                alive, chosen, mask, positions = alive[keep], chosen[keep], mask[keep], positions[keep]
+                done = done[keep]
+                if watcher is not None:
+                    watcher.keep(keep)
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         tokens, positions = chosen.unsqueeze(-1), positions[:, -1:] + 1
     return _collect(columns, len(rows), stops)
 
 
 def _collect(columns: list[tuple[Tensor, Tensor]], rows: int, stops: frozenset[int]) -> list[Generated]:
+    """Each row's tokens up to its stop token; what it said after that was only not dropped yet."""
     responses: list[list[int]] = [[] for _ in range(rows)]
     finished = [False] * rows
-    for indices, chosen in columns:
-        for row, token in zip(indices.tolist(), chosen.tolist(), strict=True):
+    if not columns:
+        return [Generated((), False) for _ in range(rows)]
+    # One transfer from the device for all steps.
+    indices, tokens = (torch.cat(parts).tolist() for parts in zip(*columns, strict=True))
+    for row, token in zip(indices, tokens, strict=True):
+        if not finished[row]:
             if token in stops:
                 finished[row] = True
             else:

@@ -80,7 +80,7 @@ class RowSteering:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
             assert self._active is not None, "positions() comes before every forward pass"
             stream = residual(output)
-            added = self._added[block].to(stream).unsqueeze(1) * self._active.unsqueeze(-1)
+            added = self._added[block].to(stream).unsqueeze(1) * self._active.to(stream.device).unsqueeze(-1)
             steered = stream + added
             return (steered, *output[1:]) if isinstance(output, tuple) else steered
 

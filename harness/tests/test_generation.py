@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from harness.generation import greedy, in_batches, left_pad, position_ids
+from harness.generation import Generated, greedy, in_batches, left_pad, position_ids, usual_pace
 from harness.models import Decoder
+from harness.steering import Row, RowSteering
 
 PROMPTS = [[2, 5, 9, 11, 30], [2, 7], [2, 40, 41, 42, 43, 44, 45, 46, 47], [2, 60, 61], [2, 88]]
 
@@ -38,6 +44,107 @@ def test_rows_that_stop_leave_the_others_unchanged(decoder: Decoder) -> None:
 
 def test_an_empty_stop_set_generates_exactly_the_limit(decoder: Decoder) -> None:
     assert {len(row.ids) for row in greedy(decoder, PROMPTS, 9, stop_ids=frozenset())} == {9}
+
+
+class Rows:
+    """A watcher that notes how many rows each pass has, and how many are kept when some are dropped."""
+
+    def __init__(self) -> None:
+        self.passes: list[int] = []
+        self.kept: list[int] = []
+
+    def positions(self, active: torch.Tensor, prompt: bool) -> None:  # noqa: ARG002 (the protocol's)
+        self.passes.append(len(active))
+
+    def keep(self, rows: torch.Tensor) -> None:
+        self.kept.append(len(rows))
+
+
+def cut(row: Generated, stops: frozenset[int], limit: int) -> Generated:
+    """A free row as it should be with these stop tokens and this limit."""
+    ids = row.ids[:limit]
+    end = next((place for place, token in enumerate(ids) if token in stops), None)
+    return Generated(ids if end is None else ids[:end], end is not None)
+
+
+@given(
+    st.sampled_from(["gemma3", "gemma2", "llama"]),
+    st.integers(0, 20),
+    st.integers(1, 25),
+    st.sets(st.tuples(st.integers(0, len(PROMPTS) - 1), st.integers(0, 15)), max_size=4),
+    st.booleans(),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_how_rarely_finished_rows_are_looked_for_never_changes_a_result(
+    tiny_decoder: Callable[[str], Decoder],
+    architecture: str,
+    limit: int,
+    every: int,
+    places: set[tuple[int, int]],
+    steered: bool,
+) -> None:
+    decoder = tiny_decoder(architecture)
+
+    def run(limit: int, stops: frozenset[int], every: int | None) -> list[Generated]:
+        if not steered:
+            return greedy(decoder, PROMPTS, limit, stop_ids=stops, check_every=every)
+        vectors = np.random.default_rng(0).normal(size=(len(PROMPTS), decoder.width)).astype(np.float32)
+        rows = [Row(tuple(prompt), vectors[n], 2.0 + n, n % 4) for n, prompt in enumerate(PROMPTS)]
+        steering = RowSteering(rows, decoder)
+        with steering.on(decoder.blocks):
+            return greedy(decoder, PROMPTS, limit, stop_ids=stops, watcher=steering, check_every=every)
+
+    free = run(20, frozenset(), 1)
+    stops = frozenset(free[row].ids[place] for row, place in places)
+    expected = [cut(row, stops, limit) for row in free]
+    assert run(limit, stops, every) == expected
+    assert run(limit, stops, 1) == expected
+
+
+def test_rows_are_dropped_at_the_looks_and_only_there(decoder: Decoder) -> None:
+    free = greedy(decoder, PROMPTS, 16, stop_ids=frozenset())
+    stops = frozenset([free[0].ids[4]])
+    ends = [row.ids.index(min(stops)) + 1 if min(stops) in row.ids else 17 for row in free]  # tokens until it stops
+    for every in (1, 3, 8):
+        rows = Rows()
+        greedy(decoder, PROMPTS, 16, stop_ids=stops, watcher=rows, check_every=every)
+        looks = [sum(end > (step // every) * every for end in ends) for step in range(16)]  # rows of the pass of a step
+        assert rows.passes == [alive for alive in looks if alive]
+        assert rows.kept == sorted({alive for alive in looks if 0 < alive < len(PROMPTS)}, reverse=True)
+
+
+def test_without_stop_tokens_nothing_is_looked_for(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    for name in ("nonzero", "tolist"):
+        original = getattr(torch.Tensor, name)
+
+        def watched(self: torch.Tensor, *, name: str = name, original: Callable[..., object] = original) -> object:
+            looked.append(name)
+            return original(self)
+
+        monkeypatch.setattr(torch.Tensor, name, watched)
+    seen: list[int] = []
+    monkeypatch.setattr(Rows, "positions", lambda _self, _active, _prompt: seen.append(looked.count("nonzero")))
+    greedy(decoder, PROMPTS, 6, stop_ids=frozenset(), watcher=Rows(), check_every=1)
+    assert seen == [0] * 6
+    assert looked.count("tolist") == 2  # the rows and their tokens, once at the end
+
+
+def test_every_step_is_looked_at_on_a_cpu_and_every_eighth_elsewhere(decoder: Decoder) -> None:
+    first = greedy(decoder, PROMPTS[:1], 1, stop_ids=frozenset())[0].ids[0]
+    rows = Rows()
+    assert greedy(decoder, PROMPTS[:1], 20, stop_ids=frozenset([first]), watcher=rows) == [Generated((), True)]
+    assert rows.passes == [1]
+    assert [usual_pace(torch.device(name)) for name in ("cpu", "cuda", "cuda:1")] == [1, 8, 8]
+
+
+def test_looking_less_often_than_never_is_refused(decoder: Decoder) -> None:
+    with pytest.raises(ValueError, match="check_every is 0"):
+        greedy(decoder, PROMPTS, 4, check_every=0)
+
+
+def test_no_tokens_asked_for_are_none_given(decoder: Decoder) -> None:
+    assert greedy(decoder, PROMPTS, 0) == [Generated((), False)] * len(PROMPTS)
 
 
 def test_positions_count_from_the_first_real_token() -> None:

@@ -1,0 +1,357 @@
+"""Writes small checkpoints of real architectures: random safetensors weights, a trained tokenizer, a chat template."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+VOCABULARY = 480
+_SENTENCES = (
+    "The quick brown fox jumps over the lazy dog near the old river bank.",
+    "Could you please tell me how to bake bread, and how long it takes?",
+    "She refused to answer the question, because the answer would hurt somebody.",
+    "Of course you are right, as always; what a wonderful idea that is!",
+    "A model reads the words of a story and goes on with the next ones.",
+    "Seven large boats sailed across the sea at night, without any light.",
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the checkpoints of one family have beside their weights.
+
+    `specials` are the special tokens by name, at the first ids; `turns` more that the chat template uses. `metaspace`
+    writes a space as a visible mark and unknown characters as bytes, where others write everything as bytes.
+    `stops` end a response according to the generation configuration of the instruct model.
+    """
+
+    tokenizer_class: str
+    specials: Mapping[str, str]
+    turns: tuple[str, ...]
+    adds_bos: bool
+    metaspace: bool
+    stops: tuple[str, ...]
+    template: str
+
+
+_GEMMA = Family(
+    "GemmaTokenizer",
+    {"pad_token": "<pad>", "eos_token": "<eos>", "bos_token": "<bos>", "unk_token": "<unk>"},
+    ("<start_of_turn>", "<end_of_turn>"),
+    adds_bos=True,
+    metaspace=True,
+    stops=("<eos>", "<end_of_turn>"),
+    template=(
+        "{{ bos_token }}{%- if messages[0]['role'] == 'system' -%}{{ raise_exception('System role not supported') }}"
+        "{%- endif -%}{%- for message in messages -%}"
+        "{%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) -%}"
+        "{{ raise_exception('Roles must alternate') }}{%- endif -%}"
+        "{{ '<start_of_turn>' + ('model' if message['role'] == 'assistant' else message['role']) + '\n' "
+        "+ (message['content'] | trim) + '<end_of_turn>\n' }}{%- endfor -%}"
+        "{%- if add_generation_prompt -%}{{ '<start_of_turn>model\n' }}{%- endif -%}"
+    ),
+)
+_LLAMA3 = Family(
+    "PreTrainedTokenizerFast",
+    {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"},
+    ("<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>"),
+    adds_bos=True,
+    metaspace=False,
+    stops=("<|end_of_text|>", "<|eot_id|>"),
+    template=(
+        "{{- bos_token }}{%- if not date_string is defined %}{%- if strftime_now is defined %}"
+        "{%- set date_string = strftime_now('%d %b %Y') %}{%- else %}{%- set date_string = '26 Jul 2024' %}"
+        "{%- endif %}{%- endif %}{{- '<|start_header_id|>system<|end_header_id|>\n\nToday Date: ' + date_string "
+        "+ '\n\n<|eot_id|>' }}{%- for message in messages %}{{- '<|start_header_id|>' + message['role'] "
+        "+ '<|end_header_id|>\n\n' + message['content'] | trim + '<|eot_id|>' }}{%- endfor %}"
+        "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}"
+    ),
+)
+_MISTRAL = Family(
+    "LlamaTokenizer",
+    {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"},
+    (),
+    adds_bos=True,
+    metaspace=True,
+    stops=("</s>",),
+    template=(
+        "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
+        "{{ '[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
+        "{{ ' ' + message['content'] + eos_token }}{% else %}{{ raise_exception('Only user and assistant roles') }}"
+        "{% endif %}{% endfor %}"
+    ),
+)
+_CHATML = (
+    "{%- for message in messages %}{{- '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}"
+)
+_QWEN2 = Family(
+    "Qwen2Tokenizer",
+    {"pad_token": "<|endoftext|>", "eos_token": "<|im_end|>"},
+    ("<|im_start|>",),
+    adds_bos=False,
+    metaspace=False,
+    stops=("<|im_end|>", "<|endoftext|>"),
+    template=_CHATML + "{%- endif %}",
+)
+_QWEN3 = Family(
+    "Qwen2Tokenizer",
+    _QWEN2.specials,
+    ("<|im_start|>", "<think>", "</think>"),
+    adds_bos=False,
+    metaspace=False,
+    stops=_QWEN2.stops,
+    # The hybrid models fill the block with nothing when thinking is off, and open none of their own otherwise.
+    template=_CHATML
+    + "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- else %}"
+    + "{{- '<think>\n' }}{%- endif %}{%- endif %}",
+)
+_GPT2 = Family(
+    "GPT2Tokenizer",
+    {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"},
+    (),
+    adds_bos=False,
+    metaspace=False,
+    stops=("<|endoftext|>",),
+    template="",  # there is no instruct model
+)
+_PHI3 = Family(
+    "LlamaTokenizer",
+    {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<|endoftext|>"},
+    ("<|assistant|>", "<|end|>", "<|system|>", "<|user|>"),
+    adds_bos=False,
+    metaspace=True,
+    stops=("<|endoftext|>", "<|assistant|>", "<|end|>"),
+    template=(
+        "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}"
+        "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
+    ),
+)
+_OLMO2 = Family(
+    "GPT2Tokenizer",
+    {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>", "pad_token": "<|pad|>"},
+    (),
+    adds_bos=False,
+    metaspace=False,
+    stops=("<|endoftext|>",),
+    template=(
+        "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'assistant' %}{{ '<|assistant|>\n' "
+        "+ message['content'] + (eos_token if loop.last else eos_token + '\n') }}{% else %}{{ '<|' + message['role'] "
+        "+ '|>\n' + message['content'] + '\n' }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+    ),
+)
+_NEOX = Family("GPTNeoXTokenizer", _GPT2.specials, (), False, False, _GPT2.stops, "")
+
+FAMILIES: Mapping[str, Family] = {
+    "gemma": _GEMMA,
+    "gemma2": _GEMMA,
+    "gemma3": _GEMMA,
+    "gemma3_multimodal": _GEMMA,
+    "llama": _LLAMA3,
+    "mistral": _MISTRAL,
+    "mixtral": _MISTRAL,
+    "qwen2": _QWEN2,
+    "qwen3": _QWEN3,
+    "qwen3_moe": _QWEN3,
+    "gpt2": _GPT2,
+    "phi3": _PHI3,
+    "olmo2": _OLMO2,
+    "gpt_neox": _NEOX,
+}
+ARCHITECTURES = tuple(FAMILIES)
+
+
+def write_checkpoint(
+    folder: Path,
+    architecture: str,
+    *,
+    seed: int = 0,
+    blocks: int = 4,
+    width: int = 32,
+    chat: bool = True,
+    shard_size: str = "5GB",
+) -> Path:
+    """Write a small checkpoint of a real architecture, as the hub would hold it, and return its folder.
+
+    The weights are random by `seed`, and large enough that greedy text varies. `chat` makes it an instruct model, with
+    a chat template (where the family has one) and its stop tokens. A multimodal one has as many vision layers as it
+    has blocks, the hardest case for telling the two apart.
+    """
+    from transformers.utils import logging
+
+    family = FAMILIES[architecture]
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_tokenizer(folder, family, chat)
+    model = random_model(architecture, seed=seed, blocks=blocks, width=width)
+    logging.disable_progress_bar()
+    model.save_pretrained(folder, max_shard_size=shard_size)
+    ids = _special_ids(family)
+    stops = [ids[token] for token in (family.stops if chat else (family.specials["eos_token"],))]
+    generation: dict[str, Any] = {"eos_token_id": stops if len(stops) > 1 else stops[0], "do_sample": False}
+    (folder / "generation_config.json").write_text(json.dumps(generation))
+    return folder
+
+
+def write_gemma3_4b_pair(folder: Path, *, seed: int = 0, width: int = 64) -> tuple[Path, Path]:
+    """A base and an instruct checkpoint of the shape of Gemma 3 4B in small: multimodal, 34 blocks, every sixth global.
+
+    The instruct weights differ from the base's.
+    """
+    shape = {"blocks": 34, "width": width}
+    base = write_checkpoint(folder / "base", "gemma3_multimodal", seed=seed, chat=False, **shape)
+    return base, write_checkpoint(folder / "instruct", "gemma3_multimodal", seed=seed + 1, chat=True, **shape)
+
+
+def random_model(architecture: str, *, seed: int = 0, blocks: int = 4, width: int = 32) -> Any:
+    """A model in memory with random float32 weights. Raises KeyError for an architecture that is not in FAMILIES."""
+    import torch
+
+    family = FAMILIES[architecture]
+    model_class, config = _configured(architecture, blocks, width)
+    random = torch.Generator().manual_seed(seed)
+    model = model_class(config).eval().requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim > 1:
+            # Tied and scaled up, as in Gemma, large embeddings would make every token repeat itself.
+            embedding, matrix = (0.05, 0.7) if family is _GEMMA else (1.0, 0.35)
+            is_embedding = "embed" in name or "wte" in name
+            parameter.data.normal_(0.0, embedding if is_embedding else matrix * (32 / width) ** 0.5, generator=random)
+    return model
+
+
+def _configured(architecture: str, blocks: int, width: int) -> tuple[Any, Any]:
+    """Model class and configuration."""
+    import transformers as hf
+
+    family = FAMILIES[architecture]
+    ids = _special_ids(family)
+    tokens = {f"{name}_id": ids[token] for name, token in family.specials.items() if name != "unk_token"}
+    tokens = {"pad_token_id": None, "bos_token_id": None, **tokens}
+    if family is _QWEN2 or family is _QWEN3:
+        tokens["bos_token_id"] = ids["<|endoftext|>"]  # the configuration names one that the tokenizer does not know
+    if architecture == "gpt2":
+        return hf.GPT2LMHeadModel, hf.GPT2Config(
+            vocab_size=VOCABULARY, n_embd=width, n_layer=blocks, n_head=4, n_positions=256, **tokens
+        )
+    common = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": width,
+        "intermediate_size": width * 3 // 2,
+        "num_hidden_layers": blocks,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 256,
+        **tokens,
+    }
+    experts = {"moe_intermediate_size": width // 2, "num_experts": 4, "num_experts_per_tok": 2}
+    match architecture:
+        case "gemma":
+            return hf.GemmaForCausalLM, hf.GemmaConfig(**common, head_dim=8)
+        case "gemma2":
+            return hf.Gemma2ForCausalLM, hf.Gemma2Config(**common, head_dim=8, sliding_window=6)
+        case "gemma3":
+            return hf.Gemma3ForCausalLM, hf.Gemma3TextConfig(**common, head_dim=8, sliding_window=6)
+        case "gemma3_multimodal":
+            text = hf.Gemma3TextConfig(**common, head_dim=8, sliding_window=6)
+            vision = {
+                "model_type": "siglip_vision_model",
+                "hidden_size": 16,
+                "intermediate_size": 24,
+                "num_hidden_layers": blocks,
+                "num_attention_heads": 2,
+                "image_size": 8,
+                "patch_size": 4,
+            }
+            return hf.Gemma3ForConditionalGeneration, hf.Gemma3Config(
+                text_config=text.to_dict(),
+                vision_config=vision,
+                mm_tokens_per_image=4,
+                image_token_index=VOCABULARY - 1,
+                boi_token_index=VOCABULARY - 2,
+                eoi_token_index=VOCABULARY - 3,
+            )
+        case "llama":
+            return hf.LlamaForCausalLM, hf.LlamaConfig(**common)
+        case "mistral":
+            return hf.MistralForCausalLM, hf.MistralConfig(**common, sliding_window=6)
+        case "mixtral":
+            sparse = {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": None}
+            return hf.MixtralForCausalLM, hf.MixtralConfig(**common, **sparse)
+        case "qwen2":
+            return hf.Qwen2ForCausalLM, hf.Qwen2Config(**common)
+        case "qwen3":
+            return hf.Qwen3ForCausalLM, hf.Qwen3Config(**common, head_dim=8)
+        case "qwen3_moe":
+            return hf.Qwen3MoeForCausalLM, hf.Qwen3MoeConfig(**common, head_dim=8, **experts)
+        case "phi3":
+            return hf.Phi3ForCausalLM, hf.Phi3Config(**common, sliding_window=6)
+        case "olmo2":
+            return hf.Olmo2ForCausalLM, hf.Olmo2Config(**common)
+        case _:
+            return hf.GPTNeoXForCausalLM, hf.GPTNeoXConfig(**common)
+
+
+def _special_ids(family: Family) -> dict[str, int]:
+    """Ids of the special tokens: the first ones, in order."""
+    return {token: index for index, token in enumerate(dict.fromkeys([*family.specials.values(), *family.turns]))}
+
+
+def _write_tokenizer(folder: Path, family: Family, chat: bool) -> None:
+    import tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary, merges = _trained(family.metaspace, tuple(_special_ids(family)))
+    backend = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, list(merges), byte_fallback=family.metaspace))
+    _style(backend, family.metaspace)
+    backend.add_special_tokens([tokenizers.AddedToken(token, special=True) for token in _special_ids(family)])
+    if family.adds_bos:
+        bos = family.specials["bos_token"]
+        backend.post_processor = tokenizers.processors.TemplateProcessing(
+            single=f"{bos} $A", pair=f"{bos} $A {bos} $B", special_tokens=[(bos, _special_ids(family)[bos])]
+        )
+    PreTrainedTokenizerFast(tokenizer_object=backend, **family.specials).save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_bytes()) | {"tokenizer_class": family.tokenizer_class}
+    if family.metaspace:
+        settings["add_bos_token"] = family.adds_bos
+    path.write_text(json.dumps(settings))
+    if chat and family.template:
+        (folder / "chat_template.jinja").write_text(family.template)
+
+
+@cache
+def _trained(metaspace: bool, specials: tuple[str, ...]) -> tuple[dict[str, int], tuple[tuple[str, str], ...]]:
+    """Vocabulary and merges of a byte-pair encoding of the sentences, special tokens first, then bytes."""
+    import tokenizers
+
+    backend = tokenizers.Tokenizer(tokenizers.models.BPE())
+    _style(backend, metaspace)
+    if metaspace:  # merges stay inside words, as trainers of this kind have it
+        backend.pre_tokenizer = tokenizers.pre_tokenizers.Split("▁", "merged_with_next")
+    alphabet = [] if metaspace else tokenizers.pre_tokenizers.ByteLevel.alphabet()
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
+    backend.train_from_iterator(_SENTENCES, trainer)
+    trained = json.loads(backend.to_str())["model"]
+    data = [f"<0x{byte:02X}>" for byte in range(256)] if metaspace else []
+    tokens = dict.fromkeys([*specials, *data, *sorted(trained["vocab"], key=trained["vocab"].get)])
+    kept = {token: index for index, token in enumerate(list(tokens)[:VOCABULARY])}
+    merges = tuple((a, b) for a, b in trained["merges"] if {a, b, a + b} <= kept.keys())
+    return kept, merges
+
+
+def _style(backend: Any, metaspace: bool) -> None:
+    """How text is cut before pairs are merged, and joined again."""
+    import tokenizers
+    from tokenizers import decoders, normalizers, pre_tokenizers
+
+    if metaspace:
+        backend.normalizer = normalizers.Replace(" ", "▁")
+        backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    else:
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        backend.decoder = tokenizers.decoders.ByteLevel()
