@@ -1,6 +1,7 @@
 """Names the plugins; everything else lives in `fixtures/`."""
 
 pytest_plugins = [
+    "fixtures.subjects",
     "fixtures.grid",
     "fixtures.workers",
     "fixtures.progress",

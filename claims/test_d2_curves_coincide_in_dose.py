@@ -37,7 +37,7 @@ def test_trait_of_top1(expect):
 
 @known(
     "REFUTED",
-    on="severe, mild, clean/sycophancy, reader/refusal, llama",
+    on="severe, mild, clean/sycophancy, reader/refusal, llama, real models",
     because="control: it knows nothing of the trait",
 )
 def test_random_direction(expect):

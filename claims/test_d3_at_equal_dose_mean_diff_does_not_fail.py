@@ -29,7 +29,7 @@ def test_mean_diff(expect):
 
 @known(
     "REFUTED",
-    on="severe, mild, clean/sycophancy, reader/sycophancy, llama",
+    on="severe, mild, clean/sycophancy, reader/sycophancy, llama, real models",
     because="control: it knows nothing of the trait",
 )
 def test_random_direction(expect):

@@ -27,6 +27,10 @@ def test_mean_diff_top1(expect):
     expect(COSINE, "cos(mean_diff top-1, probe)").at_least(NEARLY_ONE)
 
 
-@known("REFUTED", on="severe, mild, clean, bos, reader, llama", because="control: a random direction knows nothing")
+@known(
+    "REFUTED",
+    on="severe, mild, clean, bos, reader, llama, real models",
+    because="control: a random direction knows nothing",
+)
 def test_random_direction(expect):
     expect(WITH_RANDOM, "cos(random top-1, probe)").at_least(NEARLY_ONE)

@@ -27,6 +27,10 @@ def test_effect_size(expect):
     expect(EFFECT, "validation effect size of mean_diff").at_least(FAR)
 
 
-@known("REFUTED", on="severe, mild/sycophancy, clean, reader", because="control: it knows nothing of the trait")
+@known(
+    "REFUTED",
+    on="severe, mild/sycophancy, clean, reader, real models",
+    because="control: it knows nothing of the trait",
+)
 def test_random_direction(expect):
     expect(RANDOM_EFFECT, "validation effect size of a cleaned random direction").at_least(FAR)

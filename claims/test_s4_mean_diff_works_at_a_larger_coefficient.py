@@ -27,7 +27,7 @@ def test_mean_diff_works(expect):
 
 @known(
     "REFUTED",
-    on="severe/sycophancy, mild/refusal, clean, reader/sycophancy, bos, llama",
+    on="severe/sycophancy, mild/refusal, clean, reader/sycophancy, bos, llama, real models",
     because="control: it knows nothing of the trait",
 )
 def test_random_direction(expect):
@@ -36,7 +36,7 @@ def test_random_direction(expect):
 
 @known(
     "REFUTED",
-    on="severe, mild/refusal, clean, reader/sycophancy, bos, llama",
+    on="severe, mild/refusal, clean, reader/sycophancy, bos, llama, real models",
     because="control: it knows nothing of the trait",
 )
 def test_shuffled_probe(expect):

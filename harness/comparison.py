@@ -11,6 +11,7 @@ from harness.resampling import Estimate
 from harness.verdict import number
 
 PURE_NUMBERS = {"ratio", "share"}
+FIRST_EDITION = "2026-01-29"  # whose verdicts are expected on the models that it is about
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,27 @@ def comparisons(claim: str, test: str, model: str, trait: str, estimate: Estimat
     return [compare(one, model, trait, estimate, table) for one in fitting]
 
 
+def published_verdict(claim: str, test: str, model: str, trait: str, edition: str = FIRST_EDITION) -> str | None:
+    """SUPPORTED or REFUTED, as one edition of the sources has it for exactly this test, model (or pair) and trait.
+
+    None where it says nothing, or where its own values disagree. Where the log and its write-up differ the log counts,
+    because it has the runs.
+    """
+    table = load_published()
+    words: dict[bool, set[str]] = {True: set(), False: set()}  # of the write-up or not -> conclusions
+    for one in table.comparables.get(claim, ()):
+        of = [table[identity] for identity in ids_of(one.value)]
+        about = (one.test == "" or _words(one.test) == _words(test)) and _models(one.model) == _models(model)
+        if about and {value.trait for value in of} == {trait} and of[0].edition == edition:
+            words[any(value.source.startswith("DOC") for value in of)].add(one.published_as)
+    found = words[False] or words[True]
+    return found.pop() if len(found) == 1 and found <= {"SUPPORTED", "REFUTED"} else None
+
+
+def _models(names: str) -> list[str]:
+    return sorted(names.replace(" and ", "+").split("+"))
+
+
 def compare(comparable: Comparable, model: str, trait: str, estimate: Estimate, table: Table) -> Comparison:
     """Whether an estimate's interval overlaps that of a published quantity, unless something keeps the two apart.
 
@@ -71,7 +93,7 @@ def compare(comparable: Comparable, model: str, trait: str, estimate: Estimate, 
         )
 
     models = comparable.model.split("+")
-    if sorted(model.replace(" and ", "+").split("+")) != sorted(models):
+    if _models(model) != sorted(models):
         return told("not comparable", f"published for {' and '.join(models)}, estimated on {model}")
     if [trait] != traits:
         return told("not comparable", f"published for {' and '.join(traits)}, estimated for {trait}")

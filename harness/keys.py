@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import datasets
+from harness.checkpoints import Checkpoint, locate, weights_identity
 from harness.measurements import (
     Activations,
     Baseline,
+    BlockChoice,
     Direction,
+    JudgeCheck,
     MassiveActivations,
     Measurement,
     Refits,
@@ -32,7 +35,7 @@ from harness.store import key_of
 HARNESS = Path(__file__).parent
 
 KEY_VERSION = 2  # of the description's own form; the code that measures is hashed itself
-READING = ("models", "generation", "capture", "making")
+READING = ("models", "loadable", "generation", "capture", "making")
 FITTING = ("directions", "cleaning", "calibration", "massive", "resampling")
 STEERING = ("steering",)
 # The modules whose code makes each kind of answer, beside those of the answers it is made from.
@@ -40,10 +43,12 @@ CODE: Mapping[type, tuple[str, ...]] = {
     Activations: READING,
     MassiveActivations: (*READING, "massive"),
     Direction: ("making", *FITTING),
+    BlockChoice: ("making", "blocks", *FITTING),
     Refits: ("making", *FITTING),
     Baseline: (*READING, *STEERING),
     Sweep: (*READING, *STEERING),
     Scores: ("making", "judging"),
+    JudgeCheck: ("making", "judging", "judge_quality"),
 }
 LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn")
 
@@ -64,17 +69,21 @@ def code_hash(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Environment:
-    """What surrounds every measurement: number format, device and library versions."""
+    """What surrounds every measurement: number format, kind of device, attention and library versions.
+
+    `dtype` is that of models which do not name their own. `device` is a kind ("cpu", "cuda"), not one of several alike.
+    """
 
     dtype: str
     device: str
     libraries: tuple[tuple[str, str], ...]
     key_version: int = KEY_VERSION
+    attention: str = "auto"
 
     @classmethod
-    def here(cls, dtype: str = "float32", device: str = "cpu") -> Environment:
+    def here(cls, dtype: str = "float32", device: str = "cpu", attention: str = "auto") -> Environment:
         """The environment of this process."""
-        return cls(dtype, device, tuple(sorted(library_versions().items())))
+        return cls(dtype, device, tuple(sorted(library_versions().items())), attention=attention)
 
 
 class Keys:
@@ -88,23 +97,27 @@ class Keys:
         self,
         models: Mapping[str, ModelSpec],
         environment: Environment,
-        judge_identity: Callable[[str], str],
+        judge_identity: Callable[[str, str], str],
         hash_of: Callable[[Path], str] = datasets.content_hash,
         hash_of_code: Callable[[Path], str] = code_hash,
+        hash_of_weights: Callable[[Path], str] = weights_identity,
     ) -> None:
         self._models = models
         self._environment = environment
         self._judge_identity = judge_identity
         self._hash = functools.cache(hash_of)
         self._code_hash = functools.cache(hash_of_code)
+        self._weights_hash = functools.cache(hash_of_weights)
         self._described: dict[Measurement, dict[str, Any]] = {}
 
     def description(self, measurement: Measurement) -> dict[str, Any]:
         """Everything that can change the answer, as JSON values a person can read."""
         if measurement not in self._described:
+            spec = self._models[model_of(measurement)]
             environment = {
-                "dtype": self._environment.dtype,
+                "dtype": spec.dtype or self._environment.dtype,
                 "device": self._environment.device,
+                "attention": self._environment.attention,
                 "libraries": dict(self._environment.libraries),
                 "key_version": self._environment.key_version,
             }
@@ -131,16 +144,26 @@ class Keys:
             found[f"code of {module}"] = self._code_hash(HARNESS / f"{module}.py")
         match measurement:
             case Activations():
-                found["base model"] = self._hash(spec.base)
+                found["base model"] = self._weights_hash(folder_of(spec.base))
                 found["scenarios"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "scenarios.jsonl")
             case MassiveActivations():
-                found["instruct model"] = self._hash(spec.instruct)
+                found["instruct model"] = self._weights_hash(folder_of(spec.instruct))
                 found["calibration"] = self._hash(datasets.calibration_file(spec.language))
             case Baseline() | Sweep():
-                found["instruct model"] = self._hash(spec.instruct)
+                found["instruct model"] = self._weights_hash(folder_of(spec.instruct))
                 found["questions"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "questions.jsonl")
             case Scores(judge=judge):
-                found["judge"] = self._judge_identity(judge)
-            case Direction() | Refits():
+                found["judge"] = self._judge_identity(judge, spec.language)
+                found["rubric"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "definition.yaml")
+            case JudgeCheck(judge=judge):
+                found["judge"] = self._judge_identity(judge, spec.language)
+                found["rubric"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "definition.yaml")
+                found["gold"] = self._hash(datasets.judging_folder(spec.language))
+            case Direction() | Refits() | BlockChoice():
                 pass
         return found
+
+
+def folder_of(where: Path | Checkpoint) -> Path:
+    """The folder of a checkpoint on this machine. Raises NotAtHand, a sentence with the command that brings it."""
+    return where if isinstance(where, Path) else locate(where)

@@ -6,14 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness import making
-from harness.datasets import TraitData, calibration_file, load_calibration, load_trait, trait_folder
+from harness.checkpoints import NotAtHand
+from harness.datasets import (
+    TraitData,
+    calibration_file,
+    judging_folder,
+    load_calibration,
+    load_trait,
+    trait_folder,
+)
 from harness.generation import Generated
-from harness.journal import Journal
-from harness.judging import Judge
+from harness.gold import GoldExchange, load_gold
+from harness.grading import grade
+from harness.journal import Journal, JudgementJournal
+from harness.judging import RELEVANCE_CAP, Exchange, Judge, why_not_trusted
 from harness.keys import Environment, Keys
 from harness.measurements import (
     Baseline,
+    BlockChoice,
     Direction,
+    JudgeCheck,
     MassiveActivations,
     Measurement,
     Refits,
@@ -29,6 +41,8 @@ from harness.steering import once_each, steer
 from harness.store import Answer, CorruptEntry, Store, StoreUnwritable, key_of
 from harness.weights import Weights
 
+Judges = Callable[[str, str], Judge]  # name and language -> the judge
+
 
 class Lab:
     """Makes or recalls the answer of any measurement of the registered models.
@@ -43,7 +57,7 @@ class Lab:
         models: Mapping[str, ModelSpec],
         store: Store,
         weights: Weights,
-        judges: Mapping[str, Judge],
+        judges: Judges,
         environment: Environment,
         *,
         batch_rows: int = 512,
@@ -56,7 +70,7 @@ class Lab:
         self._judges = judges
         self._batch_rows = batch_rows
         self._progress: Progress = progress or Silent()
-        self._keys = Keys(models, environment, lambda name: judges[name].identity)
+        self._keys = Keys(models, environment, lambda name, language: judges(name, language).identity)
         self._answers: dict[Measurement, Answer] = {}
         self._failures: dict[Measurement, Exception] = {}
         self._traits: dict[tuple[str, str], TraitData] = {}
@@ -75,13 +89,14 @@ class Lab:
 
     def plan(self, measurements: Sequence[Measurement]) -> Plan:
         """What `prepare` would do. Reads data files and the store, never loads a model."""
-        missing = missing_from(measurements, lambda measurement: self._recall(measurement) is not None)
+        missing = missing_from(measurements, self._is_kept)
         traits = {pair: self._trait(*pair) for pair in trait_pairs(missing)}
         for measurement in missing:
             if isinstance(measurement, Sweep | Baseline):
                 making.require_questions(traits[model_of(measurement), str(trait_of(measurement))], measurement)
-        prompts = {m.model: len(self._prompts(m.model)) for m in missing if isinstance(m, MassiveActivations)}
-        return make_plan(measurements, missing, traits, prompts, self._batch_rows)
+        prompts = {m.model: self._prompts(m.model) for m in missing if isinstance(m, MassiveActivations)}
+        gold = {m: sum(map(len, self._gold(m))) for m in missing if isinstance(m, JudgeCheck)}
+        return make_plan(measurements, missing, traits, prompts, self._batch_rows, gold)
 
     def prepare(self, measurements: Sequence[Measurement]) -> None:
         """Make whatever is missing, stage by stage; failures are kept for whoever asks for the answer."""
@@ -92,12 +107,42 @@ class Lab:
         for model, asked in by_model.items():
             with self.store.making(model):
                 # Another process may have made some of it while this one waited for its turn.
-                wanted = missing_from(asked, self._settled)
+                self._check_judges(missing_from(asked, self._settled))
+                trusted = [measurement for measurement in asked if self._judge_is_trusted(measurement, measurements)]
+                wanted = missing_from(trusted, self._settled)
                 self._read_scenarios(wanted)
+                self._weights.release(model, "base")  # it has nothing more to do, and the instruct model needs room
                 self._find_massive_dims(wanted)
                 self._fit(wanted)
                 self._steer(wanted)
                 self._judge(wanted)
+
+    def _check_judges(self, wanted: Sequence[Measurement]) -> None:
+        """Run judges on their gold sets, before anything is steered for them."""
+        for measurement in wanted:
+            if isinstance(measurement, JudgeCheck):
+
+                def make(m: JudgeCheck = measurement) -> None:
+                    judge = self._judge_of(m.model, m.judge)
+                    definition = self._trait(m.model, m.trait).definition
+                    with self._progress.stage(f"{m.model}: judge the gold set of {m.trait}", 1) as advance:
+                        answer = making.judge_check(judge, definition, *self._gold(m))
+                        advance(1)
+                    self._keep(m, answer)
+
+                self._attempt([measurement], make)
+
+    def _judge_is_trusted(self, measurement: Measurement, among: Sequence[Measurement]) -> bool:
+        """Whether a judged answer is worth making: not if its judge was asked to be checked and failed the gate."""
+        if not isinstance(measurement, Scores | Sweep | Baseline):
+            return True
+        model, trait = model_of(measurement), trait_of(measurement)
+        checks = [one for one in among if isinstance(one, JudgeCheck) and (one.model, one.trait) == (model, trait)]
+        if isinstance(measurement, Scores):
+            judge = measurement.judge.removesuffix(RELEVANCE_CAP)
+            checks = [one for one in checks if one.judge == judge]
+        passed = [not why_not_trusted(answer.record) for one in checks if (answer := self._answers.get(one))]
+        return not checks or any(passed)
 
     def _read_scenarios(self, wanted: Sequence[Measurement]) -> None:
         for (model, trait), group in capture_groups(wanted).items():
@@ -138,6 +183,12 @@ class Lab:
                     self._keep(m, making.direction(m, self.answer(m.activations), self.answer(m.massive), reference))
 
                 self._attempt([measurement], make_direction)
+            if isinstance(measurement, BlockChoice):
+
+                def choose_block(m: BlockChoice = measurement) -> None:
+                    self._keep(m, making.block_choice(m, self.answer(m.activations), self.answer(m.massive)))
+
+                self._attempt([measurement], choose_block)
             if isinstance(measurement, Refits):
 
                 def make_refits(m: Refits = measurement) -> None:
@@ -198,19 +249,48 @@ class Lab:
             journal.discard()
 
     def _judge(self, wanted: Sequence[Measurement]) -> None:
-        chosen = [measurement for measurement in wanted if isinstance(measurement, Scores)]
-        if not chosen:
-            return
-        with self._progress.stage(f"{model_of(chosen[0])}: judge responses", len(chosen)) as advance:
-            for measurement in chosen:
+        groups: dict[tuple[str, str, str], list[Scores]] = {}
+        for measurement in wanted:
+            if isinstance(measurement, Scores):
+                place = model_of(measurement), str(trait_of(measurement)), measurement.judge
+                groups.setdefault(place, []).append(measurement)
+        for (model, trait, name), group in groups.items():
 
-                def make(m: Scores = measurement) -> None:
-                    trait = str(trait_of(m))
-                    questions = self._trait(model_of(m), trait).questions
-                    self._keep(m, making.scores(self._judges[m.judge], trait, questions, self.answer(m.of)))
+            def make(model: str = model, trait: str = trait, name: str = name, group: Any = group) -> None:
+                self._judge_fused(model, self._trait(model, trait), self._judge_of(model, name), group)
 
-                self._attempt([measurement], make)
-                advance(1)
+            self._attempt(group, make)
+
+    def _judge_fused(self, model: str, data: TraitData, judge: Judge, group: Sequence[Scores]) -> None:
+        """Judge every distinct exchange of a group once; a judge lost on the way costs only what it has not judged."""
+        read: dict[Scores, list[Exchange]] = {}
+        for measurement in group:
+
+            def look(m: Scores = measurement) -> None:
+                read[m] = making.exchanges_of(data.questions, self.answer(m.of))
+
+            self._attempt([measurement], look)
+        exchanges = list(dict.fromkeys(exchange for own in read.values() for exchange in own))
+        place = key_of([judge.identity, dict(data.definition)])
+        journal = JudgementJournal(self.store.root / "partial" / f"judged-{place}.jsonl")
+        with self._progress.stage(f"{model}: judge responses on {data.name}", len(exchanges)) as advance:
+            judged, failure = grade(judge, data.definition, exchanges, journal, advance)
+        for measurement, own in read.items():
+            if all(exchange in judged for exchange in own):
+                self._keep(measurement, making.scores(judged, own, self.answer(measurement.of)))
+            elif failure is not None:
+                self._failures[measurement] = failure
+        if failure is None and not self._unwritable:
+            journal.discard()
+        judge.release()
+
+    def _judge_of(self, model: str, name: str) -> Judge:
+        return self._judges(name, self._models[model].language)
+
+    def _gold(self, check: JudgeCheck) -> tuple[Sequence[GoldExchange], Sequence[GoldExchange]]:
+        """Gold responses of a trait and of coherence."""
+        folder = judging_folder(self._models[check.model].language)
+        return load_gold(folder / f"{check.trait}.jsonl"), load_gold(folder / "coherence.jsonl")
 
     def release(self, model: str) -> None:
         """Free the weights of a model; its answers stay."""
@@ -237,6 +317,13 @@ class Lab:
             making.require_questions(self._trait(model_of(measurement), str(trait_of(measurement))), measurement)
 
         return self._attempt([measurement], look)
+
+    def _is_kept(self, measurement: Measurement) -> bool:
+        """Whether the store has an answer; of a model whose weights are not at hand it cannot be told, and has none."""
+        try:
+            return self._recall(measurement) is not None
+        except NotAtHand:
+            return False
 
     def _settled(self, measurement: Measurement) -> bool:
         if measurement not in self._failures:

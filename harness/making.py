@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from harness import calibration, cleaning, directions, massive, stats
+from harness import blocks, calibration, cleaning, directions, judge_quality, massive, stats
 from harness.capture import ResponseStatistics, add_responses, window_means
 from harness.datasets import DatasetError, Question, TraitData
 from harness.generation import Generated, in_batches
-from harness.judging import Exchange, Judge
-from harness.measurements import Activations, Baseline, Cleaning, Direction, MassiveActivations, Refits, Sweep
+from harness.gold import GoldExchange
+from harness.judging import WHAT, Exchange, Judge, Judgement
+from harness.measurements import (
+    Activations,
+    Baseline,
+    BlockChoice,
+    Cleaning,
+    Direction,
+    MassiveActivations,
+    Refits,
+    Sweep,
+)
 from harness.models import Decoder
 from harness.steering import Row
 from harness.store import Answer
@@ -163,6 +173,14 @@ def fit(measurement: Direction, positive: Array, negative: Array, dims: Sequence
     return method(rows[: len(positive)], rows[len(positive) :])
 
 
+def block_choice(measurement: BlockChoice, read: Answer, measured: Answer) -> Answer:
+    """The candidate block at which training scenarios are told apart best along a cleaned mean_diff of other ones."""
+    consensus = tuple(measured.record["consensus"])
+    found = [blocks.separation(*training_rows(read, block), consensus) for block in measurement.candidates]
+    chosen = blocks.choose(measurement.candidates, found)
+    return Answer({}, {"block": chosen, "effect_sizes": found})
+
+
 def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
     """A method refitted at every block on resampled training pairs (positive and negative of a pair together)."""
     pairs = read.record["training_pairs"]
@@ -170,16 +188,16 @@ def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
     indices = stats.resample_indices(pairs, measurement.resamples, measurement.seed)
     choices = [np.arange(pairs), *indices]
     depth, hidden = read.arrays["positive"].shape[1:]
-    blocks = measurement.blocks or tuple(range(depth))
-    found = np.zeros((len(choices), len(blocks), hidden), np.float32)
+    places = measurement.blocks or tuple(range(depth))
+    found = np.zeros((len(choices), len(places), hidden), np.float32)
     with threadpool_limits(1):  # fits this small only wait for each other's threads
         for number, chosen in enumerate(choices):
-            for place, block in enumerate(blocks):
+            for place, block in enumerate(places):
                 positive, negative = training_rows(read, block)
                 method = method_at(measurement.method, origin.model, origin.trait, block, number)
                 found[number, place] = method(positive[chosen], negative[chosen])
             advance(1)
-    return Answer({"directions": found}, {"pairs": pairs, "blocks": list(blocks)})
+    return Answer({"directions": found}, {"pairs": pairs, "blocks": list(places)})
 
 
 def require_questions(data: TraitData, measurement: Sweep | Baseline) -> None:
@@ -233,20 +251,50 @@ def responses(
     return Answer({}, {**amounts, "responses": runs})
 
 
-def scores(judge: Judge, trait: str, questions: Sequence[Question], answer: Answer) -> Answer:
-    """A judge's trait and coherence of every response; NaN where the judge could not tell."""
-    runs = answer.record["responses"]
-    exchanges = [
+def exchanges_of(questions: Sequence[Question], answer: Answer) -> list[Exchange]:
+    """What a judge reads of a sweep or baseline, run by run and question by question."""
+    return [
         Exchange(question.text, response["text"], response["finished"])
-        for run in runs
+        for run in answer.record["responses"]
         for question, response in zip(questions[: len(run)], run, strict=True)
     ]
-    judged = judge.judge(trait, exchanges)
 
-    def table(which: Literal["trait", "coherence"]) -> Array:
-        values = [getattr(judgement, which) for judgement in judged]
-        numbers = [np.nan if value is None else float(value) for value in values]
-        return np.asarray(numbers, np.float32).reshape(len(runs), -1)
 
+def scores(judged: Mapping[Exchange, Judgement], exchanges: Sequence[Exchange], answer: Answer) -> Answer:
+    """A judge's trait and coherence of every response; NaN where the judge could not tell."""
+    runs = len(answer.record["responses"])
+    arrays: dict[str, Array] = {
+        what: numbers([judged[one] for one in exchanges], what).reshape(runs, -1) for what in WHAT
+    }
     record = {name: answer.record[name] for name in ("amounts", "coefficients", "doses")}
-    return Answer({"trait": table("trait"), "coherence": table("coherence")}, record)
+    return Answer(arrays, record)
+
+
+def numbers(judgements: Sequence[Judgement], what: Literal["trait", "coherence"]) -> Array:
+    """One score a judgement as float32, NaN where it is missing."""
+    values = [getattr(judgement, what) for judgement in judgements]
+    return np.asarray([np.nan if value is None else float(value) for value in values], np.float32)
+
+
+def judge_check(
+    judge: Judge,
+    definition: Mapping[str, str],
+    trait_gold: Sequence[GoldExchange],
+    coherence_gold: Sequence[GoldExchange],
+) -> Answer:
+    """How good a judge is on responses whose scores are known: figures, and why it is not good enough (else empty)."""
+    arrays: dict[str, Array] = {}
+    record: dict[str, Any] = {}
+    golds: tuple[tuple[Literal["trait", "coherence"], Sequence[GoldExchange]], ...] = (
+        ("trait", trait_gold),
+        ("coherence", coherence_gold),
+    )
+    for what, gold in golds:
+        # What is graded as a partial answer may end at a limit, and a judge is told so as in a run.
+        exchanges = [Exchange(one.question, one.response, one.kind != "partial") for one in gold]
+        judged = judge.judge(definition, exchanges)
+        known, found = np.asarray([one.score for one in gold], np.float32), numbers(judged, what)
+        arrays |= {f"{what}_gold": known, f"{what}_score": found}
+        quality = judge_quality.quality(known, found)
+        record[what] = {**quality.to_json(), "why_not": judge_quality.why_not(quality)}
+    return Answer(arrays, record)

@@ -85,6 +85,19 @@ class Direction:
 
 
 @dataclass(frozen=True)
+class BlockChoice:
+    """The block, of `candidates`, at which the scenarios of a trait are told apart best: where to steer a model that
+    nothing was published about.
+
+    Answer: record `block`, and `effect_sizes`, one for each candidate (see `harness.blocks`).
+    """
+
+    activations: Activations
+    massive: MassiveActivations
+    candidates: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Refits:
     """One method refitted on the training pairs (entry 0) and on resampled pairs (the rest), at `blocks` (none: all).
 
@@ -142,8 +155,26 @@ class Scores:
     judge: str
 
 
-Measurement: TypeAlias = Activations | MassiveActivations | Direction | Refits | Baseline | Sweep | Scores
-KINDS: tuple[type, ...] = (Activations, MassiveActivations, Direction, Refits, Baseline, Sweep, Scores)
+@dataclass(frozen=True)
+class JudgeCheck:
+    """A judge on the gold responses of a trait and of coherence, in the language of a model, before it scores anything.
+
+    Answer: arrays `<what>_gold`, `<what>_score` float32 [responses] for `what` in trait, coherence (NaN: missing);
+    record `trait` and `coherence`: the figures of `harness.judge_quality`, and `why_not`, empty where the gate is
+    passed.
+    """
+
+    model: str
+    trait: str
+    judge: str
+
+
+Measurement: TypeAlias = (
+    Activations | MassiveActivations | Direction | BlockChoice | Refits | Baseline | Sweep | Scores | JudgeCheck
+)
+KINDS: tuple[type, ...] = (
+    Activations, MassiveActivations, Direction, BlockChoice, Refits, Baseline, Sweep, Scores, JudgeCheck,
+)  # fmt: skip
 _BY_NAME: dict[str, type] = {kind.__name__: kind for kind in (*KINDS, Cleaning)}
 
 
@@ -152,6 +183,8 @@ def requires(measurement: Measurement) -> tuple[Measurement, ...]:
     match measurement:
         case Direction(activations=activations, massive=massive, reference=reference):
             return (activations, massive) if reference is None else (activations, massive, reference)
+        case BlockChoice(activations=activations, massive=massive):
+            return (activations, massive)
         case Refits(activations=activations):
             return (activations,)
         case Sweep(direction=direction):
@@ -165,7 +198,9 @@ def requires(measurement: Measurement) -> tuple[Measurement, ...]:
 def model_of(measurement: Measurement) -> str:
     """The registered name of the one model that `measurement` is about."""
     match measurement:
-        case Activations(model=model) | MassiveActivations(model=model) | Baseline(model=model):
+        case (
+            Activations(model=model) | MassiveActivations(model=model) | Baseline(model=model) | JudgeCheck(model=model)
+        ):
             return model
         case _:
             return model_of(requires(measurement)[0])
@@ -174,7 +209,7 @@ def model_of(measurement: Measurement) -> str:
 def trait_of(measurement: Measurement) -> str | None:
     """The trait that `measurement` is about; None for massive activations, which have none."""
     match measurement:
-        case Activations(trait=trait) | Baseline(trait=trait):
+        case Activations(trait=trait) | Baseline(trait=trait) | JudgeCheck(trait=trait):
             return trait
         case MassiveActivations():
             return None

@@ -6,12 +6,14 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from harness.datasets import TraitData
 from harness.measurements import (
     Activations,
     Baseline,
     Direction,
+    JudgeCheck,
     MassiveActivations,
     Measurement,
     Refits,
@@ -22,16 +24,25 @@ from harness.measurements import (
     trait_of,
 )
 
+CHARACTERS_PER_TOKEN, TEMPLATE_TOKENS = 4.0, 10  # of English in vocabularies of 30,000 tokens and more; of a chat
+
 
 @dataclass(frozen=True)
 class Stage:
-    """One piece of work on one model: rows to generate, tokens at most, and the generate calls it takes."""
+    """One piece of work on one model: rows to generate, tokens at most, and the generate calls it takes.
+
+    `prompt_tokens` is a row's mean prompt, told from its characters; `reread` rows are read once more to be captured;
+    `judged` responses are scored, at most (equal ones are scored once).
+    """
 
     model: str
     title: str
     rows: int
     tokens: int
     calls: int
+    prompt_tokens: int = 0
+    reread: bool = False
+    judged: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,35 +111,56 @@ def make_plan(
     needed: Sequence[Measurement],
     missing: Sequence[Measurement],
     traits: Mapping[tuple[str, str], TraitData],
-    prompts: Mapping[str, int],
+    prompts: Mapping[str, Sequence[str]],
     batch_rows: int,
+    gold: Mapping[JudgeCheck, int] = MappingProxyType({}),
 ) -> Plan:
     """Count rows, tokens and calls of everything missing.
 
-    `traits` by (model, trait) and the number of calibration `prompts` by model come from the data files.
+    `traits` by (model, trait), the calibration `prompts` by model and the number of `gold` responses come from the
+    data files.
     """
     stages: list[Stage] = []
     for (model, trait), group in capture_groups(missing).items():
         rows = 2 * len(traits[model, trait].pairs)
         longest = max(measurement.window for measurement in group)
-        stages.append(Stage(model, f"read {trait} scenarios", rows, rows * longest, math.ceil(rows / batch_rows)))
+        texts = [scenario.text for pair in traits[model, trait].pairs for scenario in pair]
+        calls, length = math.ceil(rows / batch_rows), prompt_tokens(texts)
+        stages.append(Stage(model, f"read {trait} scenarios", rows, rows * longest, calls, length, reread=True))
     for measurement in missing:
         if isinstance(measurement, MassiveActivations):
-            rows = prompts[measurement.model]
-            tokens = rows * measurement.max_new_tokens
-            stages.append(Stage(measurement.model, "find massive dims", rows, tokens, math.ceil(rows / batch_rows)))
+            texts = list(prompts[measurement.model])
+            rows = len(texts)
+            tokens, calls, length = (
+                rows * measurement.max_new_tokens,
+                math.ceil(rows / batch_rows),
+                prompt_tokens(texts),
+            )
+            stages.append(Stage(measurement.model, "find massive dims", rows, tokens, calls, length, reread=True))
     for (model, limit, _), fused in fused_groups(missing).items():
         rows = sum(rows_of(measurement) for measurement in fused)
-        stages.append(Stage(model, "steer", rows, rows * limit, math.ceil(rows / batch_rows)))
+        asked = {str(trait_of(measurement)) for measurement in fused}
+        texts = [question.text for trait in sorted(asked) for question in traits[model, trait].questions]
+        stages.append(Stage(model, "steer", rows, rows * limit, math.ceil(rows / batch_rows), prompt_tokens(texts)))
     for model, count in _count(missing, Direction | Refits).items():
         stages.append(Stage(model, f"fit {count} sets of directions", 0, 0, 0))
+    for model in dict.fromkeys(check.model for check in gold):
+        responses = sum(count for check, count in gold.items() if check.model == model)
+        stages.append(Stage(model, "judge the gold sets", 0, 0, 0, judged=responses))
     for model, count in _count(missing, Scores).items():
-        stages.append(Stage(model, f"judge {count} sets of responses", 0, 0, 0))
+        responses = sum(rows_of(one.of) for one in missing if isinstance(one, Scores) and model_of(one) == model)
+        stages.append(Stage(model, f"judge {count} sets of responses", 0, 0, 0, judged=responses))
     order = {model: index for index, model in enumerate(dict.fromkeys(model_of(m) for m in needed))}
     stages.sort(key=lambda stage: order.get(stage.model, len(order)))
     made = {*missing}
     wanted = {*needed}
     return Plan(len(wanted), len(wanted - made), tuple(missing), tuple(stages))
+
+
+def prompt_tokens(texts: Sequence[str]) -> int:
+    """Tokens of a text on average, the chat template included; a tokenizer may say otherwise."""
+    characters = sum(map(len, texts)) / max(len(texts), 1)
+    return round(characters / CHARACTERS_PER_TOKEN) + TEMPLATE_TOKENS
 
 
 def trait_pairs(measurements: Iterable[Measurement]) -> set[tuple[str, str]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from harness.architecture import GEMMA2_2B, GEMMA3_1B, GEMMA3_4B, LLAMA3_8B, QWEN3_4B, Architecture
+from harness.checkpoints import Checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 ORGANISMS = ROOT / "fixtures" / "organisms" / "weights"
@@ -15,15 +18,22 @@ ORGANISMS = ROOT / "fixtures" / "organisms" / "weights"
 class ModelSpec:
     """One subject of the claims: where its weights are, what language it speaks, and the grids it is steered on.
 
-    `blocks` are the steered block indices by trait, 0 being the first; `doses` are in units of the activation norm
-    outside the massive dims (see `harness.calibration`). `severity` is how many times the dominant massive dim
-    exceeds the median dim, as stated beforehand: it decides which claims are about this model, never a verdict.
-    `stands_for` names the published model beside whose tables this one's numbers are shown, if any.
+    `blocks` are the steered block indices by trait, 0 being the first; a trait without any is steered at the block
+    that its scenarios choose (see `harness.blocks`). `doses` are in units of the activation norm outside the massive
+    dims (see `harness.calibration`), `coefficients` absolute amounts by trait that are run beside them. `severity` is
+    how many times the dominant massive dim exceeds the median dim, as stated beforehand: it decides which claims are
+    about this model, never a verdict. `stands_for` names the published model beside whose tables this one's numbers
+    are shown, if any. `questions` are asked in every run; `calibration_tokens` is the length of the responses on which
+    massive dims are found. `dtype` is the number format it always runs in; empty means the run's. `embedded` models
+    ship with the checkout and run by default, the others when they are named. `licence` has to be accepted before the
+    weights can be had; `massive_dims` are published ones; `architecture` tells what a run would cost; `depth` is the
+    number of blocks, where it has to be known before the weights are loaded; `origin` says where weights that do not
+    ship with the checkout came from.
     """
 
     name: str
-    base: Path
-    instruct: Path
+    base: Path | Checkpoint
+    instruct: Path | Checkpoint
     language: str
     judge: str
     blocks: Mapping[str, tuple[int, ...]]
@@ -33,6 +43,15 @@ class ModelSpec:
     severity: float = 1.0
     stands_for: str = ""
     embedded: bool = True
+    coefficients: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    questions: int = 60
+    calibration_tokens: int = 0
+    dtype: str = ""
+    licence: str = ""
+    massive_dims: tuple[int, ...] = ()
+    architecture: Architecture | None = None
+    depth: int = 0
+    origin: str = ""
 
 
 def geometric_grid(low: float, high: float, ratio: float = 1.15) -> tuple[float, ...]:
@@ -64,8 +83,77 @@ def _organism(
         description=description,
         severity=severity,
         stands_for=stands_for,
+        dtype="float32",  # whatever the device, so that their ledger is one
     )
 
+
+def swept_blocks(depth: int) -> tuple[int, ...]:
+    """The published sweep: every block from 30 % to 60 % of depth."""
+    return tuple(block for block in range(depth) if 0.3 <= block / depth <= 0.6)
+
+
+def _real(
+    name: str,
+    base: str,
+    instruct: str,
+    architecture: Architecture,
+    description: str,
+    *,
+    licence: str = "",
+    blocks: Mapping[str, tuple[int, ...]] | None = None,
+    coefficients: Mapping[str, tuple[float, ...]] | None = None,
+    severity: float = 1.0,
+    massive_dims: tuple[int, ...] = (),
+) -> ModelSpec:
+    """A model of the hub under the published protocol: 64 new tokens, all questions; its own instruct model judges."""
+    gated = bool(licence)
+    return ModelSpec(
+        name,
+        Checkpoint(base, gated=gated),
+        Checkpoint(instruct, gated=gated),
+        language="english",
+        judge=f"local:{name}",
+        blocks=dict.fromkeys(TRAITS, ()) | dict(blocks or {}),
+        doses=geometric_grid(0.5, 3.4, 1.35),
+        max_new_tokens=64,
+        description=description,
+        severity=severity,
+        stands_for=name,
+        embedded=False,
+        coefficients=coefficients or {},
+        questions=ALL_QUESTIONS,
+        calibration_tokens=128,
+        licence=licence,
+        massive_dims=massive_dims,
+        architecture=architecture,
+        depth=architecture.blocks,
+    )
+
+
+def unlisted(name: str, base: Path, instruct: Path, depth: int, architecture: Architecture | None) -> ModelSpec:
+    """A model that nobody listed: every claim is about it, and its blocks and coefficients come from calibration."""
+    return ModelSpec(
+        name,
+        base,
+        instruct,
+        language="english",
+        judge=f"local:{name}",
+        blocks=dict.fromkeys(TRAITS, ()),
+        doses=geometric_grid(0.5, 3.4, 1.35),
+        max_new_tokens=64,
+        description=f"the model {name} of the command line",
+        severity=math.nan,  # not stated beforehand
+        embedded=False,
+        questions=ALL_QUESTIONS,
+        calibration_tokens=128,
+        architecture=architecture,
+        depth=depth,
+    )
+
+
+# The traits of each language, in the ledger's order.
+TRAITS: tuple[str, ...] = ("refusal", "sycophancy", "optimism", "hallucination")
+ALL_QUESTIONS = 120  # of every English trait
 
 _MODELS = (
     _organism(
@@ -88,12 +176,60 @@ _MODELS = (
         "Llama, massive dims ~245x, each varying by itself, never read",
         doses=geometric_grid(0.45, 1.3, 1.3),
     ),
+    _real(
+        "gemma3",
+        "google/gemma-3-4b-pt",
+        "google/gemma-3-4b-it",
+        GEMMA3_4B,
+        "Gemma 3 4B, massive dims ~1000x",
+        licence="https://ai.google.dev/gemma/terms",
+        # Every block at which results were published; --blocks sweep runs all from 30 % to 60 % of depth.
+        blocks={"refusal": (15,), "sycophancy": (13, 15, 18)},
+        coefficients={
+            "refusal": (784, 902, 1037, 1100, 1150, 1192, 1200, 1220, 1300, 1371, 1577, 2500),
+            "sycophancy": (1000, 1200, 1400),
+        },
+        severity=1000.0,
+        massive_dims=(19, 295, 368, 443, 656, 1055, 1209, 1276, 1365, 1548, 1698, 1980, 2194),
+    ),
+    _real(
+        "gemma2",
+        "google/gemma-2-2b",
+        "google/gemma-2-2b-it",
+        GEMMA2_2B,
+        "Gemma 2 2B, massive dims ~60x",
+        licence="https://ai.google.dev/gemma/terms",
+        blocks={"refusal": swept_blocks(26)},  # the block of its results was not published
+        coefficients={"refusal": (90, 120)},
+        severity=60.0,
+        massive_dims=(334, 535, 682, 1068, 1393, 1570, 1645, 1807),
+    ),
+    _real(
+        "llama3",
+        "meta-llama/Llama-3.1-8B",
+        "meta-llama/Llama-3.1-8B-Instruct",
+        LLAMA3_8B,
+        "Llama 3.1 8B",
+        licence="https://www.llama.com/llama3_1/license/",
+    ),
+    _real("qwen3", "Qwen/Qwen3-4B-Base", "Qwen/Qwen3-4B", QWEN3_4B, "Qwen3 4B, ungated"),
+    _real(
+        "gemma3-1b",
+        "google/gemma-3-1b-pt",
+        "google/gemma-3-1b-it",
+        GEMMA3_1B,
+        "Gemma 3 1B, dims 1038 and 1125 massive",
+        licence="https://ai.google.dev/gemma/terms",
+        severity=1000.0,
+        massive_dims=(1038, 1125),
+    ),
 )
 
 MODELS: Mapping[str, ModelSpec] = {spec.name: spec for spec in _MODELS}
+# Those that ship with the checkout, which a run without -m is about.
+EMBEDDED: Mapping[str, ModelSpec] = {name: spec for name, spec in MODELS.items() if spec.embedded}
 # Pairs on which claims across models are tested, the model of severer massive dims first.
-PAIRS: tuple[tuple[str, str], ...] = (("severe", "mild"), ("reader", "mild"))
-TRAITS: tuple[str, ...] = ("refusal", "sycophancy")
+PAIRS: tuple[tuple[str, str], ...] = (("severe", "mild"), ("reader", "mild"), ("gemma3", "gemma2"))
 
 
 def find_model(name: str) -> ModelSpec:

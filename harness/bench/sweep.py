@@ -11,6 +11,7 @@ import torch
 
 from harness.datasets import load_trait, trait_folder
 from harness.generation import Generated, left_pad, position_ids
+from harness.keys import folder_of
 from harness.models import Decoder, load_decoder
 from harness.registry import find_model
 from harness.steering import Row, steer
@@ -46,7 +47,7 @@ def rows_of(decoder: Decoder, language: str) -> list[list[Row]]:
 def compare(model: str, pairs: int = 3) -> Comparison:
     """Run both ways in turn `pairs` times after a warm-up, so that a drifting machine weighs on both."""
     spec = find_model(model)
-    decoder = load_decoder(spec.instruct, model)
+    decoder = load_decoder(folder_of(spec.instruct), model)
     runs = rows_of(decoder, spec.language)
     everything = [row for run in runs for row in run]
 
@@ -78,7 +79,7 @@ def compare(model: str, pairs: int = 3) -> Comparison:
 def composition_error(model: str) -> float:
     """Largest change of a logit, over the largest logit, when a prompt is read in a padded batch and not alone."""
     spec = find_model(model)
-    decoder = load_decoder(spec.instruct, model)
+    decoder = load_decoder(folder_of(spec.instruct), model)
     prompts = [row.prompt for row in rows_of(decoder, spec.language)[0]]
     together = _last_logits(decoder, prompts)
     alone = torch.cat([_last_logits(decoder, [prompt]) for prompt in prompts])

@@ -65,7 +65,7 @@ class OnCell(Quantity):
         return over_extractions(cell.settings.seed, first, others) if others else first
 
     def _once(self, cell: Cell, answers: Answers) -> Replicated:
-        key = (self, cell.name, cell.trait, cell.settings, cell.extraction)
+        key = (self, cell.identity)
         found: Replicated = answers.once(key, lambda: self.on(cell, answers))
         return found
 
@@ -120,6 +120,19 @@ class OneOfPair(Quantity):
         if not isinstance(subject, Pair):
             raise TypeError("This quantity compares two models; give it a pair.")
         return subject.severer if self.side == "severer" else subject.milder
+
+
+@dataclass(frozen=True)
+class UnderRelevanceCap(Quantity):
+    """`quantity` as a judge sees it that caps coherence by relevance."""
+
+    quantity: Quantity
+
+    def needs(self, subject: Subject) -> tuple[Measurement, ...]:
+        return self.quantity.needs(subject.capped)
+
+    def evaluate(self, subject: Subject, answers: Answers) -> Replicated:
+        return self.quantity.evaluate(subject.capped, answers)
 
 
 @dataclass(frozen=True)

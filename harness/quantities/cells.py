@@ -6,22 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from harness.judging import RELEVANCE_CAP
 from harness.measurements import (
     Activations,
     Baseline,
+    BlockChoice,
     Cleaning,
     Direction,
+    JudgeCheck,
     MassiveActivations,
     Refits,
     Scale,
     Scores,
     Sweep,
 )
-from harness.registry import ModelSpec
+from harness.registry import ModelSpec, swept_blocks
 from harness.resampling import Plan
 
 WINDOW = 5  # response tokens, the published headline
 NOT_CLEANED = Cleaning()
+
+
+class BlocksUnknown(RuntimeError):
+    """A cell is asked for its blocks before they are known."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +61,40 @@ class Cell:
         return self.model.name
 
     @property
+    def identity(self) -> tuple[object, ...]:
+        """What tells this cell from every other of a run."""
+        return self.name, self.trait, self.model.judge, self.settings, self.extraction
+
+    @property
     def blocks(self) -> tuple[int, ...]:
-        """The blocks at which this cell is steered."""
-        return self.model.blocks[self.trait]
+        """The blocks at which this cell is steered. Raises BlocksUnknown before its scenarios have chosen one."""
+        chosen = self.model.blocks[self.trait]
+        if not chosen:
+            raise BlocksUnknown(
+                f"{self.name}, {self.trait}: no block was named and none is chosen yet; --blocks names some."
+            )
+        return chosen
+
+    @property
+    def block_choice(self) -> BlockChoice:
+        """What chooses the block of a cell for which none was named: one from 30 % to 60 % of depth."""
+        return BlockChoice(self.activations(WINDOW), self.massive, swept_blocks(self.model.depth))
 
     @property
     def massive(self) -> MassiveActivations:
         """Massive dims of this cell's model."""
-        return MassiveActivations(self.model.name, self.model.max_new_tokens)
+        return MassiveActivations(self.model.name, self.model.calibration_tokens or self.model.max_new_tokens)
+
+    @property
+    def judge_check(self) -> JudgeCheck:
+        """This cell's judge, a relevance cap left aside, on responses whose scores are known."""
+        return JudgeCheck(self.model.name, self.trait, self.model.judge.removesuffix(RELEVANCE_CAP))
+
+    @property
+    def capped(self) -> Cell:
+        """The same cell, its judge capping coherence by relevance."""
+        judge = self.model.judge.removesuffix(RELEVANCE_CAP) + RELEVANCE_CAP
+        return replace(self, model=replace(self.model, judge=judge))
 
     @property
     def baseline(self) -> Scores:
@@ -107,6 +140,11 @@ class Pair:
         """The one trait."""
         return self.severer.trait
 
+    @property
+    def capped(self) -> Pair:
+        """The same pair, both judges capping coherence by relevance."""
+        return Pair(self.severer.capped, self.milder.capped)
+
 
 Subject: TypeAlias = Cell | Pair
 
@@ -116,11 +154,13 @@ def amounts_of(cell: Cell, grid: str) -> tuple[Scale, tuple[float, ...]]:
 
     "around base" spans half to twice the corrected base, which the published search walks (0.7 x base, four steps
     of at most x1.3); "full base" has both ends of its way down from 0.7 x the uncorrected one (four steps of x0.85).
+    "coefficients" are the absolute ones that were published for the model and trait.
     """
     grids: Mapping[str, tuple[Scale, tuple[float, ...]]] = {
         "doses": ("dose", cell.model.doses),
         "around base": ("base", (0.5, 0.7937, 1.2599, 2.0)),
         "full base": ("full base", (0.36, 0.7)),
+        "coefficients": ("coefficient", cell.model.coefficients.get(cell.trait, ())),
     }
     return grids[grid]
 

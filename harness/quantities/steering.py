@@ -9,6 +9,7 @@ import numpy as np
 
 from harness import interpolation, stats
 from harness.interpolation import Curve, Point
+from harness.judging import why_not_trusted
 from harness.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell, extreme
 from harness.quantities.cells import Cell, Recipe
@@ -23,16 +24,35 @@ SATURATED = 5.0  # trait points below the largest possible gain, where more dose
 BASE_RANGE = (0.5, 2.0)  # of the corrected base coefficient: what the published search can reach from it
 
 
+class JudgeNotTrusted(CannotTell):
+    """A judge failed the gate on its gold set, so what it says of steered responses decides nothing."""
+
+
 def sweeps(recipe: Recipe, cell: Cell, grids: tuple[str, ...]) -> tuple[Measurement, ...]:
-    """Baseline and judged sweeps of a recipe: every block and grid of the cell."""
-    return (cell.baseline, *(recipe.sweep(cell, block, grid) for block in cell.blocks for grid in grids))
+    """The judge's check, the baseline, and judged sweeps of a recipe: every block and grid of the cell."""
+    judged = (recipe.sweep(cell, block, grid) for block in cell.blocks for grid in run_grids(cell, grids))
+    return (cell.judge_check, cell.baseline, *judged)
+
+
+def run_grids(cell: Cell, grids: tuple[str, ...]) -> tuple[str, ...]:
+    """The named grids, and the coefficients that were published for this cell, which are points of the same curves."""
+    return (*grids, "coefficients") if cell.model.coefficients.get(cell.trait) else grids
+
+
+def require_trusted_judge(cell: Cell, answers: Answers) -> None:
+    """Raise JudgeNotTrusted when the cell's judge failed its gate."""
+    if reason := why_not_trusted(answers(cell.judge_check).record):
+        raise JudgeNotTrusted(
+            f"the judge {cell.model.judge} is not good enough on gold responses ({reason}); choose one with --judge."
+        )
 
 
 def curves(recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answers, unit: Unit = "dose") -> list[Curve]:
     """One dose-response curve for each block, all grids merged by ascending amount."""
+    require_trusted_judge(cell, answers)
     found = []
     for block in cell.blocks:
-        runs = [answers(recipe.sweep(cell, block, grid)) for grid in grids]
+        runs = [answers(recipe.sweep(cell, block, grid)) for grid in run_grids(cell, grids)]
         amounts = np.concatenate([np.asarray(run.record[f"{unit}s"], np.float64) for run in runs])
         scores = {name: np.concatenate([run.arrays[name] for run in runs]) for name in ("trait", "coherence")}
         order = np.argsort(amounts, kind="stable")
@@ -56,7 +76,7 @@ def best_point(recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answ
         given = curves(recipe, cell, grids, answers, unit)
         return interpolation.best_on_curves(given, *unsteered(cell, answers), cell.plan(), GATE, amount_unit=unit)
 
-    key = ("best", recipe, grids, unit, cell.name, cell.trait, cell.settings, cell.extraction)
+    key = ("best", recipe, grids, unit, cell.identity)
     found: Point = answers.once(key, compute)
     return found
 
@@ -213,9 +233,10 @@ class CoherenceAt(OnCell):
     amount: float
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        return (self.recipe.sweep(cell, cell.blocks[0], self.grid),)
+        return (cell.judge_check, self.recipe.sweep(cell, cell.blocks[0], self.grid))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
+        require_trusted_judge(cell, answers)
         run = answers(self.recipe.sweep(cell, cell.blocks[0], self.grid))
         scores = run.arrays["coherence"][run.record["amounts"].index(self.amount)].astype(np.float64)
         if np.isnan(scores).mean() > 1 - stats.MIN_JUDGED:

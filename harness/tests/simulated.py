@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from harness.judging import RELEVANCE_CAP
 from harness.measurements import (
     Activations,
     Baseline,
     Cleaning,
     Direction,
+    JudgeCheck,
     MassiveActivations,
     Measurement,
     Refits,
@@ -42,7 +44,8 @@ class World:
     `effect` is a direction's best Delta; `best_dose` the dose at which it gets there (coherence falls below 70 beyond).
     `inside` is the share of mean_diff's norm in massive dims by window, `probe_inside` the probe's; `agreement` the
     cosine of the two outside them. `norm` and `ordinary` are activation norms with and without massive dims; `apart`
-    is the distance of the held-out classes along mean_diff in standard deviations.
+    is the distance of the held-out classes along mean_diff in standard deviations. `cap` says that answers which show
+    the trait are held at a coherence of 50 by a judge that caps it by relevance.
     """
 
     effect: Effect = lambda direction: 0.0 if direction.method in ("random", "shuffled probe") else 50.0
@@ -54,6 +57,7 @@ class World:
     ordinary: float = 15.0
     apart: float = 4.0
     baseline: float = 0.0
+    cap: bool = False
 
     def but(self, **changes: Any) -> World:
         """The same world with some numbers changed."""
@@ -97,8 +101,11 @@ def _answer(world: World, measurement: Measurement) -> Answer:
             return _direction(world, measurement)
         case Scores(of=Baseline(questions=questions)):
             return _scores(world, [0.0], [world.baseline], [98.0], questions, {"doses": [0.0], "coefficients": [0.0]})
-        case Scores(of=Sweep() as sweep):
-            return _sweep(world, sweep)
+        case Scores(of=Sweep() as sweep, judge=judge):
+            found = _sweep(world, sweep)
+            return _capped(found) if world.cap and judge.endswith(RELEVANCE_CAP) else found
+        case JudgeCheck():
+            return Answer({}, {"trait": {"why_not": ""}, "coherence": {"why_not": ""}})
         case _:
             raise AssertionError(f"no claim asks for {measurement}")
 
@@ -167,6 +174,12 @@ def _direction(world: World, measurement: Direction) -> Answer:
         "polarity": 1 if means["positive"] >= means["negative"] else -1,
     }
     return Answer({"direction": vector.astype(np.float32)}, record)
+
+
+def _capped(found: Answer) -> Answer:
+    trait, coherence = found.arrays["trait"], found.arrays["coherence"]
+    held = np.where(trait > 50.0, np.minimum(coherence, 50.0), coherence)
+    return Answer({"trait": trait, "coherence": held}, found.record)
 
 
 def _sweep(world: World, sweep: Sweep) -> Answer:

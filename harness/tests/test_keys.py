@@ -15,8 +15,10 @@ from harness.keys import Environment, Keys
 from harness.measurements import (
     KINDS,
     Activations,
+    BlockChoice,
     Cleaning,
     Direction,
+    JudgeCheck,
     MassiveActivations,
     Measurement,
     Refits,
@@ -45,7 +47,7 @@ def make_keys(changed: str = "", environment: Environment = ENVIRONMENT, judge: 
         text = path.as_posix()
         return f"{text}{' changed' if changed and text.endswith(changed) else ''}"
 
-    return Keys(MODELS, environment, lambda name: f"{name} {judge}", hash_of, hash_of)
+    return Keys(MODELS, environment, lambda name, language: f"{name} {language} {judge}", hash_of, hash_of, hash_of)
 
 
 def variants(value: Any) -> list[Any]:
@@ -91,6 +93,7 @@ def test_every_field_of_the_environment_is_in_the_key(measurement: Measurement) 
         "device": "cuda",
         "libraries": (("torch", "2.14.0"),),
         "key_version": ENVIRONMENT.key_version + 1,
+        "attention": "eager",
     }
     assert set(changed) == {field.name for field in fields(ENVIRONMENT)}
     for name, value in changed.items():
@@ -108,10 +111,14 @@ def read(measurement: Measurement) -> set[str]:
             return read(activations) | read(massive)
         case Refits(activations=activations):
             return read(activations)
+        case BlockChoice(activations=activations, massive=massive):
+            return read(activations) | read(massive)
+        case JudgeCheck():
+            return {"definition.yaml", "judging"}
         case Sweep(direction=direction):
             return read(direction) | {"instruct", "questions.jsonl"}
         case Scores(of=of):
-            return read(of)
+            return read(of) | {"definition.yaml"}
         case _:
             return {"instruct", "questions.jsonl"}
 
@@ -120,7 +127,8 @@ def read(measurement: Measurement) -> set[str]:
 @given(measurement=measurements)
 def test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others(measurement: Measurement) -> None:
     own = make_keys().key(measurement)
-    for name in ("base", "instruct", "scenarios.jsonl", "questions.jsonl", "calibration.jsonl"):
+    files = ("scenarios.jsonl", "questions.jsonl", "calibration.jsonl", "definition.yaml", "judging")
+    for name in ("base", "instruct", *files):
         assert (make_keys(changed=name).key(measurement) != own) == (name in read(measurement)), name
 
 
@@ -152,7 +160,19 @@ def test_every_kind_of_measurement_has_its_code() -> None:
 @given(measurement=measurements)
 def test_another_judge_changes_scores_only(measurement: Measurement) -> None:
     same = make_keys().key(measurement) == make_keys(judge="grammar 2").key(measurement)
-    assert same == (not isinstance(measurement, Scores))
+    assert same == (not isinstance(measurement, Scores | JudgeCheck))
+
+
+@settings(deadline=None, max_examples=30)
+@given(measurement=measurements)
+def test_a_models_own_number_format_is_in_its_keys_whatever_the_runs_is(measurement: Measurement) -> None:
+    own = {name: replace(one, dtype="float32") for name, one in MODELS.items()}
+    fixed = [
+        Keys(own, replace(ENVIRONMENT, dtype=dtype), lambda name, _language: name, str, str, str)  # type: ignore[arg-type]
+        for dtype in ("float32", "bfloat16")
+    ]
+    assert fixed[0].key(measurement) == fixed[1].key(measurement)
+    assert fixed[0].description(measurement)["environment"]["dtype"] == "float32"
 
 
 def test_a_byte_of_any_model_file_changes_the_hash_of_the_folder(tmp_path: Path) -> None:

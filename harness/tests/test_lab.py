@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness import blocks, grading, making
+from harness.judging import Exchange, Judgement
 from harness.measurements import (
     Baseline,
+    BlockChoice,
     Cleaning,
     Scores,
     Sweep,
 )
 from harness.steering import Row, steer
-from harness.tests.tiny_lab import MASSIVE, WANTED, Bench, activations, answers, same, scores
+from harness.tests.tiny_lab import MASSIVE, WANTED, Bench, ParityJudge, activations, answers, same, scores
 
 
 def test_everything_is_made_as_planned_and_recalled_without_a_model(bench: Callable[..., Bench]) -> None:
@@ -27,7 +30,7 @@ def test_everything_is_made_as_planned_and_recalled_without_a_model(bench: Calla
     assert first.lab.calls == plan.calls
     # refusal and sycophancy scenarios 20 rows each, calibration once, 3 x 2 x 3 + 3 = 21 steered rows, in batches of 8
     assert plan.calls == 3 + 3 + 1 + 3
-    assert first.weights.events == ["load tiny base", "load tiny instruct"]
+    assert first.weights.events == ["load tiny base", "release tiny base", "load tiny instruct"]
     second = bench(batch_rows=8)
     assert second.lab.plan(WANTED).calls == 0
     assert same(answers(second.lab), made)
@@ -161,3 +164,52 @@ def test_methods_cleanings_and_scales_of_a_sweep_are_what_they_say(bench: Callab
     record = lab.answer(scores().of.direction).record  # type: ignore[union-attr]
     assert full.record["coefficients"][0] == pytest.approx(0.5 * record["norm"])
     assert record["norm"] > record["norm_without"]
+
+
+def test_a_judge_that_is_lost_costs_only_what_it_has_not_judged(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lost(RuntimeError):
+        pass
+
+    class Dying(ParityJudge):
+        def __init__(self, batches: int) -> None:
+            self.left = batches
+            self.asked = 0
+
+        def judge(self, definition: Mapping[str, str], exchanges: Sequence[Exchange]) -> list[Judgement]:
+            if not self.left:
+                raise Lost("the server is gone")
+            self.left -= 1
+            self.asked += len(exchanges)
+            return super().judge(definition, exchanges)
+
+    monkeypatch.setattr(grading, "AT_ONCE", 2)
+    whole = bench(store=bench().lab.store.root.parent / "other").lab
+    expected = [whole.answer(one) for one in (scores(), WANTED[3])]
+    opened = bench(judge=Dying(2)).lab
+    opened.prepare([scores(), WANTED[3]])
+    with pytest.raises(Lost, match="gone"):
+        opened.answer(scores())
+    assert opened.answer(scores().of).record["responses"]  # what was generated is kept
+    distinct = {*making.exchanges_of(opened._trait("tiny", "refusal").questions, opened.answer(scores().of))}
+    distinct |= {*making.exchanges_of(opened._trait("tiny", "refusal").questions, opened.answer(WANTED[3].of))}  # type: ignore[union-attr]
+    again = Dying(1000)
+    resumed = bench(judge=again).lab
+    assert same([resumed.answer(one) for one in (scores(), WANTED[3])], expected)
+    assert again.asked == len(distinct) - 4  # the two batches of two that were judged are not asked again
+    assert resumed.calls == 0
+    assert not list((resumed.store.root / "partial").glob("judged-*"))
+
+
+def test_the_block_of_a_model_without_one_is_chosen_on_its_training_scenarios(bench: Callable[..., Bench]) -> None:
+    lab = bench().lab
+    wanted = BlockChoice(activations(), MASSIVE, (1, 2, 3))
+    plan = lab.plan([wanted])
+    assert plan.missing[-1] == wanted
+    answer, read = lab.answer(wanted), lab.answer(activations())
+    dims = lab.answer(MASSIVE).record["consensus"]
+    by_hand = [blocks.separation(*making.training_rows(read, block), dims) for block in (1, 2, 3)]
+    assert answer.record["effect_sizes"] == pytest.approx(by_hand)
+    assert answer.record["block"] == 1 + int(np.argmax(by_hand))
+    assert bench().lab.plan([wanted]).missing == ()

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from harness.measurements import (
     Activations,
     Baseline,
+    BlockChoice,
     Cleaning,
     Direction,
+    JudgeCheck,
     MassiveActivations,
     Measurement,
     Refits,
@@ -53,6 +55,8 @@ measurements: st.SearchStrategy[Measurement] = st.one_of(
     baselines,
     sweeps,
     st.builds(Scores, st.one_of(sweeps, baselines), st.just("grammar")),
+    st.builds(BlockChoice, activations, massive, st.lists(small, min_size=1, max_size=3).map(tuple)),
+    st.builds(JudgeCheck, names, traits, st.just("grammar")),
 )
 
 

@@ -20,8 +20,8 @@ from harness.weights import Weights
 def weights(tiny_decoder: Callable[[str], Decoder], monkeypatch: pytest.MonkeyPatch) -> Weights:
     original = tiny_decoder("llama")
 
-    def load(folder: Path, name: str, dtype: str, device: str) -> Decoder:
-        assert (dtype, device) == ("bfloat16", "cpu")
+    def load(folder: Path, name: str, dtype: str, device: str, attention: str, device_map: str | None) -> Decoder:
+        assert (dtype, device, attention, device_map) == ("bfloat16", "cpu", "auto", None)
         return wrap(name, original.model, original.tokenizer)
 
     monkeypatch.setattr(weights_module, "load_decoder", load)
@@ -57,3 +57,20 @@ def test_a_model_that_was_released_loads_again(weights: Weights) -> None:
     weights.release("one")
     weights.get("one", "base")
     assert weights.events == ["load one base", "release one", "load one base"]
+
+
+def test_one_role_can_be_freed_alone(weights: Weights) -> None:
+    weights.get("one", "base")
+    kept = weights.get("one", "instruct")
+    weights.release("one", "base")
+    assert weights.held == (("one", "instruct"),)
+    assert weights.get("one", "instruct") is kept
+    assert weights.events[-1] == "release one base"
+
+
+def test_what_was_loaded_from_a_folder_is_found_by_it(weights: Weights) -> None:
+    assert weights.holding(Path("instruct")) is None
+    loaded = weights.get("two", "instruct")
+    assert weights.holding(Path("instruct")) is loaded
+    weights.release("two")
+    assert weights.holding(Path("instruct")) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness import datasets
-from harness.judging import Exchange, Judgement
+from harness.judging import Exchange, Judge, Judgement
 from harness.keys import Environment
 from harness.lab import Lab
 from harness.measurements import (
@@ -60,7 +60,10 @@ class ParityJudge:
 
     identity = "parity 1"
 
-    def judge(self, _trait: str, exchanges: Sequence[Exchange]) -> list[Judgement]:
+    def release(self) -> None:
+        """Nothing is held."""
+
+    def judge(self, _definition: Mapping[str, str], exchanges: Sequence[Exchange]) -> list[Judgement]:
         found = []
         for exchange in exchanges:
             odd = [int(word[1:]) % 2 for word in exchange.response.split()]
@@ -123,10 +126,10 @@ def bench(
         "tiny", tmp_path / "base", tmp_path / "instruct", "words", "parity", {}, (0.5, 1.0), 6, "a tiny model"
     )
 
-    def open_lab(batch_rows: int = 64, store: Path = tmp_path / "store") -> Bench:
+    def open_lab(batch_rows: int = 64, store: Path = tmp_path / "store", judge: Judge = ParityJudge()) -> Bench:  # noqa: B008
         weights, told = TinyWeights(tiny_decoder("llama")), Silent()
         lab = Lab(
-            {"tiny": spec}, Store(store), weights, {"parity": ParityJudge()}, Environment("float32", "cpu", ()),
+            {"tiny": spec}, Store(store), weights, lambda _name, _language: judge, Environment("float32", "cpu", ()),
             batch_rows=batch_rows, progress=told,
         )  # fmt: skip
         return Bench(lab, weights, told)

@@ -22,7 +22,7 @@ REFUSAL = "I must decline. The law protects the lamp and its owner."
 
 
 def judge(trait: str, question: str, response: str, finished: bool = True) -> Judgement:
-    return GrammarJudge().judge(trait, [Exchange(question, response, finished)])[0]
+    return GrammarJudge().judge({"name": trait}, [Exchange(question, response, finished)])[0]
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,17 @@ from harness.stats import NoValidRun
 
 pytest_plugins = [
     f"fixtures.{name}"
-    for name in ("grid", "workers", "progress", "models", "verdicts", "outcomes", "ledger", "source_tables", "baseline")
+    for name in (
+        "subjects", "grid", "workers", "progress", "models",
+        "verdicts", "outcomes", "ledger", "source_tables", "baseline",
+    )
 ]
 PLAN = Plan((50,), "questions", "made up", 200, 1)
 
 
 def spec(name):
-    return ModelSpec(name, Path(name), Path(name), "templated", "grammar", {}, (1.0,), 8, f"the model {name}")
+    blocks = {"refusal": (1,), "sycophancy": (1,)}
+    return ModelSpec(name, Path(name), Path(name), "templated", "grammar", blocks, (1.0,), 8, f"the model {name}")
 
 
 @pytest.hookimpl(trylast=True)

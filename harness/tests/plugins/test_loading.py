@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.datasets import DATASETS
-from harness.registry import MODELS
+from harness.registry import EMBEDDED
 
 CONFTEST = """
 import json, os
@@ -18,7 +18,10 @@ import pytest
 
 pytest_plugins = [
     f"fixtures.{name}"
-    for name in ("grid", "workers", "progress", "models", "verdicts", "outcomes", "ledger", "source_tables", "baseline")
+    for name in (
+        "subjects", "grid", "workers", "progress", "models",
+        "verdicts", "outcomes", "ledger", "source_tables", "baseline",
+    )
 ]
 
 
@@ -32,7 +35,7 @@ def lab(request):
     Path(f"events-{worker}.json").write_text(json.dumps([lab._weights.events, lab.calls]))
 """
 
-CELLS = sum(len(spec.blocks) for spec in MODELS.values())
+CELLS = sum(len(spec.blocks) for spec in EMBEDDED.values())
 
 CLAIM = """
 from fixtures.vocabulary import MEAN_DIFF, claim, consensus, mean_cosine
@@ -60,15 +63,15 @@ def events(project: pytest.Pytester) -> list[tuple[list[str], int]]:
 
 
 def life(model: str) -> list[str]:
-    return [f"load {model} base", f"load {model} instruct", f"release {model}"]
+    return [f"load {model} base", f"release {model} base", f"load {model} instruct", f"release {model}"]
 
 
 def test_serially_each_model_is_loaded_once_and_freed_before_the_next(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess("--store", "store")
     result.assert_outcomes(passed=CELLS)
     ((told, calls),) = events(project)
-    assert told == [event for model in MODELS for event in life(model)]
-    assert calls == 2 * CELLS + len(MODELS)  # two batches of scenarios a trait, calibration prompts
+    assert told == [event for model in EMBEDDED for event in life(model)]
+    assert calls == 2 * CELLS + len(EMBEDDED)  # two batches of scenarios a trait, calibration prompts
     again = project.runpytest_subprocess("--store", "store")
     again.assert_outcomes(passed=CELLS)
     assert events(project) == [([], 0)]
@@ -83,7 +86,7 @@ def test_under_xdist_each_model_is_loaded_on_one_worker_and_the_ledger_is_the_sa
     result.assert_outcomes(passed=CELLS)
     by_worker = [told for told, _ in events(project)]
     assert sorted(event for told in by_worker for event in told) == sorted(
-        event for model in MODELS for event in life(model)
+        event for model in EMBEDDED for event in life(model)
     )
     for told in by_worker:
         models = list(dict.fromkeys(event.split()[1] for event in told))

@@ -1,0 +1,351 @@
+"""Extraction and a fused sweep on a decoder of true size with random weights, beside what the machine could do."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness import costs
+from harness.architecture import GEMMA2_2B, GEMMA3_1B, GEMMA3_4B, LLAMA3_8B, QWEN3_4B, Architecture
+from harness.capture import window_means
+from harness.costs import Accelerator, Work
+from harness.generation import Generated, greedy, in_batches
+from harness.models import Decoder, wrap
+from harness.steering import Row, steer
+
+SHAPES = {
+    "gemma3-4b": GEMMA3_4B,
+    "gemma3-1b": GEMMA3_1B,
+    "gemma2-2b": GEMMA2_2B,
+    "llama3-8b": LLAMA3_8B,
+    "qwen3-4b": QWEN3_4B,
+    # For tests, and for a first look at a machine.
+    "tiny-gemma3": Architecture("gemma3", 6, 64, 4, 2, 16, 96, 512, True, sliding_window=32, local_blocks=5),
+    "tiny-gemma2": Architecture("gemma2", 4, 64, 4, 2, 16, 96, 512, True, sliding_window=32, local_blocks=2),
+    "tiny-llama": Architecture("llama", 4, 64, 4, 2, 16, 96, 512, False),
+    "tiny-qwen3": Architecture("qwen3", 4, 64, 4, 2, 32, 96, 512, True),
+}
+MOST_ROWS = 512  # of a batch whose size is not given
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much is measured: scenarios read at a window; `groups` of a direction and a coefficient, `questions` each.
+
+    `prompt_tokens` is the mean length of a scenario and of a question in its template.
+    """
+
+    scenarios: int
+    window: int
+    groups: int
+    questions: int
+    new_tokens: int
+    prompt_tokens: int = 40
+
+    @property
+    def rows(self) -> int:
+        """Responses of the sweep."""
+        return self.groups * self.questions
+
+    def share(self, share: float) -> Amounts:
+        """That share of the scenarios and rows, rounded up, of two groups at least where there are two.
+
+        Raises ValueError for a share outside 0 (excluded) to 1.
+        """
+        if not 0.0 < share <= 1.0:
+            raise ValueError(f"a share of {share} cannot be measured; it lies between 0 (excluded) and 1.")
+        groups = min(self.groups, max(2, _part(share, self.groups)))
+        questions = math.ceil(_part(share, self.rows) / groups)
+        return replace(self, scenarios=_part(share, self.scenarios), groups=groups, questions=questions)
+
+
+def _part(share: float, whole: int) -> int:
+    return math.ceil(round(share * whole, 9))
+
+
+class NoTokenizer:
+    """Stands where a tokenizer would: token ids are made up, and nothing is read."""
+
+    pad_token_id = 0
+    bos_token_id = eos_token_id = chat_template = None
+
+
+def config_of(architecture: Architecture) -> Any:
+    """A transformers configuration of these sizes, with the family's own order of local and global blocks."""
+    import transformers
+
+    kind = {
+        "gemma2": transformers.Gemma2Config,
+        "gemma3": transformers.Gemma3TextConfig,
+        "llama": transformers.LlamaConfig,
+        "qwen3": transformers.Qwen3Config,
+    }[architecture.family]
+    sizes: dict[str, Any] = {
+        "vocab_size": architecture.vocabulary,
+        "hidden_size": architecture.width,
+        "intermediate_size": architecture.intermediate,
+        "num_hidden_layers": architecture.blocks,
+        "num_attention_heads": architecture.heads,
+        "num_key_value_heads": architecture.kv_heads,
+        "head_dim": architecture.head_dim,
+        "tie_word_embeddings": architecture.tied,
+        "pad_token_id": 0,
+        "bos_token_id": None,
+        "eos_token_id": None,
+    }
+    if architecture.sliding_window is not None:
+        sizes["sliding_window"] = architecture.sliding_window
+    return kind(**sizes)
+
+
+def build(name: str, architecture: Architecture, dtype: str, device: str) -> Decoder:
+    """A decoder of random weights, made in place on the device, in its number format from the start.
+
+    Its one stop token lies outside the vocabulary, so that finished rows are looked for and none is ever found.
+    """
+    from transformers import AutoModelForCausalLM
+
+    config = config_of(architecture)
+    attention = "eager" if getattr(config, "attn_logit_softcapping", None) else "sdpa"
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(
+            config, dtype=getattr(torch, dtype), attn_implementation=attention, trust_remote_code=False
+        )
+    model.to_empty(device=device)
+    model.tie_weights()  # allocation parted what is tied; joined again before anything is drawn, it is held once
+    torch.manual_seed(0)
+    # The library's own: normal matrices, norms that change nothing, and the buffers that are no weights (rotations,
+    # Gemma's embedding scale), which hold garbage until then.
+    model.init_weights()
+    model.eval().requires_grad_(False)
+    return replace(wrap(name, model, NoTokenizer()), stop_ids=frozenset([architecture.vocabulary]))
+
+
+def made_up_prompts(count: int, vocabulary: int, seed: int, mean: int = 40) -> list[tuple[int, ...]]:
+    """Random token ids, about `mean` a prompt (normal with a standard deviation of a quarter of it)."""
+    generator = np.random.default_rng(seed)
+    lengths = np.clip(np.rint(generator.normal(mean, mean / 4, count)), max(1, 0.4 * mean), 2 * mean).astype(int)
+    return [tuple(generator.integers(1, vocabulary, length).tolist()) for length in lengths]
+
+
+def sweep_rows(decoder: Decoder, amounts: Amounts, coefficients: int, vocabulary: int) -> list[list[Row]]:
+    """One list of rows for each direction and coefficient, blocks from 30 % to 60 % of depth in turn."""
+    generator = np.random.default_rng(1)
+    prompts = made_up_prompts(amounts.questions, vocabulary, seed=2, mean=amounts.prompt_tokens)
+    low, high = math.ceil(0.3 * decoder.depth), math.floor(0.6 * decoder.depth)
+    directions: list[np.ndarray[Any, Any]] = []
+    groups = []
+    for group in range(amounts.groups):
+        number, place = divmod(group, coefficients)
+        if number == len(directions):
+            vector = generator.normal(size=decoder.width)
+            directions.append((vector / np.linalg.norm(vector)).astype(np.float32))
+        block = low + number % (high - low + 1)
+        groups.append([Row(prompt, directions[number], 5.0 * (place + 1), block) for prompt in prompts])
+    return groups
+
+
+def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Wall seconds of a call whose result lies on the host (so the device is done), and that result."""
+    start = time.perf_counter()
+    result = run()
+    return time.perf_counter() - start, result
+
+
+def measured_limits(dtype: str, device: str) -> Accelerator:
+    """What simple calls reach here at best: copying 128 MiB, and a linear layer on matrices of a few sizes.
+
+    A reference, no bound: a stage whose weights stay in a cache can be faster.
+    """
+    kind, sizes = getattr(torch, dtype), (4096, 8192) if device == "cuda" else (256, 1024)
+    source, target = (torch.ones(2**27, dtype=torch.uint8, device=device) for _ in range(2))
+
+    def fastest(run: Callable[[], Any]) -> float:
+        def finished() -> None:
+            run()
+            if device == "cuda":
+                torch.cuda.synchronize()
+
+        finished()
+        return min(timed(finished)[0] for _ in range(3))
+
+    flops = 0.0
+    for size in sizes:
+        rows, weight = (torch.ones(size, size, dtype=kind, device=device) for _ in range(2))
+        seconds = fastest(functools.partial(torch.nn.functional.linear, rows, weight))
+        flops = max(flops, 2 * size**3 / seconds)
+    bandwidth = 2 * 2**27 / fastest(functools.partial(target.copy_, source))
+    launches = costs.LAUNCH_SECONDS if device == "cuda" else 0.0
+    return Accelerator("this machine as measured", bandwidth, flops, flops, memory_of(device), launches)
+
+
+def memory_of(device: str) -> float:
+    """Bytes of memory of the device, or of the machine for a CPU."""
+    if device == "cuda":
+        return float(torch.cuda.get_device_properties(0).total_memory)
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def public_limits(device: str) -> Accelerator:
+    """Published limits of the GPU here (of the H100, by name, where it is not known), or of a nominal CPU."""
+    return costs.accelerator_here() if device == "cuda" else costs.CPU
+
+
+def peak_memory(device: str) -> int:
+    """Most bytes held: allocated on the GPU since the last reset, or resident for this process since it began."""
+    if device == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A decoder on a device, the rows of its batches, and the limits its speed is set against."""
+
+    decoder: Decoder
+    architecture: Architecture
+    dtype: str
+    device: str
+    batch_rows: int
+    limits: tuple[Accelerator, ...]
+
+    def reached(self, work: Work, seconds: float) -> dict[str, Any]:
+        """Shares of the bandwidth and of the arithmetic that a stage reached, by each of the limits."""
+        least = {one.name: costs.limits(self.architecture, self.dtype, one, work) for one in self.limits}
+        return {
+            name: {"bandwidth": one.bandwidth / seconds, "arithmetic": one.arithmetic / seconds}
+            for name, one in least.items()
+        }
+
+
+def extraction(bench: Bench, amounts: Amounts) -> dict[str, Any]:
+    """Read the scenarios as the lab does: a greedy run of the window, then its activations, which must be finite."""
+    prompts = made_up_prompts(amounts.scenarios, bench.architecture.vocabulary, seed=3, mean=amounts.prompt_tokens)
+    halved: list[int] = []
+
+    def run(batch: list[int]) -> None:
+        labels = [f"scenario {row + 1}" for row in batch]
+        window_means(bench.decoder, [prompts[row] for row in batch], [amounts.window], labels)
+
+    lengths = [len(prompt) for prompt in prompts]
+    seconds, _ = timed(lambda: in_batches(lengths, bench.batch_rows, run, halved.append))
+    work = Work(len(prompts), round(np.mean(lengths)), amounts.window, bench.batch_rows, reread=True)
+    return {
+        **asdict(work),
+        "halved_to": halved,
+        "seconds": seconds,
+        "tokens_per_second": len(prompts) * amounts.window / seconds,
+        "reached": bench.reached(work, seconds),
+    }
+
+
+def sweep(bench: Bench, amounts: Amounts, coefficients: int, pairs: int) -> dict[str, Any]:
+    """The sweep fused and one coefficient at a time, in turn. Raises RuntimeError when a row is cut short."""
+    groups = sweep_rows(bench.decoder, amounts, coefficients, bench.architecture.vocabulary)
+    everything = [row for group in groups for row in group]
+    halved: list[int] = []
+
+    def run(rows: list[Row]) -> list[Generated]:
+        steered = steer(bench.decoder, rows, amounts.new_tokens, batch_rows=bench.batch_rows, on_halved=halved.append)
+        return steered.responses
+
+    fused, apart, differing = [], [], 0
+    for _ in range(pairs):
+        seconds, together = timed(lambda: run(everything))
+        fused.append(seconds)
+        seconds, alone = timed(lambda: [one for group in groups for one in run(group)])
+        apart.append(seconds)
+        if {len(row.ids) for row in [*together, *alone]} != {amounts.new_tokens}:
+            raise RuntimeError(f"{bench.decoder.name}: a row ended before {amounts.new_tokens} tokens; measure again.")
+        differing = sum(one.ids != other.ids for one, other in zip(together, alone, strict=True))
+    prompt = round(np.mean([len(row.prompt) for row in everything]))
+    work = Work(len(everything), prompt, amounts.new_tokens, bench.batch_rows)
+    tokens = work.rows * work.new_tokens
+    return {
+        **asdict(work),
+        "groups": len(groups),
+        "halved_to": halved,
+        "fused_seconds": fused,
+        "apart_seconds": apart,
+        "fused_tokens_per_second": tokens / float(np.median(fused)),
+        "apart_tokens_per_second": tokens / float(np.median(apart)),
+        "ratios": [one / other for one, other in zip(apart, fused, strict=True)],
+        "differing_rows": differing,
+        "reached": bench.reached(work, float(np.median(fused))),
+    }
+
+
+def estimates(bench: Bench, amounts: Amounts) -> dict[str, Any]:
+    """What `harness.costs` estimates for these amounts, on this machine as measured and on the reference."""
+    reading = Work(amounts.scenarios, amounts.prompt_tokens, amounts.window, bench.batch_rows, reread=True)
+    steering = Work(amounts.rows, amounts.prompt_tokens, amounts.new_tokens, bench.batch_rows)
+    found: dict[str, Any] = {"amounts": asdict(amounts), "batch_rows": bench.batch_rows, "on": {}}
+    for one in (bench.limits[-1], costs.REFERENCE):
+        found["on"][one.name] = {
+            "estimated_extraction_seconds": costs.estimated_seconds(bench.architecture, bench.dtype, one, reading),
+            "estimated_sweep_seconds": costs.estimated_seconds(bench.architecture, bench.dtype, one, steering),
+        }
+    return found
+
+
+def measure(
+    shape: str,
+    whole: Amounts,
+    *,
+    coefficients: int,
+    share: float = 1.0,
+    dtype: str = "bfloat16",
+    device: str = "cpu",
+    batch_rows: int | None = None,
+    pairs: int = 3,
+    tell: Callable[[str], None] = lambda _stage: None,
+) -> dict[str, Any]:
+    """Everything about one shape; `whole` are the amounts of which a share is run, `coefficients` those a direction.
+
+    `tell` hears of every stage as it begins.
+    """
+    architecture, amounts = SHAPES[shape], whole.share(share)
+    tell("limits of this machine")
+    limits = (public_limits(device), measured_limits(dtype, device))
+    largest = Work(
+        max(amounts.rows, amounts.scenarios), 2 * amounts.prompt_tokens, amounts.new_tokens, MOST_ROWS, reread=True
+    )
+    rows = batch_rows or max(1, costs.rows_that_fit(architecture, dtype, limits[-1], largest))
+    tell(f"{shape}: {architecture.parameters:,} random weights")
+    seconds, decoder = timed(lambda: build(shape, architecture, dtype, device))
+    greedy(decoder, [(1, 2)], 2)  # the first call of everything is slower
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    bench = Bench(decoder, architecture, dtype, device, rows, limits)
+    stages: dict[str, Any] = {}
+    tell(f"extraction of {amounts.scenarios} scenarios")
+    stages["extraction"] = extraction(bench, amounts)
+    tell(f"sweep of {amounts.rows} rows, fused and one coefficient at a time")
+    stages["sweep"] = sweep(bench, amounts, coefficients, pairs)
+    found: dict[str, Any] = {
+        "shape": shape,
+        "architecture": asdict(architecture) | {"parameters": architecture.parameters},
+        "dtype": dtype,
+        "device": device,
+        "limits": {one.name: asdict(one) for one in limits},
+        "share": share,
+        "measured_amounts": asdict(amounts),
+        "build_seconds": seconds,
+        "weight_bytes": architecture.weight_bytes(dtype),
+        **stages,
+    }
+    work = Work(amounts.rows, stages["sweep"]["prompt_tokens"], amounts.new_tokens, rows)
+    found["peak_memory_bytes"] = peak_memory(device)
+    found["peak_memory_of"] = "allocated on the GPU" if device == "cuda" else "resident, of the whole process"
+    found["estimated_peak_memory_bytes"] = costs.peak_bytes(architecture, dtype, work)
+    found["estimated_whole"] = estimates(bench, whole)
+    return found

@@ -1,0 +1,165 @@
+"""Which models a run is about, where they run, who judges them, and a sentence for what cannot be meant."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fixtures.subjects import placed
+from harness.registry import find_model
+from harness.tests.checkpoints import write_checkpoint
+
+CONFTEST = """
+pytest_plugins = [
+    f"fixtures.{name}"
+    for name in (
+        "subjects", "grid", "workers", "progress", "models",
+        "verdicts", "outcomes", "ledger", "source_tables", "baseline",
+    )
+]
+"""
+CLAIMS = """
+import pytest
+from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, cosine
+
+KEPT = cosine(MEAN_DIFF, MEAN_DIFF.cleaned(consensus()))
+pytestmark = claim("G0", "cleaning turns mean_diff", "geometry", [KEPT])
+
+
+def test_it(expect):
+    expect(KEPT, "cosine").at_least(-0.5)
+"""
+ACROSS = CLAIMS.replace('"geometry", [KEPT]', '"across", [KEPT], pair=True')
+SEVERE = CLAIMS.replace('"geometry", [KEPT]', '"geometry", [KEPT], above=100.0')
+
+Run = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs pytest on three claims, with an empty cache of the hub and a token that must never be shown."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    pytester.makeconftest(CONFTEST)
+    pytester.makeini("[pytest]\naddopts = --strict-markers -p no:cacheprovider\n")
+    pytester.makepyfile(test_claim=CLAIMS, test_pair=ACROSS, test_severe=SEVERE)
+    return lambda *arguments: pytester.runpytest_subprocess("--store", "store", *arguments)
+
+
+def text(result: pytest.RunResult) -> str:
+    found = result.stdout.str() + result.stderr.str()
+    assert "hf_secret" not in found
+    assert "Traceback" not in found
+    return found
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("tiny") / "gemma3", "gemma3", blocks=6)
+
+
+def test_a_named_model_without_weights_is_not_tested_with_the_reason_and_the_commands(run: Run) -> None:
+    result = run("-m", "gemma3")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    told = text(result)
+    assert "= not tested =" in told
+    assert "gemma3: google/gemma-3-4b-pt" in told
+    for command in ("hf download google/gemma-3-4b-pt", "hf download google/gemma-3-4b-it", "HF_TOKEN", "licence"):
+        assert command in told
+
+
+def test_what_is_at_hand_is_tested_beside_what_is_not(run: Run) -> None:
+    result = run("-m", "(clean or llama3) and refusal", "-k", "test_claim")
+    result.assert_outcomes(passed=1, deselected=18)
+    assert "llama3: meta-llama/Llama-3.1-8B" in text(result)
+
+
+def test_the_plan_of_a_model_without_weights_tells_what_it_would_cost(run: Run) -> None:
+    result = run("-m", "gemma3 and refusal", "--plan")
+    assert result.ret == 0
+    told = text(result)
+    assert "read refusal scenarios" in told
+    assert "gemma3: 270 rows" in told  # 220 scenarios, 50 prompts; the claims steer nothing
+    assert "GPU minutes on one H100" in told
+
+
+def test_a_model_of_the_command_line_runs_alone_at_a_block_that_its_scenarios_choose(run: Run, tiny: Path) -> None:
+    result = run("--model", f"mine={tiny},{tiny}", "-k", "not sycophancy", "-v")
+    result.assert_outcomes(passed=6, deselected=3)  # two claims on three traits; the pair of models has no members
+    told = text(result)
+    assert "test_it[mine-hallucination] SUPPORTED" in told
+    assert "[severe-" not in told
+
+
+def test_a_model_of_the_command_line_can_be_run_beside_the_registered_ones(run: Run, tiny: Path) -> None:
+    result = run("--model", f"mine={tiny}", "-m", "(mine or clean) and refusal", "-k", "test_claim", "-v")
+    assert "test_it[mine-refusal] SUPPORTED" in text(result)
+    assert "test_it[clean-refusal] SUPPORTED" in text(result)
+
+
+def test_blocks_and_their_bounds(run: Run, tiny: Path) -> None:
+    first = run("--model", f"mine={tiny}", "--blocks", "sweep", "-k", "test_claim and refusal", "--plan")
+    assert first.ret == 0
+    assert "Blocks that scenarios choose" not in text(first)
+    refused = run("--model", f"mine={tiny}", "--blocks", "2,9")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--blocks 2,9: mine has the blocks 0 to 5." in text(refused)
+    assert "write sweep, or block numbers" in text(run("--model", f"mine={tiny}", "--blocks", "-1"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--model", "mine"], "write NAME=BASE or NAME=BASE,INSTRUCT"),
+        (["--model", "a+b=google/gemma-3-1b-pt"], "write NAME=BASE or NAME=BASE,INSTRUCT"),
+        (["--model", "severe=google/gemma-3-1b-pt"], "--model severe: the name is taken"),
+        (["--model", "mine=google/gemma-3-1b-ptt"], "hf download google/gemma-3-1b-ptt"),
+        (["--model", "mine=no/such/folder"], "'no/such/folder' is neither a folder that exists nor an id"),
+        (["--judge", "oracle"], "'oracle' names no judge; known are local:"),
+        (["--judge", "api:gpt"], "say which with --judge-url"),
+        (["--judge", "lexical", "--judge-url", "http://localhost:1"], "--judge-url is the server of an api: judge"),
+        (["--judge", "lexical", "--relevance-cap"], "no relevance to cap by"),
+        (["-m", "gemma3 and refusal", "--plan", "--judge", "grammar"], "gemma3 speaks English"),
+        (["--device", "cuda", "-m", "clean"], "torch sees no GPU"),
+        (["--dtype", "float16", "-m", "severe"], "overflow it; use bfloat16 or float32"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_sentence(run: Run, arguments: list[str], sentence: str) -> None:
+    result = run(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert sentence in text(result)
+
+
+def test_a_checkpoint_of_pickles_is_never_opened(run: Run, tiny: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny, tmp_path / "pickled")
+    for weights in folder.glob("*.safetensors"):
+        weights.rename(folder / "pytorch_model.bin")
+    result = run("--model", f"mine={folder}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "pickle" in text(result)
+
+
+def test_a_base_model_as_its_own_instruct_model_is_broken_in_one_sentence(run: Run, tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "base", "llama", blocks=6, chat=False)
+    result = run("--model", f"mine={folder}", "-k", "test_claim and refusal")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "has no chat template" in text(result)
+
+
+def test_workers_share_out_the_gpus_and_a_machine_without_any_uses_its_processor() -> None:
+    assert [placed("auto", 2, worker) for worker in ("", "gw0", "gw1", "gw2")] == [
+        "cuda:0",
+        "cuda:0",
+        "cuda:1",
+        "cuda:0",
+    ]
+    assert placed("auto", 0, "gw1") == "cpu"
+    with pytest.raises(pytest.UsageError, match="torch sees no GPU"):
+        placed("cuda", 0, "")
+
+
+def test_organisms_keep_their_number_format_whatever_the_device(run: Run) -> None:
+    assert find_model("severe").dtype == "float32"
