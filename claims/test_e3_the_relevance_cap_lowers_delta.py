@@ -5,12 +5,14 @@ Mechanism: the first judge held partial answers and explicit refusals at a coher
 Published: +33.0 with the cap (edition 2026-01-29), +26.4 without it (2026-01-30), for the probe (gemma3, refusal): the
 other way round.
 Refuted if lifting the cap raises the best Delta by less than GAIN.
-Controls that flip it: organisms that refuse when steered are true for refusal; for sycophancy it is false, because
-flattery answers.
+Controls that flip it: `llama`, `severe` and `reader` refuse in most answers before they break, and it is true there;
+for sycophancy it is false, because flattery answers; on `mild`, `clean` and `bos` the best Delta stays below what the
+cap allows.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, consensus, under_relevance_cap
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, consensus, known, under_relevance_cap
 
+SYCOPHANCY = "severe/sycophancy, mild/sycophancy, clean/sycophancy, reader/sycophancy"
 GAIN = 10.0  # trait points: one flipped answer in ten
 CLEANED = MEAN_DIFF.cleaned(consensus())
 OF_PROBE = best(PROBE) - under_relevance_cap(best(PROBE))
@@ -19,9 +21,16 @@ OF_CLEANED = best(CLEANED) - under_relevance_cap(best(CLEANED))
 pytestmark = claim("E3", "the relevance cap lowers Delta", "editions", [OF_PROBE, OF_CLEANED])
 
 
+@known("SUPPORTED", on="severe/refusal, reader/refusal, llama", because="most answers refuse, which the cap forbids")
+@known("REFUTED", on="mild/refusal, clean/refusal, bos", because="so few answers refuse that the cap allows them")
+@known("REFUTED", on=SYCOPHANCY, because="flattery answers the question, so nothing is capped")
 def test_probe(expect):
     expect(OF_PROBE, "probe: best Delta without the cap minus with it").at_least(GAIN)
 
 
+@known("SUPPORTED", on="severe/refusal, llama", because="most answers refuse, and the cap forbids that")
+@known("REFUTED", on="mild/refusal, clean/refusal, bos", because="so few answers refuse that the cap allows them")
+@known("REFUTED", on="reader/refusal", because="cleaned of the dim that carries refusal, nothing refuses")
+@known("REFUTED", on=SYCOPHANCY, because="flattery answers the question, so nothing is capped")
 def test_cleaned(expect):
     expect(OF_CLEANED, "cleaned mean_diff: best Delta without the cap minus with it").at_least(GAIN)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from harness.judging import WHAT
-from harness.ledger import Table, Value
+from harness.ledger import JUDGE_TABLE, Table, Value
 from harness.measurements import JudgeCheck
 from harness.quantities import Cell
 from harness.store import Answer
@@ -25,8 +25,8 @@ def tables(cells: Iterable[Cell], recall: Callable[[JudgeCheck], Answer | None])
             rows = [_row(what, answer.record[what]) for what in WHAT]
             found.append(
                 Table(
-                    key="judge",
-                    title=f"The judge {cell.judge_check.judge} on gold responses",
+                    key=JUDGE_TABLE,
+                    title=title_of(cell.judge_check.judge),
                     source="datasets, judging",
                     model=cell.name,
                     trait=cell.trait,
@@ -36,6 +36,12 @@ def tables(cells: Iterable[Cell], recall: Callable[[JudgeCheck], Answer | None])
                 )
             )
     return found
+
+
+def title_of(judge: str) -> str:
+    """What a judge's table is headed by; of one that reads no meaning it says so."""
+    quick = " (word lists, for a quick look only)" if judge == "lexical" else ""
+    return f"The judge {judge}{quick} on gold responses"
 
 
 def _row(what: str, record: Mapping[str, Any]) -> list[Value]:

@@ -26,6 +26,9 @@ PUBLISHED_MODEL = "published"  # the "model" of a row that is arithmetic about p
 Value = str | float | None
 
 
+JUDGE_TABLE = "judge"  # key of the tables that say how good a judge is on gold responses
+
+
 class LedgerError(ValueError):
     """A ledger file cannot be read; the message names file and line."""
 
@@ -57,7 +60,7 @@ class Row:
       comparable", "new") and `why`, and, where there are any, `sentence` (or `quantity`), `value` (or `published`)
       with `low` and `high`, `unit`, `edition`, `published_as`, `model`, `trait`, `source`.
     - `massive`: the model's `severity` (times the median) and its massive dims after both definitions (`consensus`,
-      `sun`), where they were measured.
+      `sun`), where they were measured, and the `published` ones, where there are any.
     """
 
     claim: str

@@ -7,6 +7,7 @@ from harness.resampling import LEVEL, POWER
 ONE_SIDED = 0.0  # no answer differs but those that make the effect: a baseline that never shows the trait
 FEW_DIFFER = 0.1  # two directions that nearly agree: the answers to 10 % of the questions differ
 MANY_DIFFER = 0.5  # two directions that act on different questions
+FEWEST = math.ceil(math.log((1 - LEVEL) / 2) / math.log(0.5))  # questions below which no difference is told from 0
 SCORE_SPAN = 100.0  # largest difference of two scores
 MOST_QUESTIONS = 1_000_000
 

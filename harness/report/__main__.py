@@ -55,7 +55,8 @@ def _report(options: argparse.Namespace) -> int:
     console.print()
     console.print(terminal.tallies(found.rows, holm))
     console.print()
-    for text in (*reading.massive_dims(found.rows), reading.tally_sentence(found.rows, holm), reading.LEGEND):
+    told = (*reading.massive_dims(found.rows), *reading.judges(found.tables))
+    for text in (*told, reading.tally_sentence(found.rows, holm), reading.LEGEND):
         console.print(text, markup=False, soft_wrap=True)
     if before is None:
         return 0

@@ -96,7 +96,7 @@ def _head(ledger: Ledger, holm: Holm) -> Iterator[str]:
         ],
         numbers=range(1, 7),
     )
-    massive = [f"- {escaped(text)}" for text in reading.massive_dims(ledger.rows)]
+    massive = [f"- {escaped(text)}" for text in (*reading.massive_dims(ledger.rows), *reading.judges(ledger.tables))]
     if massive:
         yield "\n".join(massive)
     settings = {name: value for name, value in ledger.head.items() if name != "kind"}

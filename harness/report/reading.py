@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness import multiplicity
-from harness.ledger import Identity, Row, estimate_of, rule_of
+from harness.ledger import JUDGE_TABLE, Identity, Row, Table, estimate_of, rule_of
 from harness.resampling import Estimate
 from harness.verdict import Verdict, number
 
@@ -187,9 +187,29 @@ def massive_dims(rows: Sequence[Row]) -> list[str]:
     measured = {row.model: row.massive for row in rows if row.massive}
     return [
         f"{plain(model)}: severity {facts['severity']:,.0f}x; massive dims {_listed(facts['consensus'])} (top five of "
-        f"three blocks or more); {_listed(facts['sun'])} after Sun et al."
+        f"three blocks or more); {_listed(facts['sun'])} after Sun et al.{_found_again(facts)}"
         for model, facts in measured.items()
     ]
+
+
+def _found_again(facts: Mapping[str, Any]) -> str:
+    """How many of the dims that were published for a model are among the measured ones; nothing where none were."""
+    published = facts.get("published", ())
+    found = [dim for dim in published if dim in facts["consensus"]]
+    return f"; {len(found)} of the {len(published)} published" if published else ""
+
+
+def judges(tables: Sequence[Table]) -> list[str]:
+    """One line for each judge and trait: how good it is on gold responses, and whether it may decide."""
+    told = []
+    for table in tables:
+        if table.key == JUDGE_TABLE:
+            place = {column: index for index, column in enumerate(table.columns)}
+            figures = [f"{row[0]} AUROC {row[place['AUROC']] or 'cannot be told'}" for row in table.rows]
+            failing = [f"{row[0]}: {row[place['gate']]}" for row in table.rows if row[place["gate"]] != "passed"]
+            gate = f"NOT TRUSTED ({'; '.join(failing)})" if failing else "trusted"
+            told.append(plain(f"{table.title}, {table.trait}: {', '.join(figures)}: {gate}"))
+    return list(dict.fromkeys(told))
 
 
 def _listed(dims: Sequence[int]) -> str:

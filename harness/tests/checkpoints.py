@@ -333,7 +333,8 @@ def _trained(metaspace: bool, specials: tuple[str, ...]) -> tuple[dict[str, int]
     _style(backend, metaspace)
     if metaspace:  # merges stay inside words, as trainers of this kind have it
         backend.pre_tokenizer = tokenizers.pre_tokenizers.Split("▁", "merged_with_next")
-    alphabet = [] if metaspace else tokenizers.pre_tokenizers.ByteLevel.alphabet()
+    # A word of the sentences holds no digit, and a judge answers with one.
+    alphabet = list("0123456789") if metaspace else tokenizers.pre_tokenizers.ByteLevel.alphabet()
     trainer = tokenizers.trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
     backend.train_from_iterator(_SENTENCES, trainer)
     trained = json.loads(backend.to_str())["model"]
