@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.comparison import Comparison, compare, comparisons
+from harness.comparison import Comparison, compare, comparisons, published_verdict
 from harness.datasets import ROOT
 from harness.published import Comparable, load_published
 from harness.resampling import Estimate
@@ -143,3 +143,27 @@ def test_every_test_that_is_named_exists() -> None:
     for claim, test in sorted(named):
         (path,) = (ROOT / "claims").glob(f"test_{claim.lower()}_*.py")
         assert f"def test_{test}(" in path.read_text(encoding="utf-8"), f"{claim} has no test_{test}"
+
+
+@pytest.mark.parametrize(
+    ("claim", "test", "subject", "verdict"),
+    [
+        ("S5", "test_top1", ("gemma3", "refusal"), "SUPPORTED"),
+        ("S5", "test_top1", ("gemma3", "sycophancy"), None),  # published for refusal
+        ("S5", "test_top1", ("severe", "refusal"), None),  # published for gemma3
+        ("S5", "test_top1", ("gemma2", "refusal"), None),  # only partly
+        ("S5", "test_winsorised", ("gemma3", "refusal"), None),  # of another test
+        ("S4", "test_mean_diff_works", ("gemma3", "refusal"), "SUPPORTED"),  # the log has the runs, not the write-up
+        ("C2", "test_mean_diff", ("gemma3", "refusal"), "REFUTED"),
+        ("M4", "test_probe_leads_on_both", ("gemma3+gemma2", "refusal"), "REFUTED"),
+        ("E3", "test_probe", ("gemma3", "refusal"), None),
+    ],
+)
+def test_what_the_first_edition_says_of_its_own_models_is_expected_of_them_alone(
+    claim: str, test: str, subject: tuple[str, str], verdict: str | None
+) -> None:
+    assert published_verdict(claim, test, *subject) == verdict
+
+
+def test_every_edition_has_its_own_say() -> None:
+    assert published_verdict("S5", "test_top1", "gemma3", "refusal", "2026-01-31") == "REFUTED"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.tests.planted import (
     faults_of_directions,
     faults_of_evidence,
+    faults_of_judges,
     faults_of_making,
     faults_of_quantities,
     faults_of_sources,
@@ -21,4 +22,5 @@ FAULTS: tuple[Fault, ...] = (
     *faults_of_quantities.FAULTS,
     *faults_of_evidence.FAULTS,
     *faults_of_sources.FAULTS,
+    *faults_of_judges.FAULTS,
 )
