@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from harness.models import Decoder, cache_name
+from harness.loadable import ModelError
+from harness.models import Decoder, cache_name, free_memory
 
 CHECK_EVERY = 8  # steps between two looks for finished rows where looking makes the host wait for the device
 
@@ -149,8 +150,8 @@ def in_batches(
     """Run row indices in batches of at most `batch_rows`, longest rows first, and count the calls that succeeded.
 
     Sorting by length keeps padding small and lets the batch that needs most memory come first. When a batch runs out
-    of memory the batch size is halved (`on_halved` is told the new size) and the batch is tried again; a single row
-    that does not fit raises the out-of-memory error.
+    of memory the batch size is halved (`on_halved` is told the new size) and the batch is tried again. Raises
+    ModelError, in one sentence, for a single row that does not fit.
     """
     order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
     start, calls = 0, 0
@@ -159,12 +160,20 @@ def in_batches(
         try:
             run(batch)
         except (RuntimeError, MemoryError) as error:
-            if len(batch) == 1 or not is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
-            batch_rows = max(1, len(batch) // 2)
-            if on_halved is not None:
-                on_halved(batch_rows)
+        else:
+            start += len(batch)
+            calls += 1
             continue
-        start += len(batch)
-        calls += 1
+        # Out of the handler, so that nothing holds what the batch had taken by then.
+        free_memory()
+        if len(batch) == 1:
+            raise ModelError(
+                f"memory ran out with a single row of {lengths[batch[0]]} prompt tokens; take bfloat16 (--dtype), "
+                "spread the model over all GPUs (--device split), or take a smaller one."
+            )
+        batch_rows = len(batch) // 2
+        if on_halved is not None:
+            on_halved(batch_rows)
     return calls

@@ -114,8 +114,8 @@ CONTROLS: Mapping[str, tuple[Worlds, Worlds]] = {
     "D2 coherence": (INSIDE, USUAL.but(best_dose=dose(0.9))),
     "D2 trait_of_top1": (INSIDE, USUAL.but(effect=best(top1=90.0))),
     "D3 mean_diff": (INSIDE, USUAL.but(effect=best(mean_diff=20.0))),
-    "E3 probe": (USUAL.but(cap=True), USUAL),
-    "E3 cleaned": (USUAL.but(cap=True), USUAL),
+    "E3 probe": (USUAL.but(cap=True, effect=best(90.0)), USUAL),
+    "E3 cleaned": (USUAL.but(cap=True, effect=best(90.0)), USUAL),
 }
 RANDOM = "random_direction"  # the test of the same name in several claims: what it claims of a real direction fails
 for claim in ("S4", "D2", "D3"):

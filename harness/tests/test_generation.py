@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.generation import Generated, greedy, in_batches, left_pad, position_ids, usual_pace
+from harness.loadable import ModelError
 from harness.models import Decoder
 from harness.steering import Row, RowSteering
 
@@ -176,17 +177,22 @@ def test_what_torch_raises_on_a_cpu_without_memory_halves_the_batch_too() -> Non
     assert in_batches([1, 2], 2, run) == 2
 
 
+def test_a_single_row_that_does_not_fit_is_one_sentence_that_keeps_nothing_in_memory() -> None:
+    def run(_batch: list[int]) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB\nand a page more")
+
+    with pytest.raises(
+        ModelError, match="memory ran out with a single row of 9 prompt tokens; take bfloat16"
+    ) as raised:
+        in_batches([3, 9], 2, run)
+    assert "\n" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__context__ is None  # whose frames would hold the batch
+
+
 def test_another_error_is_not_taken_for_a_lack_of_memory() -> None:
     def run(batch: list[int]) -> None:
         raise RuntimeError("shapes do not fit")
 
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         in_batches([1, 2], 2, run)
-
-
-def test_one_row_that_does_not_fit_is_an_error() -> None:
-    def run(batch: list[int]) -> None:
-        raise torch.OutOfMemoryError("planted")
-
-    with pytest.raises(torch.OutOfMemoryError):
-        in_batches([3, 9, 5], 4, run)

@@ -11,11 +11,11 @@ from fixtures.organisms import quality
 from fixtures.organisms.architecture import BLOCKS
 from fixtures.organisms.contrasts import best_delta
 from fixtures.organisms.curves import DOSES, Curves, Point
+from fixtures.organisms.judge import TRAITS
 from fixtures.organisms.pair import open_pair
 from fixtures.organisms.quality import Extent, geometry, measure, rounded
 from fixtures.organisms.recipes import ORGANISMS
 from fixtures.organisms.train import WEIGHTS
-from harness.registry import TRAITS
 
 
 def curves(*points: tuple[float | None, float | None]) -> Curves:

@@ -160,8 +160,8 @@ FAULTS = (
         "scores-swapped",
         "the judge's trait is filed as coherence, and coherence as trait",
         MAKING,
-        '{"trait": table("trait"), "coherence": table("coherence")}',
-        '{"trait": table("coherence"), "coherence": table("trait")}',
+        "numbers([judged[one] for one in exchanges], what)",
+        'numbers([judged[one] for one in exchanges], "trait" if what == "coherence" else "coherence")',
         (SCORED,),
     ),
     Fault(

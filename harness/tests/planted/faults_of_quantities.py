@@ -44,9 +44,9 @@ FAULTS = (
     Fault(
         "quantities-remembered-across-models",
         "a quantity is computed once for all models",
-        ALGEBRA,
-        "key = (self, cell.name, cell.trait, cell.settings, cell.extraction)",
-        "key = (self, cell.trait, cell.settings, cell.extraction)",
+        CELLS,
+        "return self.name, self.trait, self.model.judge, self.settings, self.extraction",
+        "return self.trait, self.model.judge, self.settings, self.extraction",
         (claim("M3 milder_model_leads"),),
     ),
     Fault(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from harness.cleaning import clean, treat
 from harness.datasets import Question
 from harness.generation import greedy
 from harness.interpolation import Curve, best_on_curves
-from harness.judging import Exchange, Judgement
+from harness.judging import Judgement
 from harness.measurements import Activations, Cleaning, Direction, MassiveActivations, Measurement, Refits, Sweep
 from harness.models import Decoder
 from harness.quantities import Accuracy, Answers, AroundBase, Cell, CurveGap, DeltaAtBestOf, EffectSize, Recipe
@@ -123,18 +123,16 @@ def test_refits_resample_both_members_of_a_pair_together() -> None:
 
 
 def test_a_response_is_judged_with_its_own_question() -> None:
-    class Recorder:
-        identity = "recorder"
-
-        def judge(self, _trait: str, exchanges: Sequence[Exchange]) -> list[Judgement]:
-            self.seen = [(exchange.question, exchange.response) for exchange in exchanges]
-            return [Judgement(1.0, 2.0) for _ in exchanges]
-
-    judge = Recorder()
     runs = [[{"text": f"{run} {number}", "finished": True} for number in range(2)] for run in range(2)]
     record = {"responses": runs, "amounts": [1.0, 2.0], "coefficients": [1.0, 2.0], "doses": [1.0, 2.0]}
-    making.scores(judge, "refusal", [Question(f"q{number}", "t") for number in range(3)], Answer({}, record))
-    assert judge.seen == [("q0", "0 0"), ("q1", "0 1"), ("q0", "1 0"), ("q1", "1 1")]
+    questions = [Question(f"q{number}", "t") for number in range(3)]
+    exchanges = making.exchanges_of(questions, Answer({}, record))
+    seen = [(exchange.question, exchange.response) for exchange in exchanges]
+    assert seen == [("q0", "0 0"), ("q1", "0 1"), ("q0", "1 0"), ("q1", "1 1")]
+    judged = {one: Judgement(float(place), 50.0 + place) for place, one in enumerate(exchanges)}
+    scored = making.scores(judged, exchanges, Answer({}, record))
+    assert scored.arrays["trait"].tolist() == [[0.0, 1.0], [2.0, 3.0]]
+    assert scored.arrays["coherence"].tolist() == [[50.0, 51.0], [52.0, 53.0]]
 
 
 def test_activations_are_filed_under_their_own_scenario_and_label(
