@@ -123,7 +123,8 @@ FAULTS = (
         "key-without-model",
         "the key of a sweep holds the model's name and not its weights",
         KEYS,
-        'case Baseline() | Sweep():\n                found["instruct model"] = self._weights_hash(folder_of(spec.instruct))',
+        "case Baseline() | Sweep():\n"
+        '                found["instruct model"] = self._weights_hash(folder_of(spec.instruct))',
         'case Baseline() | Sweep():\n                found["instruct model"] = spec.name',
         (FILES,),
     ),
