@@ -89,7 +89,11 @@ class Lab:
 
     def plan(self, measurements: Sequence[Measurement]) -> Plan:
         """What `prepare` would do. Reads data files and the store, never loads a model."""
-        missing = missing_from(measurements, self._is_kept)
+        for measurement in measurements:
+            if isinstance(measurement, JudgeCheck):
+                self._is_kept(measurement)  # what it found says whether anything is steered for it
+        trusted = [one for one in measurements if self._judge_is_trusted(one, measurements, unchecked=True)]
+        missing = missing_from(trusted, self._is_kept)
         traits = {pair: self._trait(*pair) for pair in trait_pairs(missing)}
         for measurement in missing:
             if isinstance(measurement, Sweep | Baseline):
@@ -132,8 +136,13 @@ class Lab:
 
                 self._attempt([measurement], make)
 
-    def _judge_is_trusted(self, measurement: Measurement, among: Sequence[Measurement]) -> bool:
-        """Whether a judged answer is worth making: not if its judge was asked to be checked and failed the gate."""
+    def _judge_is_trusted(
+        self, measurement: Measurement, among: Sequence[Measurement], unchecked: bool = False
+    ) -> bool:
+        """Whether a judged answer is worth making: not if its judge was asked to be checked and failed the gate.
+
+        `unchecked` is what to say of a judge whose check has no answer.
+        """
         if not isinstance(measurement, Scores | Sweep | Baseline):
             return True
         model, trait = model_of(measurement), trait_of(measurement)
@@ -141,8 +150,8 @@ class Lab:
         if isinstance(measurement, Scores):
             judge = measurement.judge.removesuffix(RELEVANCE_CAP)
             checks = [one for one in checks if one.judge == judge]
-        passed = [not why_not_trusted(answer.record) for one in checks if (answer := self._answers.get(one))]
-        return not checks or any(passed)
+        found = [self._answers.get(one) for one in checks]
+        return not checks or any(unchecked if one is None else not why_not_trusted(one.record) for one in found)
 
     def _read_scenarios(self, wanted: Sequence[Measurement]) -> None:
         for (model, trait), group in capture_groups(wanted).items():

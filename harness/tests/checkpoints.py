@@ -245,7 +245,7 @@ def _configured(architecture: str, blocks: int, width: int) -> tuple[Any, Any]:
         "num_hidden_layers": blocks,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
-        "max_position_embeddings": 256,
+        "max_position_embeddings": 4096,
         **tokens,
     }
     experts = {"moe_intermediate_size": width // 2, "num_experts": 4, "num_experts_per_tok": 2}
