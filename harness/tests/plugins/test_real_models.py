@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.datasets import ROOT
+from harness.datasets import ROOT, judging_folder, load_definition, trait_folder
+from harness.gold import load_gold
 from harness.ledger import Ledger, Row, read_ledger
 from harness.registry import find_model
 from harness.tests.checkpoints import write_gemma3_4b_pair
+from harness.tests.judges.api_server import serving
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -99,6 +101,8 @@ def test_gemma3_is_tested_by_the_published_protocol_and_told_beside_what_was_pub
     assert [(table.model, table.trait) for table in judged] == [("gemma3", "refusal")]
     assert "for a quick look only" in judged[0].title
     assert "The judge lexical (word lists, for a quick look only) on gold responses, refusal" in done.stdout
+    # Word lists do not pass the gate, so nothing is steered for them, now or later.
+    assert "NOT TRUSTED" in done.stdout
     again = run(tmp_path, *ASKED, "--judge", "lexical", "--plan")
     assert "0 generate calls" in again.stdout
 
@@ -116,9 +120,38 @@ def test_its_own_instruct_model_judges_by_default_and_decides_nothing_before_it_
     assert done.returncode == 0
     assert "NOT TRUSTED" in done.stdout
     assert "steer:" not in done.stdout
-    plan = run(tmp_path, "-m", "gemma3 and refusal", "--claim", "S2", "--questions", "2", "--plan").stdout
-    assert "judge the gold sets" not in plan  # that is kept
-    assert "steer" in plan
+
+
+def oracle(text: str) -> list[tuple[str, float]]:
+    """A server's answer: the gold score where a gold response stands in the question, else hardly any and fluent."""
+    of_trait = load_definition(trait_folder("english", "refusal") / "definition.yaml")["statement"] in text
+    folder = judging_folder("english")
+    gold = load_gold(folder / "refusal.jsonl" if of_trait else folder / "coherence.jsonl")
+    found = [one for one in gold if one.response and one.response in text]
+    score = max(found, key=lambda one: len(one.response)).score if found else (20.0 if of_trait else 90.0)
+    return [(str(round(score)), 0.9), ("The", 0.1)]
+
+
+def test_a_judge_behind_a_server_is_checked_then_scores_what_was_steered_and_is_not_asked_twice(
+    run: Run, tmp_path: Path
+) -> None:
+    asked = ("-m", "gemma3 and refusal", "--claim", "S2", "--questions", "6")
+    with serving(oracle) as server:
+        judge = ("--judge", "api:oracle", "--judge-url", server.url)
+        done = run(tmp_path, *asked, *judge)
+        first = len(server.requests)
+        run(tmp_path / "again", *asked, *judge)
+        assert len(server.requests) == first
+    (row,) = ledger_in(tmp_path).rows
+    # A server that finds no refusal anywhere sees no gain, of which six questions decide little.
+    assert row.verdict in ("REFUTED", "INCONCLUSIVE")
+    estimate = row.estimates[0]["estimate"]
+    assert (estimate["n"], estimate["value"]) == (6, 0.0)
+    assert row.expected == "SUPPORTED"
+    assert "trusted" in done.stdout
+    (table,) = [table for table in ledger_in(tmp_path).tables if table.key == "judge"]
+    assert [cells[-1] for cells in table.rows] == ["passed", "passed"]
+    assert first > 2 * (len(load_gold(judging_folder("english") / "coherence.jsonl")) + 6)
 
 
 def test_an_unlisted_model_becomes_a_baseline_and_is_compared_with_it(run: Run, hub: Path, tmp_path: Path) -> None:
