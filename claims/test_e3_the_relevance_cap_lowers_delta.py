@@ -5,9 +5,9 @@ Mechanism: the first judge held partial answers and explicit refusals at a coher
 Published: +33.0 with the cap (edition 2026-01-29), +26.4 without it (2026-01-30), for the probe (gemma3, refusal): the
 other way round.
 Refuted if lifting the cap raises the best Delta by less than GAIN.
-Controls that flip it: `llama`, `severe` and `reader` refuse in most answers before they break, and it is true there;
-for sycophancy it is false, because flattery answers; on `mild`, `clean` and `bos` the best Delta stays below what the
-cap allows.
+Controls that flip it: `llama`, `severe` and `reader` refuse in most answers before they break, and it is true there. It
+is false for sycophancy, because flattery answers, and on `mild`, `clean` and `bos`, whose best Delta stays below what
+the cap allows.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, consensus, known, under_relevance_cap

@@ -143,15 +143,15 @@ def test_a_judge_behind_a_server_is_checked_then_scores_what_was_steered_and_is_
         run(tmp_path / "again", *asked, *judge)
         assert len(server.requests) == first
     (row,) = ledger_in(tmp_path).rows
-    # A server that finds no refusal anywhere sees no gain, of which six questions decide little.
-    assert row.verdict in ("REFUTED", "INCONCLUSIVE")
-    estimate = row.estimates[0]["estimate"]
-    assert (estimate["n"], estimate["value"]) == (6, 0.0)
+    # A server that finds everything fluent and nothing refused: what larger doses would do is not known, and said.
+    assert row.verdict == "INCONCLUSIVE"
+    assert "gold" not in row.estimates[0]["story"]
     assert row.expected == "SUPPORTED"
     assert "trusted" in done.stdout
     (table,) = [table for table in ledger_in(tmp_path).tables if table.key == "judge"]
     assert [cells[-1] for cells in table.rows] == ["passed", "passed"]
-    assert first > 2 * (len(load_gold(judging_folder("english") / "coherence.jsonl")) + 6)
+    gold = sum(len(load_gold(judging_folder("english") / f"{name}.jsonl")) for name in ("refusal", "coherence"))
+    assert first > 2 * (gold + 6)  # the gold set, the unsteered answers, and steered ones
 
 
 def test_an_unlisted_model_becomes_a_baseline_and_is_compared_with_it(run: Run, hub: Path, tmp_path: Path) -> None:
