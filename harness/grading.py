@@ -1,13 +1,36 @@
-"""Asks a judge about every distinct exchange once, in batches, and keeps each batch before it asks for the next."""
+"""Asks a trusted judge about every distinct exchange once, in batches, and keeps each before it asks for the next."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.journal import JudgementJournal
-from harness.judging import Exchange, Judge, Judgement
+from harness.judging import RELEVANCE_CAP, Exchange, Judge, Judgement, why_not_trusted
+from harness.measurements import Baseline, JudgeCheck, Measurement, Scores, Sweep, model_of, trait_of
+from harness.store import Answer
 
 AT_ONCE = 256  # exchanges a judge is given together; what an interruption can cost at most
+
+
+def is_worth_making(
+    measurement: Measurement,
+    among: Sequence[Measurement],
+    checked: Mapping[Measurement, Answer],
+    unchecked: bool = False,
+) -> bool:
+    """Whether an answer is worth making: not if its judge was asked, `among` others, to be checked and failed the gate.
+
+    `checked` holds the checks that have an answer; `unchecked` is what to say of a judge whose check has none.
+    """
+    if not isinstance(measurement, Scores | Sweep | Baseline):
+        return True
+    place = model_of(measurement), trait_of(measurement)
+    checks = [one for one in among if isinstance(one, JudgeCheck) and (one.model, one.trait) == place]
+    if isinstance(measurement, Scores):
+        judge = measurement.judge.removesuffix(RELEVANCE_CAP)
+        checks = [one for one in checks if one.judge == judge]
+    found = [checked.get(one) for one in checks]
+    return not checks or any(unchecked if one is None else not why_not_trusted(one.record) for one in found)
 
 
 def grade(

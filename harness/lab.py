@@ -7,19 +7,11 @@ from typing import Any
 
 from harness import making
 from harness.checkpoints import NotAtHand
-from harness.datasets import (
-    TraitData,
-    calibration_file,
-    judging_folder,
-    load_calibration,
-    load_trait,
-    trait_folder,
-)
+from harness.datasets import TraitData
 from harness.generation import Generated
-from harness.gold import GoldExchange, load_gold
-from harness.grading import grade
+from harness.grading import grade, is_worth_making
 from harness.journal import Journal, JudgementJournal
-from harness.judging import RELEVANCE_CAP, Exchange, Judge, why_not_trusted
+from harness.judging import Exchange, Judge
 from harness.keys import Environment, Keys
 from harness.measurements import (
     Baseline,
@@ -34,11 +26,21 @@ from harness.measurements import (
     model_of,
     trait_of,
 )
-from harness.plan import Plan, capture_groups, fused_groups, make_plan, missing_from, rows_of, trait_pairs
+from harness.plan import (
+    Plan,
+    capture_groups,
+    fused_groups,
+    judged_groups,
+    make_plan,
+    missing_from,
+    rows_of,
+    trait_pairs,
+)
 from harness.progress import Progress, Silent
 from harness.registry import ModelSpec
 from harness.steering import once_each, steer
 from harness.store import Answer, CorruptEntry, Store, StoreUnwritable, key_of
+from harness.subject_data import SubjectData
 from harness.weights import Weights
 
 Judges = Callable[[str, str], Judge]  # name and language -> the judge
@@ -65,7 +67,7 @@ class Lab:
     ) -> None:
         self.store = store
         self.calls = 0  # generate calls made
-        self._models = models
+        self._data = SubjectData(models)
         self._weights = weights
         self._judges = judges
         self._batch_rows = batch_rows
@@ -73,7 +75,6 @@ class Lab:
         self._keys = Keys(models, environment, lambda name, language: judges(name, language).identity)
         self._answers: dict[Measurement, Answer] = {}
         self._failures: dict[Measurement, Exception] = {}
-        self._traits: dict[tuple[str, str], TraitData] = {}
         self._unwritable = False
 
     def answer(self, measurement: Measurement) -> Answer:
@@ -92,14 +93,14 @@ class Lab:
         for measurement in measurements:
             if isinstance(measurement, JudgeCheck):
                 self._is_kept(measurement)  # what it found says whether anything is steered for it
-        trusted = [one for one in measurements if self._judge_is_trusted(one, measurements, unchecked=True)]
+        trusted = [one for one in measurements if is_worth_making(one, measurements, self._answers, unchecked=True)]
         missing = missing_from(trusted, self._is_kept)
-        traits = {pair: self._trait(*pair) for pair in trait_pairs(missing)}
+        traits = {pair: self._data.trait(*pair) for pair in trait_pairs(missing)}
         for measurement in missing:
             if isinstance(measurement, Sweep | Baseline):
                 making.require_questions(traits[model_of(measurement), str(trait_of(measurement))], measurement)
-        prompts = {m.model: self._prompts(m.model) for m in missing if isinstance(m, MassiveActivations)}
-        gold = {m: sum(map(len, self._gold(m))) for m in missing if isinstance(m, JudgeCheck)}
+        prompts = {m.model: self._data.prompts(m.model) for m in missing if isinstance(m, MassiveActivations)}
+        gold = {m: sum(map(len, self._data.gold(m.model, m.trait))) for m in missing if isinstance(m, JudgeCheck)}
         return make_plan(measurements, missing, traits, prompts, self._batch_rows, gold)
 
     def prepare(self, measurements: Sequence[Measurement]) -> None:
@@ -112,7 +113,7 @@ class Lab:
             with self.store.making(model):
                 # Another process may have made some of it while this one waited for its turn.
                 self._check_judges(missing_from(asked, self._settled))
-                trusted = [measurement for measurement in asked if self._judge_is_trusted(measurement, measurements)]
+                trusted = [one for one in asked if is_worth_making(one, measurements, self._answers)]
                 wanted = missing_from(trusted, self._settled)
                 self._read_scenarios(wanted)
                 self._weights.release(model, "base")  # it has nothing more to do, and the instruct model needs room
@@ -128,36 +129,19 @@ class Lab:
 
                 def make(m: JudgeCheck = measurement) -> None:
                     judge = self._judge_of(m.model, m.judge)
-                    definition = self._trait(m.model, m.trait).definition
+                    definition = self._data.trait(m.model, m.trait).definition
                     with self._progress.stage(f"{m.model}: judge the gold set of {m.trait}", 1) as advance:
-                        answer = making.judge_check(judge, definition, *self._gold(m))
+                        answer = making.judge_check(judge, definition, *self._data.gold(m.model, m.trait))
                         advance(1)
                     self._keep(m, answer)
 
                 self._attempt([measurement], make)
 
-    def _judge_is_trusted(
-        self, measurement: Measurement, among: Sequence[Measurement], unchecked: bool = False
-    ) -> bool:
-        """Whether a judged answer is worth making: not if its judge was asked to be checked and failed the gate.
-
-        `unchecked` is what to say of a judge whose check has no answer.
-        """
-        if not isinstance(measurement, Scores | Sweep | Baseline):
-            return True
-        model, trait = model_of(measurement), trait_of(measurement)
-        checks = [one for one in among if isinstance(one, JudgeCheck) and (one.model, one.trait) == (model, trait)]
-        if isinstance(measurement, Scores):
-            judge = measurement.judge.removesuffix(RELEVANCE_CAP)
-            checks = [one for one in checks if one.judge == judge]
-        found = [self._answers.get(one) for one in checks]
-        return not checks or any(unchecked if one is None else not why_not_trusted(one.record) for one in found)
-
     def _read_scenarios(self, wanted: Sequence[Measurement]) -> None:
         for (model, trait), group in capture_groups(wanted).items():
 
             def make(model: str = model, trait: str = trait, group: Any = group) -> None:
-                data = self._trait(model, trait)
+                data = self._data.trait(model, trait)
                 decoder = self._weights.get(model, "base")
                 with self._progress.stage(f"{model}: read {trait} scenarios", 2 * len(data.pairs)) as advance:
                     answers, calls = making.activations(decoder, data, group, self._batch_rows, advance, self._halved)
@@ -172,7 +156,7 @@ class Lab:
             if isinstance(measurement, MassiveActivations):
 
                 def make(measurement: MassiveActivations = measurement) -> None:
-                    prompts = self._prompts(measurement.model)
+                    prompts = self._data.prompts(measurement.model)
                     decoder = self._weights.get(measurement.model, "instruct")
                     with self._progress.stage(f"{measurement.model}: find massive dims", len(prompts)) as advance:
                         answer, calls = making.massive_activations(
@@ -224,7 +208,7 @@ class Lab:
         rows, folds = [], []
         for measurement in group:
             vector = self.answer(measurement.direction) if isinstance(measurement, Sweep) else None
-            questions = self._trait(model, str(trait_of(measurement))).questions
+            questions = self._data.trait(model, str(trait_of(measurement))).questions
             own_rows, amounts = making.steering_rows(decoder, questions, measurement, vector)
             rows += own_rows
             folds.append((measurement, amounts))
@@ -258,15 +242,10 @@ class Lab:
             journal.discard()
 
     def _judge(self, wanted: Sequence[Measurement]) -> None:
-        groups: dict[tuple[str, str, str], list[Scores]] = {}
-        for measurement in wanted:
-            if isinstance(measurement, Scores):
-                place = model_of(measurement), str(trait_of(measurement)), measurement.judge
-                groups.setdefault(place, []).append(measurement)
-        for (model, trait, name), group in groups.items():
+        for (model, trait, name), group in judged_groups(wanted).items():
 
             def make(model: str = model, trait: str = trait, name: str = name, group: Any = group) -> None:
-                self._judge_fused(model, self._trait(model, trait), self._judge_of(model, name), group)
+                self._judge_fused(model, self._data.trait(model, trait), self._judge_of(model, name), group)
 
             self._attempt(group, make)
 
@@ -294,12 +273,7 @@ class Lab:
         judge.release()
 
     def _judge_of(self, model: str, name: str) -> Judge:
-        return self._judges(name, self._models[model].language)
-
-    def _gold(self, check: JudgeCheck) -> tuple[Sequence[GoldExchange], Sequence[GoldExchange]]:
-        """Gold responses of a trait and of coherence."""
-        folder = judging_folder(self._models[check.model].language)
-        return load_gold(folder / f"{check.trait}.jsonl"), load_gold(folder / "coherence.jsonl")
+        return self._judges(name, self._data.language(model))
 
     def release(self, model: str) -> None:
         """Free the weights of a model; its answers stay."""
@@ -323,7 +297,7 @@ class Lab:
         def look() -> None:
             if isinstance(measurement, Sweep):
                 self.answer(measurement.direction)
-            making.require_questions(self._trait(model_of(measurement), str(trait_of(measurement))), measurement)
+            making.require_questions(self._data.trait(model_of(measurement), str(trait_of(measurement))), measurement)
 
         return self._attempt([measurement], look)
 
@@ -370,12 +344,3 @@ class Lab:
     def _halved(self, batch_rows: int) -> None:
         self._batch_rows = min(self._batch_rows, batch_rows)
         self._progress.warn(f"Out of memory: the batch size is now {batch_rows} rows.")
-
-    def _trait(self, model: str, trait: str) -> TraitData:
-        language = self._models[model].language
-        if (language, trait) not in self._traits:
-            self._traits[language, trait] = load_trait(trait_folder(language, trait))
-        return self._traits[language, trait]
-
-    def _prompts(self, model: str) -> tuple[str, ...]:
-        return load_calibration(calibration_file(self._models[model].language))

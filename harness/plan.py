@@ -107,6 +107,15 @@ def fused_groups(missing: Iterable[Measurement]) -> dict[tuple[str, int, str], l
     return groups
 
 
+def judged_groups(missing: Iterable[Measurement]) -> dict[tuple[str, str, str], list[Scores]]:
+    """Scores by model, trait and judge: each group is judged as one, every distinct exchange once."""
+    groups: dict[tuple[str, str, str], list[Scores]] = defaultdict(list)
+    for measurement in missing:
+        if isinstance(measurement, Scores):
+            groups[model_of(measurement), str(trait_of(measurement)), measurement.judge].append(measurement)
+    return groups
+
+
 def make_plan(
     needed: Sequence[Measurement],
     missing: Sequence[Measurement],

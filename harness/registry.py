@@ -12,6 +12,12 @@ from harness.checkpoints import Checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 ORGANISMS = ROOT / "fixtures" / "organisms" / "weights"
+# The traits of each language, in the ledger's order.
+TRAITS: tuple[str, ...] = ("refusal", "sycophancy", "optimism", "hallucination")
+TEMPLATED = "templated"  # what organisms speak
+LANGUAGES: Mapping[str, tuple[str, ...]] = {"english": TRAITS, TEMPLATED: TRAITS[:2]}
+ALL_QUESTIONS = 120  # of every English trait
+ORGANISM_QUESTIONS, ORGANISM_TOKENS = 60, 48
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class ModelSpec:
     stands_for: str = ""
     embedded: bool = True
     coefficients: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    questions: int = 60
+    questions: int = ORGANISM_QUESTIONS
     calibration_tokens: int = 0
     dtype: str = ""
     licence: str = ""
@@ -75,11 +81,11 @@ def _organism(
         name,
         folder / "base",
         folder / "instruct",
-        language="templated",
+        language=TEMPLATED,
         judge="grammar",
         blocks={trait: (block,) for trait, block in blocks.items()},
         doses=doses,
-        max_new_tokens=48,
+        max_new_tokens=ORGANISM_TOKENS,
         description=description,
         severity=severity,
         stands_for=stands_for,
@@ -130,30 +136,32 @@ def _real(
     )
 
 
-def unlisted(name: str, base: Path, instruct: Path, depth: int, architecture: Architecture | None) -> ModelSpec:
-    """A model that nobody listed: every claim is about it, and its blocks and coefficients come from calibration."""
+def unlisted(
+    name: str, base: Path, instruct: Path, depth: int, architecture: Architecture | None, language: str = "english"
+) -> ModelSpec:
+    """A model that nobody listed: every claim is about it, and its blocks and coefficients come from calibration.
+
+    One that speaks the organisms' language is asked, and answers at the length, that they are.
+    """
+    of_organisms = language == TEMPLATED
     return ModelSpec(
         name,
         base,
         instruct,
-        language="english",
-        judge=f"local:{name}",
-        blocks=dict.fromkeys(TRAITS, ()),
+        language=language,
+        judge="grammar" if of_organisms else f"local:{name}",
+        blocks=dict.fromkeys(LANGUAGES[language], ()),
         doses=geometric_grid(0.5, 3.4, 1.35),
-        max_new_tokens=64,
+        max_new_tokens=ORGANISM_TOKENS if of_organisms else 64,
         description=f"the model {name} of the command line",
         severity=math.nan,  # not stated beforehand
         embedded=False,
-        questions=ALL_QUESTIONS,
-        calibration_tokens=128,
+        questions=ORGANISM_QUESTIONS if of_organisms else ALL_QUESTIONS,
+        calibration_tokens=0 if of_organisms else 128,
         architecture=architecture,
         depth=depth,
     )
 
-
-# The traits of each language, in the ledger's order.
-TRAITS: tuple[str, ...] = ("refusal", "sycophancy", "optimism", "hallucination")
-ALL_QUESTIONS = 120  # of every English trait
 
 _MODELS = (
     _organism(

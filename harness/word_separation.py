@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ import numpy as np
 
 from harness.datasets import ROOT, TraitData, content_hash, known_traits, load_trait, trait_folder
 from harness.montecarlo_report import clopper_pearson
+from harness.registry import LANGUAGES
 
 REPORTS = ROOT / "reports" / "datasets"
-LANGUAGES = ("english", "templated")
+
 FOLDS = 5
 MARKING = 5  # words named of each trait
 SHUFFLES = 10  # a single one is off by several points with so few pairs
@@ -137,7 +138,7 @@ def separation(language: str, data: TraitData, sha256: str) -> Separation:
     )
 
 
-def measure(languages: Sequence[str] = LANGUAGES) -> list[Separation]:
+def measure(languages: Iterable[str] = LANGUAGES) -> list[Separation]:
     """Every trait of every language."""
     return [
         separation(language, load_trait(folder), content_hash(folder / "scenarios.jsonl"))

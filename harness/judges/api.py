@@ -20,6 +20,7 @@ from harness.judges.identity import code_of, definitions_hash
 from harness.judging import Exchange, Judgement
 
 TOP_TOKENS = 20
+CONCURRENCY = 8  # exchanges under way at once
 FIRST_WAIT, LONGEST_WAIT, LONGEST_DIRECTED_WAIT = 0.5, 8.0, 60.0  # seconds between attempts
 DIGITS_SUSPECTED = 20  # answers by numbers, none above 9, from which the server's tokens must be digits
 UNJUDGEABLE = ("content_filter", "context_length_exceeded")  # refusals of one text, which say nothing of the next
@@ -64,7 +65,7 @@ class ApiJudge:
         coherence: Mapping[str, str],
         relevance: Mapping[str, str] | None = None,
         key_variable: str = "OPENAI_API_KEY",
-        concurrency: int = 8,
+        concurrency: int = CONCURRENCY,
         requests_per_minute: float | None = None,
         timeout: float = 60,
         retries: int = 5,

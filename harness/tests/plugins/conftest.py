@@ -14,6 +14,8 @@ import scipy.stats  # noqa: F401
 import sklearn.linear_model  # noqa: F401
 import torch  # noqa: F401
 
+from harness.tests.plugins import CONFTEST
+
 PROJECT = '''
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,13 +26,6 @@ from harness.registry import ModelSpec
 from harness.resampling import Plan, Replicated
 from harness.stats import NoValidRun
 
-pytest_plugins = [
-    f"fixtures.{name}"
-    for name in (
-        "subjects", "grid", "workers", "progress", "models",
-        "verdicts", "outcomes", "ledger", "source_tables", "baseline",
-    )
-]
 PLAN = Plan((50,), "questions", "made up", 200, 1)
 
 
@@ -103,7 +98,7 @@ def project(pytester: pytest.Pytester) -> Callable[..., pytest.Pytester]:
     """`project(test_file=source, ...)` writes the project with those claim files and returns the pytester."""
 
     def write(**files: str) -> pytest.Pytester:
-        pytester.makeconftest(PROJECT)
+        pytester.makeconftest(CONFTEST + PROJECT)
         pytester.makeini(INI)
         heading = "from conftest import MadeUp\nfrom fixtures.vocabulary import claim, known\n"
         pytester.makepyfile(**{name: heading + textwrap.dedent(text) for name, text in files.items()})

@@ -8,16 +8,7 @@ import pytest
 
 from fixtures.organisms.train_grader import FOLDER
 from harness.ledger import Ledger, Row, read_ledger
-
-CONFTEST = """
-pytest_plugins = [
-    f"fixtures.{name}"
-    for name in (
-        "subjects", "grid", "workers", "progress", "models",
-        "verdicts", "outcomes", "ledger", "source_tables", "baseline",
-    )
-]
-"""
+from harness.tests.plugins import CONFTEST
 
 CLAIM = """
 from fixtures.vocabulary import MEAN_DIFF, best, claim

@@ -10,19 +10,12 @@ import pytest
 
 from harness.datasets import DATASETS
 from harness.registry import EMBEDDED
+from harness.tests.plugins import CONFTEST
 
-CONFTEST = """
+EVENTS = """
 import json, os
 from pathlib import Path
 import pytest
-
-pytest_plugins = [
-    f"fixtures.{name}"
-    for name in (
-        "subjects", "grid", "workers", "progress", "models",
-        "verdicts", "outcomes", "ledger", "source_tables", "baseline",
-    )
-]
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +45,7 @@ def test_it(expect):
 
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> pytest.Pytester:
-    pytester.makeconftest(CONFTEST)
+    pytester.makeconftest(CONFTEST + EVENTS)
     pytester.makeini("[pytest]\naddopts = --strict-markers -p no:cacheprovider\n")
     pytester.makepyfile(test_claim=CLAIM)
     return pytester

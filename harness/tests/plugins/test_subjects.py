@@ -11,16 +11,8 @@ import pytest
 from fixtures.subjects import placed
 from harness.registry import find_model
 from harness.tests.checkpoints import write_checkpoint
+from harness.tests.plugins import CONFTEST
 
-CONFTEST = """
-pytest_plugins = [
-    f"fixtures.{name}"
-    for name in (
-        "subjects", "grid", "workers", "progress", "models",
-        "verdicts", "outcomes", "ledger", "source_tables", "baseline",
-    )
-]
-"""
 CLAIMS = """
 import pytest
 from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, cosine
