@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness.datasets import ROOT, judging_folder, load_definition, trait_folder
+from harness.datasets import judging_folder, load_definition, trait_folder
 from harness.gold import load_gold
 from harness.ledger import Ledger, Row, read_ledger
 from harness.registry import find_model
 from harness.tests.checkpoints import write_gemma3_4b_pair
 from harness.tests.judges.api_server import serving
+from harness.tests.plugins.own_claims import run_claims
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -40,27 +39,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs the project's own claims; every run shares one store."""
     store = tmp_path_factory.mktemp("store")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "HF_"))}
-    environment |= {"HF_HUB_CACHE": str(hub), "HF_TOKEN": "hf_secret"}
 
     def start(ledger: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "claims/",
-            "--store",
-            str(store),
-            "--ledger",
-            str(ledger),
-            *arguments,
-        ]
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900
-        )
-        assert "hf_secret" not in done.stdout + done.stderr
-        assert "INTERNALERROR" not in done.stdout
-        return done
+        return run_claims(store, ledger, *arguments, hub=hub)
 
     return start
 

@@ -92,6 +92,15 @@ def test_a_model_of_the_command_line_can_be_run_beside_the_registered_ones(run: 
     assert "test_it[clean-refusal] SUPPORTED" in text(result)
 
 
+def test_a_model_that_speaks_the_organisms_language_is_asked_in_it(run: Run, tiny: Path) -> None:
+    result = run("--model", f"mine={tiny}", "--language", "templated", "--plan")
+    assert result.ret == 0
+    told = text(result)
+    assert "read sycophancy scenarios" in told
+    assert "300" in told  # the organisms' 150 pairs
+    assert "optimism" not in told
+
+
 def test_blocks_and_their_bounds(run: Run, tiny: Path) -> None:
     first = run("--model", f"mine={tiny}", "--blocks", "sweep", "-k", "test_claim and refusal", "--plan")
     assert first.ret == 0
