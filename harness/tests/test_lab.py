@@ -105,7 +105,7 @@ def test_every_response_lands_in_its_own_sweep_amount_and_question(
         sweep = wanted.of  # type: ignore[union-attr]
         vector = lab.answer(sweep.direction).arrays["direction"]
         record = lab.answer(sweep).record
-        questions = lab._trait("tiny", sweep.direction.activations.trait).questions
+        questions = lab._data.trait("tiny", sweep.direction.activations.trait).questions
         for coefficient, run in zip(record["coefficients"], record["responses"], strict=True):
             for question, response in zip(questions, run, strict=True):
                 row = Row(tuple(decoder.encode_question(question.text)), vector, coefficient, 1)
