@@ -192,8 +192,8 @@ def test_a_judge_that_is_lost_costs_only_what_it_has_not_judged(
     with pytest.raises(Lost, match="gone"):
         opened.answer(scores())
     assert opened.answer(scores().of).record["responses"]  # what was generated is kept
-    distinct = {*making.exchanges_of(opened._trait("tiny", "refusal").questions, opened.answer(scores().of))}
-    distinct |= {*making.exchanges_of(opened._trait("tiny", "refusal").questions, opened.answer(WANTED[3].of))}  # type: ignore[union-attr]
+    distinct = {*making.exchanges_of(opened._data.trait("tiny", "refusal").questions, opened.answer(scores().of))}
+    distinct |= {*making.exchanges_of(opened._data.trait("tiny", "refusal").questions, opened.answer(WANTED[3].of))}  # type: ignore[union-attr]
     again = Dying(1000)
     resumed = bench(judge=again).lab
     assert same([resumed.answer(one) for one in (scores(), WANTED[3])], expected)

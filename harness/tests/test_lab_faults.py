@@ -57,13 +57,13 @@ def test_a_failure_is_raised_to_whoever_asks_and_stops_no_other(
     lab = bench().lab
     decoder = tiny_decoder("llama")
     reading = {"trait": ""}
-    original = lab._trait
+    original = lab._data.trait
 
     def note(model: str, trait: str) -> datasets.TraitData:
         reading["trait"] = trait
         return original(model, trait)
 
-    lab._trait = note  # type: ignore[method-assign]
+    lab._data.trait = note  # type: ignore[method-assign]
 
     def poison(_module: object, _inputs: object, output: object) -> object:
         return residual(output) * float("nan") if reading["trait"] == "sycophancy" and "base" in reading else output

@@ -140,7 +140,7 @@ def test_activations_are_filed_under_their_own_scenario_and_label(
 ) -> None:
     lab, decoder = bench().lab, tiny_decoder("llama")
     found = lab.answer(activations())
-    for number, pair in enumerate(lab._trait("tiny", "refusal").pairs):
+    for number, pair in enumerate(lab._data.trait("tiny", "refusal").pairs):
         for scenario in pair:
             alone, _ = window_means(decoder, [decoder.encode(scenario.text)], [3], [scenario.text])
             filed = found.arrays[scenario.label][number]
