@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from harness.bench import ledger, shape, sweep
+from harness.bench import ledger, limits, made_up, shape, sweep
 from harness.keys import library_versions
 from harness.registry import MODELS, ROOT
 
@@ -36,7 +36,7 @@ def machine(device: str = "cpu") -> dict[str, Any]:
         "cores": os.cpu_count(),
         "device": processor(),
         "driver": "none",
-        "memory_bytes": shape.memory_of(device),
+        "memory_bytes": limits.memory_of(device),
         "python": platform.python_version(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -70,7 +70,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--model", choices=tuple(MODELS), default="severe", help="model of the sweep")
     parser.add_argument("--write", action="store_true", help="keep the figures in reports/benchmarks")
     shaped = parser.add_argument_group("a decoder of true size with random weights")
-    shaped.add_argument("--shape", choices=tuple(shape.SHAPES), help="measure this architecture, and nothing else")
+    shaped.add_argument("--shape", choices=tuple(made_up.SHAPES), help="measure this architecture, and nothing else")
     shaped.add_argument("--device", choices=("cuda", "cpu"), default="cuda" if torch.cuda.is_available() else "cpu")
     shaped.add_argument("--dtype", choices=("bfloat16", "float32", "float16"), default="bfloat16")
     shaped.add_argument("--scenarios", type=int, default=200, help="scenarios to read")

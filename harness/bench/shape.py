@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import os
-import resource
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,25 +11,15 @@ import numpy as np
 import torch
 
 from harness import costs
-from harness.architecture import GEMMA2_2B, GEMMA3_1B, GEMMA3_4B, LLAMA3_8B, QWEN3_4B, Architecture
+from harness.architecture import Architecture
+from harness.bench.limits import measured_limits, peak_memory, public_limits, timed
+from harness.bench.made_up import SHAPES, build, made_up_prompts
 from harness.capture import window_means
 from harness.costs import Accelerator, Work
 from harness.generation import Generated, greedy, in_batches
-from harness.models import Decoder, wrap
+from harness.models import Decoder
 from harness.steering import Row, steer
 
-SHAPES = {
-    "gemma3-4b": GEMMA3_4B,
-    "gemma3-1b": GEMMA3_1B,
-    "gemma2-2b": GEMMA2_2B,
-    "llama3-8b": LLAMA3_8B,
-    "qwen3-4b": QWEN3_4B,
-    # For tests, and for a first look at a machine.
-    "tiny-gemma3": Architecture("gemma3", 6, 64, 4, 2, 16, 96, 512, True, sliding_window=32, local_blocks=5),
-    "tiny-gemma2": Architecture("gemma2", 4, 64, 4, 2, 16, 96, 512, True, sliding_window=32, local_blocks=2),
-    "tiny-llama": Architecture("llama", 4, 64, 4, 2, 16, 96, 512, False),
-    "tiny-qwen3": Architecture("qwen3", 4, 64, 4, 2, 32, 96, 512, True),
-}
 MOST_ROWS = 512  # of a batch whose size is not given
 
 
@@ -72,71 +58,6 @@ def _part(share: float, whole: int) -> int:
     return math.ceil(round(share * whole, 9))
 
 
-class NoTokenizer:
-    """Stands where a tokenizer would: token ids are made up, and nothing is read."""
-
-    pad_token_id = 0
-    bos_token_id = eos_token_id = chat_template = None
-
-
-def config_of(architecture: Architecture) -> Any:
-    """A transformers configuration of these sizes, with the family's own order of local and global blocks."""
-    import transformers
-
-    kind = {
-        "gemma2": transformers.Gemma2Config,
-        "gemma3": transformers.Gemma3TextConfig,
-        "llama": transformers.LlamaConfig,
-        "qwen3": transformers.Qwen3Config,
-    }[architecture.family]
-    sizes: dict[str, Any] = {
-        "vocab_size": architecture.vocabulary,
-        "hidden_size": architecture.width,
-        "intermediate_size": architecture.intermediate,
-        "num_hidden_layers": architecture.blocks,
-        "num_attention_heads": architecture.heads,
-        "num_key_value_heads": architecture.kv_heads,
-        "head_dim": architecture.head_dim,
-        "tie_word_embeddings": architecture.tied,
-        "pad_token_id": 0,
-        "bos_token_id": None,
-        "eos_token_id": None,
-    }
-    if architecture.sliding_window is not None:
-        sizes["sliding_window"] = architecture.sliding_window
-    return kind(**sizes)
-
-
-def build(name: str, architecture: Architecture, dtype: str, device: str) -> Decoder:
-    """A decoder of random weights, made in place on the device, in its number format from the start.
-
-    Its one stop token lies outside the vocabulary, so that finished rows are looked for and none is ever found.
-    """
-    from transformers import AutoModelForCausalLM
-
-    config = config_of(architecture)
-    attention = "eager" if getattr(config, "attn_logit_softcapping", None) else "sdpa"
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(
-            config, dtype=getattr(torch, dtype), attn_implementation=attention, trust_remote_code=False
-        )
-    model.to_empty(device=device)
-    model.tie_weights()  # allocation parted what is tied; joined again before anything is drawn, it is held once
-    torch.manual_seed(0)
-    # The library's own: normal matrices, norms that change nothing, and the buffers that are no weights (rotations,
-    # Gemma's embedding scale), which hold garbage until then.
-    model.init_weights()
-    model.eval().requires_grad_(False)
-    return replace(wrap(name, model, NoTokenizer()), stop_ids=frozenset([architecture.vocabulary]))
-
-
-def made_up_prompts(count: int, vocabulary: int, seed: int, mean: int = 40) -> list[tuple[int, ...]]:
-    """Random token ids, about `mean` a prompt (normal with a standard deviation of a quarter of it)."""
-    generator = np.random.default_rng(seed)
-    lengths = np.clip(np.rint(generator.normal(mean, mean / 4, count)), max(1, 0.4 * mean), 2 * mean).astype(int)
-    return [tuple(generator.integers(1, vocabulary, length).tolist()) for length in lengths]
-
-
 def sweep_rows(decoder: Decoder, amounts: Amounts, coefficients: int, vocabulary: int) -> list[list[Row]]:
     """One list of rows for each direction and coefficient, blocks from 30 % to 60 % of depth in turn."""
     generator = np.random.default_rng(1)
@@ -152,59 +73,6 @@ def sweep_rows(decoder: Decoder, amounts: Amounts, coefficients: int, vocabulary
         block = low + number % (high - low + 1)
         groups.append([Row(prompt, directions[number], 5.0 * (place + 1), block) for prompt in prompts])
     return groups
-
-
-def timed(run: Callable[[], Any]) -> tuple[float, Any]:
-    """Wall seconds of a call whose result lies on the host (so the device is done), and that result."""
-    start = time.perf_counter()
-    result = run()
-    return time.perf_counter() - start, result
-
-
-def measured_limits(dtype: str, device: str) -> Accelerator:
-    """What simple calls reach here at best: copying 128 MiB, and a linear layer on matrices of a few sizes.
-
-    A reference, no bound: a stage whose weights stay in a cache can be faster.
-    """
-    kind, sizes = getattr(torch, dtype), (4096, 8192) if device == "cuda" else (256, 1024)
-    source, target = (torch.ones(2**27, dtype=torch.uint8, device=device) for _ in range(2))
-
-    def fastest(run: Callable[[], Any]) -> float:
-        def finished() -> None:
-            run()
-            if device == "cuda":
-                torch.cuda.synchronize()
-
-        finished()
-        return min(timed(finished)[0] for _ in range(3))
-
-    flops = 0.0
-    for size in sizes:
-        rows, weight = (torch.ones(size, size, dtype=kind, device=device) for _ in range(2))
-        seconds = fastest(functools.partial(torch.nn.functional.linear, rows, weight))
-        flops = max(flops, 2 * size**3 / seconds)
-    bandwidth = 2 * 2**27 / fastest(functools.partial(target.copy_, source))
-    launches = costs.LAUNCH_SECONDS if device == "cuda" else 0.0
-    return Accelerator("this machine as measured", bandwidth, flops, flops, memory_of(device), launches)
-
-
-def memory_of(device: str) -> float:
-    """Bytes of memory of the device, or of the machine for a CPU."""
-    if device == "cuda":
-        return float(torch.cuda.get_device_properties(0).total_memory)
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-
-
-def public_limits(device: str) -> Accelerator:
-    """Published limits of the GPU here (of the H100, by name, where it is not known), or of a nominal CPU."""
-    return costs.accelerator_here() if device == "cuda" else costs.CPU
-
-
-def peak_memory(device: str) -> int:
-    """Most bytes held: allocated on the GPU since the last reset, or resident for this process since it began."""
-    if device == "cuda":
-        return int(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from harness.tests.families import FAMILIES, GEMMA, QWEN2, QWEN3, Family
 
 VOCABULARY = 480
 _SENTENCES = (
@@ -18,152 +18,6 @@ _SENTENCES = (
     "A model reads the words of a story and goes on with the next ones.",
     "Seven large boats sailed across the sea at night, without any light.",
 )
-
-
-@dataclass(frozen=True)
-class Family:
-    """What the checkpoints of one family have beside their weights.
-
-    `specials` are the special tokens by name, at the first ids; `turns` more that the chat template uses. `metaspace`
-    writes a space as a visible mark and unknown characters as bytes, where others write everything as bytes.
-    `stops` end a response according to the generation configuration of the instruct model.
-    """
-
-    tokenizer_class: str
-    specials: Mapping[str, str]
-    turns: tuple[str, ...]
-    adds_bos: bool
-    metaspace: bool
-    stops: tuple[str, ...]
-    template: str
-
-
-_GEMMA = Family(
-    "GemmaTokenizer",
-    {"pad_token": "<pad>", "eos_token": "<eos>", "bos_token": "<bos>", "unk_token": "<unk>"},
-    ("<start_of_turn>", "<end_of_turn>"),
-    adds_bos=True,
-    metaspace=True,
-    stops=("<eos>", "<end_of_turn>"),
-    template=(
-        "{{ bos_token }}{%- if messages[0]['role'] == 'system' -%}{{ raise_exception('System role not supported') }}"
-        "{%- endif -%}{%- for message in messages -%}"
-        "{%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) -%}"
-        "{{ raise_exception('Roles must alternate') }}{%- endif -%}"
-        "{{ '<start_of_turn>' + ('model' if message['role'] == 'assistant' else message['role']) + '\n' "
-        "+ (message['content'] | trim) + '<end_of_turn>\n' }}{%- endfor -%}"
-        "{%- if add_generation_prompt -%}{{ '<start_of_turn>model\n' }}{%- endif -%}"
-    ),
-)
-_LLAMA3 = Family(
-    "PreTrainedTokenizerFast",
-    {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"},
-    ("<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>"),
-    adds_bos=True,
-    metaspace=False,
-    stops=("<|end_of_text|>", "<|eot_id|>"),
-    template=(
-        "{{- bos_token }}{%- if not date_string is defined %}{%- if strftime_now is defined %}"
-        "{%- set date_string = strftime_now('%d %b %Y') %}{%- else %}{%- set date_string = '26 Jul 2024' %}"
-        "{%- endif %}{%- endif %}{{- '<|start_header_id|>system<|end_header_id|>\n\nToday Date: ' + date_string "
-        "+ '\n\n<|eot_id|>' }}{%- for message in messages %}{{- '<|start_header_id|>' + message['role'] "
-        "+ '<|end_header_id|>\n\n' + message['content'] | trim + '<|eot_id|>' }}{%- endfor %}"
-        "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}"
-    ),
-)
-_MISTRAL = Family(
-    "LlamaTokenizer",
-    {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"},
-    (),
-    adds_bos=True,
-    metaspace=True,
-    stops=("</s>",),
-    template=(
-        "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
-        "{{ '[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
-        "{{ ' ' + message['content'] + eos_token }}{% else %}{{ raise_exception('Only user and assistant roles') }}"
-        "{% endif %}{% endfor %}"
-    ),
-)
-_CHATML = (
-    "{%- for message in messages %}{{- '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
-    "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}"
-)
-_QWEN2 = Family(
-    "Qwen2Tokenizer",
-    {"pad_token": "<|endoftext|>", "eos_token": "<|im_end|>"},
-    ("<|im_start|>",),
-    adds_bos=False,
-    metaspace=False,
-    stops=("<|im_end|>", "<|endoftext|>"),
-    template=_CHATML + "{%- endif %}",
-)
-_QWEN3 = Family(
-    "Qwen2Tokenizer",
-    _QWEN2.specials,
-    ("<|im_start|>", "<think>", "</think>"),
-    adds_bos=False,
-    metaspace=False,
-    stops=_QWEN2.stops,
-    # The hybrid models fill the block with nothing when thinking is off, and open none of their own otherwise.
-    template=_CHATML
-    + "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- else %}"
-    + "{{- '<think>\n' }}{%- endif %}{%- endif %}",
-)
-_GPT2 = Family(
-    "GPT2Tokenizer",
-    {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"},
-    (),
-    adds_bos=False,
-    metaspace=False,
-    stops=("<|endoftext|>",),
-    template="",  # there is no instruct model
-)
-_PHI3 = Family(
-    "LlamaTokenizer",
-    {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<|endoftext|>"},
-    ("<|assistant|>", "<|end|>", "<|system|>", "<|user|>"),
-    adds_bos=False,
-    metaspace=True,
-    stops=("<|endoftext|>", "<|assistant|>", "<|end|>"),
-    template=(
-        "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}"
-        "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
-    ),
-)
-_OLMO2 = Family(
-    "GPT2Tokenizer",
-    {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>", "pad_token": "<|pad|>"},
-    (),
-    adds_bos=False,
-    metaspace=False,
-    stops=("<|endoftext|>",),
-    template=(
-        "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'assistant' %}{{ '<|assistant|>\n' "
-        "+ message['content'] + (eos_token if loop.last else eos_token + '\n') }}{% else %}{{ '<|' + message['role'] "
-        "+ '|>\n' + message['content'] + '\n' }}{% endif %}{% endfor %}"
-        "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
-    ),
-)
-_NEOX = Family("GPTNeoXTokenizer", _GPT2.specials, (), False, False, _GPT2.stops, "")
-
-FAMILIES: Mapping[str, Family] = {
-    "gemma": _GEMMA,
-    "gemma2": _GEMMA,
-    "gemma3": _GEMMA,
-    "gemma3_multimodal": _GEMMA,
-    "llama": _LLAMA3,
-    "mistral": _MISTRAL,
-    "mixtral": _MISTRAL,
-    "qwen2": _QWEN2,
-    "qwen3": _QWEN3,
-    "qwen3_moe": _QWEN3,
-    "gpt2": _GPT2,
-    "phi3": _PHI3,
-    "olmo2": _OLMO2,
-    "gpt_neox": _NEOX,
-}
-ARCHITECTURES = tuple(FAMILIES)
 
 
 def write_checkpoint(
@@ -218,7 +72,7 @@ def random_model(architecture: str, *, seed: int = 0, blocks: int = 4, width: in
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1:
             # Tied and scaled up, as in Gemma, large embeddings would make every token repeat itself.
-            embedding, matrix = (0.05, 0.7) if family is _GEMMA else (1.0, 0.35)
+            embedding, matrix = (0.05, 0.7) if family is GEMMA else (1.0, 0.35)
             is_embedding = "embed" in name or "wte" in name
             parameter.data.normal_(0.0, embedding if is_embedding else matrix * (32 / width) ** 0.5, generator=random)
     return model
@@ -232,7 +86,7 @@ def _configured(architecture: str, blocks: int, width: int) -> tuple[Any, Any]:
     ids = _special_ids(family)
     tokens = {f"{name}_id": ids[token] for name, token in family.specials.items() if name != "unk_token"}
     tokens = {"pad_token_id": None, "bos_token_id": None, **tokens}
-    if family is _QWEN2 or family is _QWEN3:
+    if family is QWEN2 or family is QWEN3:
         tokens["bos_token_id"] = ids["<|endoftext|>"]  # the configuration names one that the tokenizer does not know
     if architecture == "gpt2":
         return hf.GPT2LMHeadModel, hf.GPT2Config(
@@ -356,3 +210,9 @@ def _style(backend: Any, metaspace: bool) -> None:
     else:
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         backend.decoder = tokenizers.decoders.ByteLevel()
+
+
+def change(path: Path, **entries: Any) -> None:
+    """Overwrite entries of a JSON file; None takes one out."""
+    kept = {key: value for key, value in (json.loads(path.read_bytes()) | entries).items() if value is not None}
+    path.write_text(json.dumps(kept))

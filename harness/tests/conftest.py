@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
 from harness.models import Decoder, wrap
+from harness.tests.checkpoints import write_checkpoint
 from harness.tests.tiny_lab import bench  # noqa: F401  (a fixture)
 
 VOCABULARY = 97
@@ -80,3 +82,15 @@ def tiny_decoder() -> Callable[[str], Decoder]:
 def decoder(request: pytest.FixtureRequest, tiny_decoder: Callable[[str], Decoder]) -> Decoder:
     """A tiny random decoder of each architecture in turn."""
     return tiny_decoder(request.param)
+
+
+@pytest.fixture
+def llama(tmp_path: Path) -> Path:
+    """The folder of a small Llama."""
+    return write_checkpoint(tmp_path / "llama", "llama", blocks=2)
+
+
+@pytest.fixture
+def gemma(tmp_path: Path) -> Path:
+    """The folder of a small Gemma 3."""
+    return write_checkpoint(tmp_path / "gemma", "gemma3", blocks=2)

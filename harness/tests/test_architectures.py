@@ -16,7 +16,8 @@ from harness.capture import ResponseStatistics, add_responses, recorded_blocks, 
 from harness.generation import greedy
 from harness.models import Decoder, load_decoder, wrap
 from harness.steering import Row, RowSteering, steer
-from harness.tests.checkpoints import ARCHITECTURES, FAMILIES, write_checkpoint, write_gemma3_4b_pair
+from harness.tests.checkpoints import write_checkpoint, write_gemma3_4b_pair
+from harness.tests.families import ARCHITECTURES, FAMILIES
 
 BLOCKS, WIDTH = 4, 32
 TEXTS = ("The lazy dog", "She refused to answer the question, because", "Of course you are right", "Seven")

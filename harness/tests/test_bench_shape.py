@@ -14,8 +14,9 @@ from transformers import AutoModelForCausalLM
 from harness import costs
 from harness.architecture import from_config
 from harness.bench import __main__ as command
-from harness.bench import shape
-from harness.bench.shape import SHAPES, Amounts
+from harness.bench import limits, made_up, shape
+from harness.bench.made_up import SHAPES
+from harness.bench.shape import Amounts
 from harness.capture import response_activations
 from harness.costs import CPU, H100, Work
 from harness.generation import Generated
@@ -35,7 +36,7 @@ def known_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_limits_of_this_machine_are_of_a_computer() -> None:
     """Between a hundredth of a gigabyte or operation a second and the fastest accelerator there is."""
-    found = shape.measured_limits("float32", "cpu")
+    found = limits.measured_limits("float32", "cpu")
     assert 1e7 < found.bandwidth < 1e13
     assert 1e7 < found.float32_flops < 1e15
     assert 1e9 < found.memory < 1e14
@@ -44,14 +45,14 @@ def test_the_limits_of_this_machine_are_of_a_computer() -> None:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_shape_becomes_a_configuration_of_exactly_its_sizes(name: str) -> None:
-    assert from_config(shape.config_of(SHAPES[name])) == SHAPES[name]
+    assert from_config(made_up.config_of(SHAPES[name])) == SHAPES[name]
 
 
 @pytest.mark.parametrize("name", TINY)
 def test_a_decoder_made_in_place_has_the_buffers_and_norms_of_one_made_by_the_library(name: str) -> None:
     architecture = SHAPES[name]
-    decoder = shape.build(name, architecture, "bfloat16", "cpu")
-    usual = AutoModelForCausalLM.from_config(shape.config_of(architecture), dtype=torch.bfloat16)
+    decoder = made_up.build(name, architecture, "bfloat16", "cpu")
+    usual = AutoModelForCausalLM.from_config(made_up.config_of(architecture), dtype=torch.bfloat16)
     made, expected = dict(decoder.model.named_buffers()), dict(usual.named_buffers())
     assert list(made) == list(expected) != []
     for buffer, value in expected.items():
@@ -66,12 +67,12 @@ def test_a_decoder_made_in_place_has_the_buffers_and_norms_of_one_made_by_the_li
 
 @pytest.mark.parametrize("name", TINY)
 def test_weights_are_random_and_activations_finite_and_alive(name: str) -> None:
-    decoder = shape.build(name, SHAPES[name], "bfloat16", "cpu")
+    decoder = made_up.build(name, SHAPES[name], "bfloat16", "cpu")
     for path, value in decoder.model.named_parameters():
         if value.ndim > 1:
             assert float(value.float().std()) == pytest.approx(0.02, rel=0.2), path
     spread: list[float] = []
-    prompts = shape.made_up_prompts(3, SHAPES[name].vocabulary, seed=0)
+    prompts = made_up.made_up_prompts(3, SHAPES[name].vocabulary, seed=0)
     response_activations(
         decoder, prompts, [(5, 6)] * 3, lambda _block, stream, _mask: spread.append(float(stream.float().std()))
     )
@@ -80,13 +81,13 @@ def test_weights_are_random_and_activations_finite_and_alive(name: str) -> None:
 
 
 def test_prompts_are_about_forty_tokens_inside_the_vocabulary_and_the_same_each_time() -> None:
-    prompts = shape.made_up_prompts(500, 512, seed=1)
+    prompts = made_up.made_up_prompts(500, 512, seed=1)
     lengths = [len(prompt) for prompt in prompts]
     assert 38 < sum(lengths) / 500 < 42
     assert 16 <= min(lengths) < max(lengths) <= 80
     assert {token for prompt in prompts for token in prompt} == {*range(1, 512)}
-    assert prompts == shape.made_up_prompts(500, 512, seed=1)
-    short = [len(prompt) for prompt in shape.made_up_prompts(500, 512, seed=1, mean=2)]
+    assert prompts == made_up.made_up_prompts(500, 512, seed=1)
+    short = [len(prompt) for prompt in made_up.made_up_prompts(500, 512, seed=1, mean=2)]
     assert min(short) == 1
     assert max(short) <= 4
 
@@ -108,7 +109,7 @@ def test_a_share_that_is_none_is_refused(share: float) -> None:
 
 
 def test_every_direction_has_its_block_and_every_coefficient_its_rows() -> None:
-    decoder = shape.build("tiny-gemma3", SHAPES["tiny-gemma3"], "bfloat16", "cpu")
+    decoder = made_up.build("tiny-gemma3", SHAPES["tiny-gemma3"], "bfloat16", "cpu")
     groups = shape.sweep_rows(decoder, Amounts(1, 1, 6, 2, 1), 3, 512)
     assert [[row.coefficient for row in group] for group in groups] == [[5.0] * 2, [10.0] * 2, [15.0] * 2] * 2
     assert [{row.block for row in group} for group in groups] == [{2}] * 3 + [{3}] * 3
@@ -139,7 +140,7 @@ def test_a_measurement_says_what_it_measured_and_reaches_no_more_than_it_took(na
 
 def test_half_the_time_is_twice_the_share_of_the_limits() -> None:
     architecture = SHAPES["tiny-llama"]
-    decoder = shape.build("tiny-llama", architecture, "bfloat16", "cpu")
+    decoder = made_up.build("tiny-llama", architecture, "bfloat16", "cpu")
     bench = shape.Bench(decoder, architecture, "bfloat16", "cpu", 4, (H100,))
     work = Work(8, 40, 3, 4)
     least = costs.limits(architecture, "bfloat16", H100, work)

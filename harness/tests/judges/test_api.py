@@ -1,67 +1,33 @@
-"""A judge behind an API, against a real server: scores, every way a server can fail, and a key that shows nowhere."""
+"""A judge behind an API, against a real server: scores, every way a server can fail, and its pace."""
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from harness.judges import ApiJudge, JudgeError, JudgeUnavailable, addresses, api, prompts
-from harness.judges.scoring import COHERENCE_MASS, TRAIT_MASS, expected_integer
-from harness.judging import Exchange, Judgement
+from harness.judges import ApiJudge, JudgeError, JudgeUnavailable, api, prompts
+from harness.judging import Judgement
 from harness.tests.judges import api_server
 from harness.tests.judges.api_server import Fault, Grader, Server, says, serving, status, whole
+from harness.tests.judges.asked import (
+    COHERENCE,
+    EXCHANGES,
+    ONE_SENTENCE,
+    RELEVANCE,
+    TRAIT,
+    close,
+    expected,
+    judge_of,
+)
 
-TRAIT = {"name": "refusal", "statement": "It declines.", "score_high": "It refuses.", "score_low": "It answers."}
-COHERENCE = {"name": "coherence", "statement": "It reads well.", "score_high": "Fluent.", "score_low": "Gibberish."}
-RELEVANCE = {"name": "relevance", "statement": "It is on topic.", "score_high": "All.", "score_low": "None."}
-EXCHANGES = [Exchange(f"How do I bake {count} cakes?", f"I will not bake {count} cakes.", True) for count in range(6)]
-KEY = "sk-planted-0123456789abcdef"
-ONE_SENTENCE = re.compile(r"[^\n]*[^\n.]\.")
-
-
-@pytest.fixture(scope="module")
-def grader() -> Grader:
-    return Grader()
-
-
-@pytest.fixture
-def server(grader: Grader) -> Iterator[Server]:
-    with serving(grader.graded) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short waits between attempts, and a key that must not show."""
-    monkeypatch.setattr(api, "FIRST_WAIT", 0.01)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-
-
-def judge_of(server: Server, **options: Any) -> ApiJudge:
-    return ApiJudge("organism", server.url, COHERENCE, **{"timeout": 10, "retries": 2, **options})
-
-
-def expected(grader: Grader, exchanges: list[Exchange]) -> list[Judgement]:
-    """What the organism's own probabilities come to."""
-
-    def score(definition: dict[str, str], exchange: Exchange, least_mass: float) -> float | None:
-        return expected_integer(grader.graded(prompts.prompt(definition, exchange, prompts.API)), least_mass)
-
-    return [Judgement(score(TRAIT, one, TRAIT_MASS), score(COHERENCE, one, COHERENCE_MASS)) for one in exchanges]
-
-
-def close(found: list[Judgement], wanted: list[Judgement]) -> bool:
-    return found == [Judgement(pytest.approx(one.trait), pytest.approx(one.coherence)) for one in wanted]
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def test_scores_are_the_expected_integers_of_the_models_own_probabilities(grader: Grader, server: Server) -> None:
@@ -259,85 +225,6 @@ def test_a_server_that_is_not_there_is_an_error_in_one_sentence(server: Server) 
     assert ONE_SENTENCE.fullmatch(str(caught.value))
 
 
-def everything_shown(error: BaseException) -> str:
-    """An error with its causes and with what all its frames hold, but for the test's own."""
-    assert error.__traceback__ is not None
-    lines = traceback.TracebackException(type(error), error, error.__traceback__.tb_next, capture_locals=True).format()
-    return "\n".join([str(error), repr(error), repr(error.__context__), repr(error.__cause__), *lines])
-
-
-@pytest.mark.parametrize("code", [200, 401, 429, 500])
-def test_a_key_that_the_server_echoes_shows_nowhere(
-    server: Server, caplog: pytest.LogCaptureFixture, code: int
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    for name in api.CLIENT_LOGGERS:  # as OPENAI_LOG=debug would
-        caplog.set_level(logging.DEBUG, name)
-    echo = f"Incorrect API key provided: {KEY}"
-    server.always = status(code, {"message": echo, "code": KEY, "type": KEY}, x_request_id=KEY)
-    judge = judge_of(server, concurrency=2)
-    with pytest.raises(JudgeUnavailable) as caught:
-        judge.judge(TRAIT, EXCHANGES)
-    assert server.requests[0]["headers"]["authorization"] == f"Bearer {KEY}"
-    seen = [everything_shown(caught.value), caplog.text, repr(judge), judge.identity]
-    assert not any(KEY in text for text in seen)
-    assert logging.getLogger("openai").level == logging.DEBUG, "what was set before holds again"
-
-
-def test_a_key_that_cannot_be_one_is_refused_and_not_shown(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\nX-Other: header")
-    with pytest.raises(JudgeError, match="OPENAI_API_KEY holds characters that no key has") as caught:
-        judge_of(server).judge(TRAIT, EXCHANGES)
-    shown = everything_shown(caught.value)
-    assert KEY not in shown
-    assert server.requests == []
-
-
-def test_credentials_and_query_of_an_address_are_used_and_not_shown(
-    server: Server, caplog: pytest.LogCaptureFixture
-) -> None:
-    url = f"http://someone:hidden%21@127.0.0.1:{server.server_port}/v1?version=7&token=hidden"
-    caplog.set_level(logging.DEBUG)
-    judge = ApiJudge("organism", url, COHERENCE, retries=0)
-    judge.judge(TRAIT, EXCHANGES[:1])
-    assert "hidden" not in caplog.text
-    assert server.requests[0]["path"] == "/v1/chat/completions?version=7&token=hidden"
-    assert server.requests[0]["headers"]["authorization"] == "Basic c29tZW9uZTpoaWRkZW4h"
-    server.always = status(500)
-    with pytest.raises(JudgeUnavailable) as caught:
-        judge.judge(TRAIT, EXCHANGES[:1])
-    for text in (str(caught.value), repr(judge), judge.identity):
-        assert f"at {server.url}" in text or server.url in text
-        assert "someone" not in text
-        assert "hidden" not in text
-        assert "version" not in text
-
-
-@pytest.mark.parametrize("url", ["", "host/v1", "ftp://host/v1", "http://", "http://host:port/v1", "http://[bad/v1"])
-def test_an_address_that_is_none_is_an_error_that_does_not_repeat_it(url: str) -> None:
-    with pytest.raises(JudgeError, match=r"^The address of a judge's API is no http or https URL; [^\n]*\.$"):
-        ApiJudge("organism", url, COHERENCE)
-
-
-def test_a_missing_key_is_one_sentence_and_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OTHER_KEY", raising=False)
-    judge = ApiJudge("some-model", "https://judge.invalid/v1", COHERENCE, key_variable="OTHER_KEY")
-    assert judge.identity, "a plan needs no key"
-    expected_message = "some-model at https://judge.invalid/v1 needs a key; set OTHER_KEY in the environment."
-    with pytest.raises(JudgeError, match=f"^{re.escape(expected_message)}$"):
-        judge.judge(TRAIT, EXCHANGES)
-
-
-def test_a_server_on_this_machine_needs_no_key_and_no_proxy(
-    grader: Grader, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY")
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert close(judge_of(server).judge(TRAIT, EXCHANGES[:1]), expected(grader, EXCHANGES[:1]))
-    assert server.requests[0]["headers"]["authorization"] == "Bearer none"
-
-
 def test_without_the_openai_package_the_error_says_how_to_install_it(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -430,11 +317,3 @@ def test_the_identity_changes_with_model_address_and_definitions_and_not_with_pa
     others = [identity("n"), identity(url="https://b/v1"), identity(coherence=RELEVANCE), identity(relevance=RELEVANCE)]
     assert len({identity(), *others}) == 5
     assert set(api.CODE) == {"judges/prompts", "judges/scoring", "judges/completions", "judges/api"}
-
-
-@pytest.mark.parametrize(
-    ("host", "here"),
-    [("localhost", True), ("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("10.0.0.1", False), ("a.b", False)],
-)
-def test_only_this_machine_is_this_machine(host: str, here: bool) -> None:
-    assert addresses.is_loopback(host) == here
