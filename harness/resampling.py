@@ -8,19 +8,26 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
+from harness import tails
 from harness.shapes import checked
+from harness.tails import LEVEL, Bounds, CannotTell, End, interval
 
-LEVEL = 0.95
+__all__ = [
+    "LEVEL",
+    "Bounds",
+    "CannotTell",
+    "Estimate",
+    "Plan",
+    "PlanMismatch",
+    "Replicated",
+    "interval",
+    "resample_indices",
+    "stratified_indices",
+]
+
 POWER = 0.80
-MISSING_REPLICATES = 0.10  # share of resamples that may lack a value; two quantities may each lack half of it
-
-Bounds = tuple[float | int, float | int]
-
-
-class CannotTell(ValueError):
-    """Too many resamples give no value for an interval to be read from the others; no evidence either way."""
 
 
 class PlanMismatch(ValueError):
@@ -224,6 +231,10 @@ class Replicated:
         low, high = interval(self.value, self.replicates, self.n, self.bounds, level)
         return Estimate(self.value, low, high, self.n, self.unit, level, self.plan.sample)
 
+    def level_of_end(self, end: End, bound: float, strict: bool) -> float:
+        """The smallest alpha at which that end of the interval reaches the bound; see `tails.level_of_end`."""
+        return tails.level_of_end(self.value, self.replicates, self.n, self.bounds, end, bound, strict)
+
     def _require_same_plan(self, other: "Replicated") -> None:
         if self.plan != other.plan:
             raise PlanMismatch(
@@ -236,54 +247,3 @@ class Replicated:
     ) -> "Replicated":
         replicates = np.where(np.isfinite(replicates), replicates, np.nan)
         return Replicated(value, replicates, self.plan, unit, min(self.n, other.n), bounds)
-
-
-@checked
-def interval(
-    value: float,
-    replicates: Float[np.ndarray, "resamples"],
-    n: int,
-    bounds: Bounds | None = None,
-    level: float = LEVEL,
-) -> tuple[float, float]:
-    """The interval of a value from its bootstrap replicates; it always contains the value and is never NaN.
-
-    Percentiles expanded for small samples (Hesterberg 2015, The American Statistician 69:4): the
-    tail share is Phi(t(n - 1) quantile x sqrt(n / (n - 1))). With `bounds`, united with what n units cannot
-    exclude: a share p = 1 - (tail)^(1/n) of units may never have been seen (the rule of three) and may all
-    sit at one bound. Constant data thus keep a width if bounds are known, and have none if not. Replicates of
-    NaN are left out; CannotTell if they are more than 10 %, ValueError if n is below 2.
-    """
-    if n < 2:
-        raise ValueError(f"An interval from {n} unit tells nothing: measure at least 2.")
-    present = replicates[np.isfinite(replicates)]
-    missing = len(replicates) - len(present)
-    if not len(present) or missing > MISSING_REPLICATES * len(replicates):
-        raise CannotTell(
-            f"{missing} of {len(replicates)} resamples give no value, so its interval cannot be told: "
-            "measure more units."
-        )
-    tail = (1 - level) / 2
-    expanded = expanded_tail(tail, n)
-    low, high = (float(end) for end in np.quantile(present, [expanded, 1 - expanded]))
-    low, high = min(low, value), max(high, value)
-    if bounds is not None:
-        unseen = 1 - tail ** (1 / n)
-        low = min(low, value - unseen * (value - bounds[0]))
-        high = max(high, value + unseen * (bounds[1] - value))
-        low, high = max(low, min(bounds[0], value)), min(high, max(bounds[1], value))
-    return low, high
-
-
-def expanded_tail(tail: float, n: int) -> float:
-    """The share of replicates left out at each end so that each misses `tail` with `n` units; see `interval`."""
-    from scipy.special import ndtr, stdtrit
-
-    return float(ndtr(stdtrit(n - 1, tail) * math.sqrt(n / (n - 1))))
-
-
-def tail_from_quantile(quantile: float, n: int) -> float:
-    """The tail whose expanded share has this normal quantile: `expanded_tail` inverted, exact far out, too."""
-    from scipy.special import stdtr
-
-    return float(stdtr(n - 1, quantile / math.sqrt(n / (n - 1))))
