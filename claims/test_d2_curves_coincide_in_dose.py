@@ -3,7 +3,7 @@
 Mechanism: the dose law. At the same dose the same vector is added outside the massive dims; what is added inside acts
 on nothing.
 Ours: on trial organisms the versions needed coefficients 144, 40 and 12.7 for one effect.
-Refuted if two curves lie further apart than SLACK beyond the distance of two halves of the questions on one curve.
+Refuted if two curves lie further apart than SLACK on average over the doses. With few questions neither is shown.
 Controls that flip it: `severe` and `mild` are true; `reader`, whose massive dims are read, is false; so is a random
 direction against mean_diff, wherever steering works.
 """
@@ -22,17 +22,17 @@ pytestmark = claim("D2", "curves coincide in dose", "dose", [TRAIT, COHERENCE, T
 @known("REFUTED", on="reader", because="two massive dims are read, so cleaning changes more than the dose")
 @known("SUPPORTED", on="severe, mild", because="planted dims are never read")
 def test_trait(expect):
-    expect(TRAIT, "trait curves of mean_diff and cleaned: gap beyond the noise of half the questions").at_most(SLACK)
+    expect(TRAIT, "trait curves of mean_diff and cleaned: how far apart").at_most(SLACK)
 
 
 @known("SUPPORTED", on="severe, mild", because="planted dims are never read")
 def test_coherence(expect):
-    expect(COHERENCE, "coherence curves of mean_diff and cleaned: gap beyond that noise").at_most(SLACK)
+    expect(COHERENCE, "coherence curves of mean_diff and cleaned: how far apart").at_most(SLACK)
 
 
 @known("SUPPORTED", on="severe, mild", because="planted dims are never read")
 def test_trait_of_top1(expect):
-    expect(TRAIT_OF_TOP1, "trait curves of mean_diff and top-1: gap beyond that noise").at_most(SLACK)
+    expect(TRAIT_OF_TOP1, "trait curves of mean_diff and top-1: how far apart").at_most(SLACK)
 
 
 @known(
@@ -41,4 +41,4 @@ def test_trait_of_top1(expect):
     because="control: it knows nothing of the trait",
 )
 def test_random_direction(expect):
-    expect(TRAIT_OF_RANDOM, "trait curves of mean_diff and a random direction: gap beyond that noise").at_most(SLACK)
+    expect(TRAIT_OF_RANDOM, "trait curves of mean_diff and a random direction: how far apart").at_most(SLACK)

@@ -11,7 +11,7 @@ models are both.
 from fixtures.vocabulary import MEAN_DIFF, best, claim, known, smallest
 
 DIP = 10.0  # trait points: one flipped answer in the ten that were asked
-BELOW = smallest(best(MEAN_DIFF), best(MEAN_DIFF.over(20))) - best(MEAN_DIFF.over(10))
+BELOW = smallest(*(best(MEAN_DIFF.over(window)) - best(MEAN_DIFF.over(10)) for window in (5, 20)))
 
 pytestmark = claim("P1", "mean_diff is worst at ten response tokens", "windows", [BELOW], traits=("refusal",))
 
@@ -19,4 +19,4 @@ pytestmark = claim("P1", "mean_diff is worst at ten response tokens", "windows",
 @known("SUPPORTED", on="reader", because="seen in the first ledger; nothing about windows is planted")
 @known("REFUTED", on="bos, llama", because="seen in the first ledger; nothing about windows is planted")
 def test_ten_tokens_lie_below(expect):
-    expect(BELOW, "worse of [:5] and [:20] minus [:10], best Delta of mean_diff").at_least(DIP)
+    expect(BELOW, "smaller lead of [:5] or [:20] over [:10], mean_diff").at_least(DIP)

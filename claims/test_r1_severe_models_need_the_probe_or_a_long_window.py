@@ -11,7 +11,7 @@ false; simulated models are both.
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, known, largest
 
 GAIN = 10.0  # trait points: one flipped answer in the ten that were asked
-GAINED = largest(best(PROBE), best(MEAN_DIFF.over(20))) - best(MEAN_DIFF)
+GAINED = largest(*(best(advised) - best(MEAN_DIFF) for advised in (PROBE, MEAN_DIFF.over(20))))
 
 pytestmark = claim(
     "R1", "severe models need the probe or a long window", "advice", [GAINED], traits=("refusal",), above=100.0
@@ -21,4 +21,4 @@ pytestmark = claim(
 @known("SUPPORTED", on="severe", because="seen in the first ledger; nothing about windows is planted")
 @known("REFUTED", on="llama", because="no dim that is read is massive, and neither method avoids the others")
 def test_advice_gains(expect):
-    expect(GAINED, "better of probe and mean_diff [:20] minus mean_diff [:5], best Deltas").at_least(GAIN)
+    expect(GAINED, "larger gain over mean_diff [:5], of the probe or of mean_diff [:20]").at_least(GAIN)

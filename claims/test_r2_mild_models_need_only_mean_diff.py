@@ -6,13 +6,14 @@ Refuted if the best of probe, gradient and cleaned mean_diff leads plain mean_di
 Controls that flip it: `mild` is true; a simulated model in which the probe leads by 30 points is false.
 """
 
-from fixtures.vocabulary import GRADIENT, MEAN_DIFF, PROBE, best, claim, consensus, largest
+from fixtures.vocabulary import GRADIENT, MEAN_DIFF, PROBE, best, claim, consensus, smallest
 
 MARGIN = 15.0  # trait points
-ENOUGH = best(MEAN_DIFF) - largest(best(PROBE), best(GRADIENT), best(MEAN_DIFF.cleaned(consensus())))
+OTHERS = (PROBE, GRADIENT, MEAN_DIFF.cleaned(consensus()))
+ENOUGH = smallest(*(best(MEAN_DIFF) - best(other) for other in OTHERS))
 
 pytestmark = claim("R2", "mild models need only mean_diff", "advice", [ENOUGH], traits=("refusal",), below=100.0)
 
 
 def test_nothing_beats_mean_diff(expect):
-    expect(ENOUGH, "best Delta of mean_diff minus the best of probe, gradient and cleaned").at_least(-MARGIN)
+    expect(ENOUGH, "smallest lead of mean_diff, over probe, gradient and cleaned").at_least(-MARGIN)

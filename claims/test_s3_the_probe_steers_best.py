@@ -10,11 +10,13 @@ Controls that flip it: the gradient method leads on `severe`, refusal, and on no
 none, only on a simulated model.
 """
 
-from fixtures.vocabulary import GRADIENT, MEAN_DIFF, PROBE, best, claim, consensus, known, largest
+from fixtures.vocabulary import GRADIENT, MEAN_DIFF, PROBE, best, claim, consensus, known, smallest
 
 LEAD = 10.0  # trait points: one flipped answer in the ten that were asked
-MEAN_DIFFS = largest(best(MEAN_DIFF), best(MEAN_DIFF.cleaned(consensus())))
-PROBE_LEADS, GRADIENT_LEADS = best(PROBE) - MEAN_DIFFS, best(GRADIENT) - MEAN_DIFFS
+MEAN_DIFFS = (best(MEAN_DIFF), best(MEAN_DIFF.cleaned(consensus())))
+PROBE_LEADS, GRADIENT_LEADS = (
+    smallest(*(best(method) - other for other in MEAN_DIFFS)) for method in (PROBE, GRADIENT)
+)
 
 pytestmark = claim("S3", "the probe steers best", "steering", [PROBE_LEADS, GRADIENT_LEADS])
 
@@ -27,7 +29,7 @@ pytestmark = claim("S3", "the probe steers best", "steering", [PROBE_LEADS, GRAD
 )
 @known("REFUTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
 def test_probe_leads(expect):
-    expect(PROBE_LEADS, "best Delta of the probe minus the better of mean_diff and its cleaned version").at_least(LEAD)
+    expect(PROBE_LEADS, "smaller lead of the probe, over mean_diff and over its cleaned version").at_least(LEAD)
 
 
 @known(
@@ -36,4 +38,4 @@ def test_probe_leads(expect):
     because="it starts at random and ends with a sign for every dim, which is no better weighting",
 )
 def test_gradient_leads(expect):
-    expect(GRADIENT_LEADS, "best Delta of the gradient method minus the better of those two").at_least(LEAD)
+    expect(GRADIENT_LEADS, "smaller lead of the gradient method over those two").at_least(LEAD)

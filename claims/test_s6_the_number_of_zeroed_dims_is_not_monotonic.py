@@ -10,13 +10,13 @@ Controls that flip it: every organism is false; a simulated model with a dip of 
 stands out.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, known, largest, smallest, top
+from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, known, smallest, top
 
 DIP = 10.0  # trait points: one flipped answer in the ten that were asked
-ENDS = smallest(best(MEAN_DIFF.cleaned(top(1))), best(MEAN_DIFF.cleaned(consensus())))
-MIDDLE = largest(*(best(MEAN_DIFF.cleaned(top(k))) for k in (3, 5, 10)))
-BELOW = ENDS - MIDDLE
-ABOVE = best(MEAN_DIFF.cleaned(top(2))) - largest(best(MEAN_DIFF.cleaned(top(1))), best(MEAN_DIFF.cleaned(consensus())))
+ENDS = [best(MEAN_DIFF.cleaned(how)) for how in (top(1), consensus())]
+MIDDLE = [best(MEAN_DIFF.cleaned(top(k))) for k in (3, 5, 10)]
+BELOW = smallest(*(end - middle for end in ENDS for middle in MIDDLE))
+ABOVE = smallest(*(best(MEAN_DIFF.cleaned(top(2))) - end for end in ENDS))
 
 pytestmark = claim("S6", "the number of zeroed dims is not monotonic", "steering", [BELOW, ABOVE], traits=("refusal",))
 
@@ -28,7 +28,7 @@ pytestmark = claim("S6", "the number of zeroed dims is not monotonic", "steering
 )
 @known("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
 def test_middle_lies_below_both_ends(expect):
-    expect(BELOW, "worse of top-1 and all minus the best of top-3, 5 and 10").at_least(DIP)
+    expect(BELOW, "smallest lead of top-1 or all over top-3, 5 or 10").at_least(DIP)
 
 
 @known(
@@ -38,4 +38,4 @@ def test_middle_lies_below_both_ends(expect):
 )
 @known("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
 def test_top2_lies_above_both_ends(expect):
-    expect(ABOVE, "top-2 minus the better of top-1 and all").at_least(DIP)
+    expect(ABOVE, "smaller lead of top-2, over top-1 and over all").at_least(DIP)

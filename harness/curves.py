@@ -7,11 +7,13 @@ import numpy as np
 from jaxtyping import Float
 
 from harness import stats
+from harness.crossfit import Places, means_by_part
+from harness.evidence import Bracketed
 from harness.resampling import Bounds, CannotTell, Plan, Replicated
 from harness.shapes import checked
 from harness.stats import MIN_JUDGED, ROUNDING, SCORES
 
-SPLITS = 50  # random halvings of the questions in a gap between curves
+SAME_AMOUNT = 1e-6  # relative difference below which two amounts are one
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +44,11 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Knots:
-    """A curve's measured points, the unsteered one first: means of the data (row 0) and of every resample.
+    """A curve's measured points, the unsteered one first: means over all questions and over all but a fold of them.
 
-    amounts: (knots,). gain, coherence: (1 + resamples, knots), gain paired with the baseline. judged: (knots,)
-    units behind each gain. measured: (knots,) which were judged often enough.
+    amounts: (knots,). gain: (parts, 1 + resamples, knots), paired with the baseline, parts as in `crossfit.Means`, row
+    0 the data. coherence: (1, 1 + resamples, knots), over all questions. judged: (knots,) units behind each gain.
+    measured: (knots,) which were judged often enough. shares: (folds, 1 + resamples) of the draws.
     """
 
     amounts: np.ndarray
@@ -53,21 +56,17 @@ class Knots:
     coherence: np.ndarray
     judged: np.ndarray
     measured: np.ndarray
-
-    def at(self, rows: np.ndarray, segments: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """The gain of `rows` at the point `weights` of the way from knot `segments` to the next."""
-        right = np.minimum(segments + 1, len(self.amounts) - 1)
-        left_gain, right_gain = self.gain[rows, segments], self.gain[rows, right]
-        return np.where(weights > 0, left_gain + weights * (right_gain - left_gain), left_gain)
+    shares: np.ndarray
 
     def locate(self, amounts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(segment, weight, measured) of any amounts; not measured below 0, beyond the last run or in a gap."""
+        """(left knot, weight, measured) of any amounts; not measured below 0, beyond the last run or in a gap."""
         last = len(self.amounts) - 1
-        segments = np.clip(np.searchsorted(self.amounts, amounts, side="right") - 1, 0, last)
+        # Runs of two directions at one dose differ by rounding: an amount that near to a knot is the knot.
+        segments = np.clip(np.searchsorted(self.amounts, amounts * (1 + SAME_AMOUNT), side="right") - 1, 0, last)
         right = np.minimum(segments + 1, last)
         steps = np.where(right > segments, self.amounts[right] - self.amounts[segments], 1.0)
         weights = (amounts - self.amounts[segments]) / steps
-        on_a_knot = np.abs(weights) <= ROUNDING
+        on_a_knot = np.abs(amounts - self.amounts[segments]) <= SAME_AMOUNT * self.amounts[segments]
         reaches = on_a_knot | (self.measured[right] & (right > segments))
         return segments, np.where(on_a_knot, 0.0, weights), self.measured[segments] & reaches & (amounts >= 0)
 
@@ -80,28 +79,32 @@ def knots(
     plan: Plan,
     min_judged: float | int = MIN_JUDGED,
     score_range: Bounds | None = SCORES,
+    only: np.ndarray | None = None,
 ) -> Knots:
-    """The points between which a curve is linear in its amount; errors of scores as in `stats.best_of_grid`.
+    """The points between which a curve is linear in its amount, over `only` some of the units if a mask is given.
 
     A run of which fewer than `min_judged` units are judged, in trait or in coherence, is no knot: the curve is
-    cut there into pieces, and no piece bridges the gap.
+    cut there into pieces, and no piece bridges the gap. CannotTell if the baseline is not judged often enough,
+    ValueError if a score is outside `score_range`.
     """
     for scores in (curve.trait, curve.coherence, baseline_trait, baseline_coherence):
         stats.require_within(scores, score_range)
     stats.require_judged(baseline_trait, min_judged)
     stats.require_judged(baseline_coherence, min_judged)
-    counts = np.vstack([np.ones(plan.sizes[0]), stats.counts_for(baseline_trait, plan)])
     trait = np.vstack([baseline_trait, curve.trait])
     coherence = np.vstack([baseline_coherence, curve.coherence])
-    paired = trait - baseline_trait
-    gain, mean_coherence = stats.means(counts, paired), stats.means(counts, coherence)
     enough = stats.judged_share(trait, coherence) >= min_judged - ROUNDING
+    counts = np.vstack([np.ones(plan.sizes[0]), stats.counts_for(baseline_trait, plan)])
+    paired, kept = trait - baseline_trait, slice(None) if only is None else only
+    gain = means_by_part(counts[:, kept], paired[:, kept])
+    mean_coherence = stats.means(counts[:, kept], coherence[:, kept])[None]
     return Knots(
         amounts=np.concatenate([[0.0], curve.amounts]).astype(np.float64),
-        gain=gain,
+        gain=gain.values,
         coherence=mean_coherence,
         judged=(~np.isnan(paired)).sum(axis=1),
-        measured=enough & np.isfinite(gain[0]) & np.isfinite(mean_coherence[0]),
+        measured=enough & np.isfinite(gain.values[0, 0]) & np.isfinite(mean_coherence[0, 0]),
+        shares=gain.shares,
     )
 
 
@@ -121,16 +124,13 @@ def at_amount(
     amount is negative, lies beyond the last run or in a gap left by runs that were not judged often enough.
     """
     each = knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range)
-    segments, weights, measured = each.locate(np.array([amount], dtype=np.float64))
-    if not measured[0]:
+    place = Places(*(part[None, None] for part in each.locate(np.array([amount], dtype=np.float64))))
+    if not place.allowed.all():
         reached = each.amounts[each.measured].tolist()
         raise CannotTell(f"Amount {amount:g} was not measured: ask between neighbours of {reached}, or run it.")
-    left, weight = int(segments[0]), float(weights[0])
-    right = left + 1 if weight > 0 else left
-    rows = np.arange(1 + plan.resamples)
-    gain = each.at(rows, np.full(len(rows), left), np.full(len(rows), weight))
-    coherence = each.coherence[:, left] + weight * (each.coherence[:, right] - each.coherence[:, left])
-    n = int(min(each.judged[left], each.judged[right]))
+    left = int(place.left[0, 0, 0])
+    n = int(each.judged[left : left + (2 if place.weight[0, 0, 0] > 0 else 1)].min())
+    gain, coherence = (place.along(values[:1])[0, :, 0] for values in (each.gain, each.coherence))
     return gain_of(gain, plan, n, baseline_trait, score_range), Replicated(
         float(coherence[0]), coherence[1:], plan, "coherence points", n, score_range
     )
@@ -157,54 +157,41 @@ def curve_gap(
     other: Curve,
     plan: Plan,
     of: Literal["trait", "coherence"] = "trait",
-    splits: int = SPLITS,
     min_judged: float | int = MIN_JUDGED,
     score_range: Bounds | None = SCORES,
-) -> Replicated:
-    """How much further two curves lie apart than two halves of the questions do on one of them, in points.
+) -> Bracketed:
+    """How far two curves lie apart: the mean over their common measured amounts of |mean one - mean other|, in points,
+    over the questions judged in both.
 
-    The distance is the mean over their common measured amounts of |mean one - mean other|, over the questions
-    judged in both. The noise is the same distance between two random halves of the questions within a curve,
-    averaged over `splits` fixed splits and both curves. Two halves differ by more than two curves over all of
-    the questions, so curves that coincide come out a little below 0 (about -2 points for 120 all-or-nothing
-    answers), and 0 is a gap that the noise of half the questions would show. All of it is computed again in
-    every resample.
-
-    An absolute value of something near 0 grows when noise is added, and a resample adds noise: the replicates
-    are moved by their mean bias, so that they lie around the value. In simulations with 120 questions, curves
-    that coincide are then never refuted as at most 0, curves 20 points apart nearly always, and a gap whose
-    expectation is the bound in about 2.5 % (reports/statistics).
-    Raises ValueError if no amount is common and measured in both, or an impossible number of splits.
+    An absolute value of something near 0 grows when noise is added, so the distance of two noisy curves is too large on
+    average; that bounds it from above. From below it is bounded by the distance in which every amount's sign is taken
+    from other questions than its difference: a wrong sign makes it smaller, never larger. The replicates of both are
+    moved to lie around their values, since a resample adds noise once more. An interval wholly within a distance thus
+    shows equivalence, one wholly beyond it a difference; where questions are few it does neither.
+    Raises ValueError if no amount is common and measured in both.
     """
     first, second = getattr(one, of), getattr(other, of)
     for scores in (one.trait, one.coherence, other.trait, other.coherence):
         stats.require_within(scores, score_range)
     enough = [stats.judged_share(each.trait, each.coherence) >= min_judged - ROUNDING for each in (one, other)]
-    same = np.isclose(one.amounts[:, None], other.amounts[None], rtol=ROUNDING, atol=0.0)
+    same = np.isclose(one.amounts[:, None], other.amounts[None], rtol=SAME_AMOUNT, atol=0.0)
     pairs = np.argwhere(same & enough[0][:, None] & enough[1][None])
-    if not len(pairs) or splits < 1:
+    if not len(pairs):
         raise ValueError(
-            f"Amounts {one.amounts.tolist()} and {other.amounts.tolist()} have {len(pairs)} measured in common and "
-            f"{splits} splits were asked for: run both curves at the same amounts and split at least once."
+            f"Amounts {one.amounts.tolist()} and {other.amounts.tolist()} have none measured in common: "
+            "run both curves at the same amounts."
         )
-    first, second = first[pairs[:, 0]], second[pairs[:, 1]]
-    counts = np.vstack([np.ones(plan.sizes[0]), stats.counts_for(first[0], plan)])
-    distance = np.abs(stats.means(counts, first - second)).mean(axis=1)
-    noise, seen = np.zeros(len(counts)), np.zeros(len(counts))
-    for half in _halves(plan.sizes[0], splits):
-        apart = stats.means(counts * half, np.vstack([first, second])) - stats.means(
-            counts * ~half, np.vstack([first, second])
-        )
-        apart = np.abs(apart).mean(axis=1)  # NaN where a resample has no judged question in one of the halves
-        noise, seen = noise + np.nan_to_num(apart), seen + np.isfinite(apart)
-    with np.errstate(invalid="ignore"):
-        noise /= seen
-    gap = distance - noise
-    n = int((~np.isnan(first - second)).sum(axis=1).min())
-    return Replicated(float(gap[0]), gap[1:], plan, "points", n, stats.gain_bounds(score_range)).recentred()
-
-
-def _halves(units: int, splits: int) -> np.ndarray:
-    """Fixed random halves of the units, (splits, units) bool."""
-    order = np.random.default_rng([units, splits]).permuted(np.tile(np.arange(units), (splits, 1)), axis=1)
-    return order < units // 2
+    apart = first[pairs[:, 0]] - second[pairs[:, 1]]
+    counts = np.vstack([np.ones(plan.sizes[0]), stats.counts_for(apart[0], plan)])
+    means = means_by_part(counts, apart)
+    signed = np.zeros(len(counts))
+    for others, share in zip(means.values[1:], means.shares, strict=True):
+        own_share = np.nan_to_num(means.values[0] - (1 - share)[:, None] * others)  # a fold's mean times its share
+        signed += (np.sign(others) * own_share).mean(axis=1)
+    n = int((~np.isnan(apart)).sum(axis=1).min())
+    width = None if score_range is None else score_range[1] - score_range[0]
+    below, above = (
+        Replicated(float(found[0]), found[1:], plan, "points", n, None if width is None else (least, width)).recentred()
+        for found, least in ((signed, -width if width else 0), (np.abs(means.values[0]).mean(axis=1), 0.0))
+    )
+    return Bracketed(below, above, least=0.0)

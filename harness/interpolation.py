@@ -1,19 +1,21 @@
 """Finds the best of dose-response curves at a coherence gate, also between the amounts that were run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
+from harness.crossfit import Places, best_of, crossfitted
 from harness.curves import Curve, Knots, at_amount, curve_gap, gain_of, knots
-from harness.resampling import Bounds, Plan, Replicated
+from harness.resampling import Bounds, CannotTell, Plan, Replicated
 from harness.shapes import checked
 from harness.stats import GATE, MIN_JUDGED, MISSING_REPLICATES, ROUNDING, SCORES, NoValidRun
 
-__all__ = ["Curve", "Point", "at_amount", "best_on_curves", "curve_gap", "search_on_curve"]
+__all__ = ["Curve", "Point", "at_amount", "at_best_of", "best_on_curves", "curve_gap", "search_on_curves"]
 
 FIRST_STRETCH = 0.5  # least share of the way to the first run at which a point still counts as steered
+SPLITS = 2  # ways to halve the questions between blocks
 UNSTEERED = -1  # the run that a curve's point at amount 0 is called
 
 
@@ -21,9 +23,9 @@ UNSTEERED = -1  # the run that a curve's point at amount 0 is called
 class Point:
     """The best point of one or several curves.
 
-    delta: its gain over the baseline, in trait points.
-    amount: its amount, one per replicate of `delta`, in the unit the caller named.
-    curve: the index of its curve.
+    delta: its gain over the baseline, in trait points, chosen on some questions and read on others.
+    amount: its amount, one per replicate, in the unit the caller named.
+    curve: the index of its curve, chosen on all questions.
     between: (left, right, weight), the point being (1 - weight) x run left + weight x run right; left is
     UNSTEERED in the stretch before the first run, and left equals right at a run itself.
     at_edge: it lies at a run behind which nothing was measured, with coherence above the gate, so the optimum
@@ -40,75 +42,109 @@ class Point:
 @checked
 def best_on_curves(
     curves: Sequence[Curve],
-    baseline_trait: Float[np.ndarray, "units"],
-    baseline_coherence: Float[np.ndarray, "units"],
+    baseline_trait: Float[np.ndarray, " units"],
+    baseline_coherence: Float[np.ndarray, " units"],
     plan: Plan,
     gate: float | int = GATE,
     min_judged: float | int = MIN_JUDGED,
     score_range: Bounds | None = SCORES,
     amount_unit: str = "dose",
+    between_runs: bool = True,
 ) -> Point:
     """The largest gain over the baseline at coherence `gate` or more, over all amounts of all curves, in points.
 
-    Mean gain (paired as in `stats.best_of_grid`) and mean coherence are linear between neighbouring runs, so
-    the best lies at a run or where coherence crosses the gate. The unsteered point begins every curve but is no
-    steering: doing nothing is never the best. On the stretch before the first run, linear interpolation says
-    most of what it says about steering by way of the unsteered point, while real curves stay flat there and
-    then rise; so a crossing of the gate counts there only if it lies at least FIRST_STRETCH of the way to the
-    first run, where the point rests on that run at least as much as on doing nothing.
+    A question's gain is paired: it counts where both its response and its unsteered response are judged, so that
+    losing hard questions to gibberish is no gain. Mean gain and mean coherence are linear between neighbouring runs, so
+    the best lies at a run or where coherence crosses the gate (at a run, if not `between_runs`: the published rule).
+    The unsteered point begins every curve but is no steering: doing nothing is never the best. On the stretch before
+    the first run, linear interpolation says most of what it says about steering by way of the unsteered point, while
+    real curves stay flat there and then rise; so a crossing of the gate counts there only if it lies at least
+    FIRST_STRETCH of the way to the first run, where the point rests on that run at least as much as on doing nothing.
 
-    The point is chosen again in every resample: where the best may lie (the runs that reach the gate, the places
-    where it is crossed) is asked of the resample itself, and which of these is best of the gains of another one,
-    for a maximum read where it was chosen flatters itself (as in `stats.best_of_grid`; the errors are as there,
-    too). Bringing the place along from the other resample as well would forget that the questions that stay
-    coherent longer may also be those that show the trait, or not: with a correlation of 0.8 graded scores then gave
-    false verdicts in 7 % each way, and with -0.8 in nearly none.
+    A maximum read where it was chosen flatters itself: 8 blocks of 8 equally good runs look 8 points better than each
+    of them is. So the questions are dealt into folds: which point is best is asked of all but one, and the one left out
+    says what is gained there and how far coherence lasts (`harness.crossfit`). All of it is done again in every
+    resample, and the replicates are moved to lie around the value, for in a resample the runs differ by this sample's
+    chance, which a choice finds again.
 
-    Raises NoValidRun if no run and no such crossing reaches the gate, or none in over 5 % of the resamples.
+    Raises NoValidRun if no run and no such crossing reaches the gate, or none in over 5 % of the resamples; CannotTell
+    if the baseline is not judged often enough, ValueError if a score is outside `score_range`.
     Depends on the amounts only through their order, but for the amount it returns.
     """
     if not curves:
         raise ValueError("There is no curve to find the best point of: give one per block.")
-    given = [knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range) for curve in curves]
-    choices = [_candidates(each, gate) for each in given]
-    ratings, gains, amounts = (np.concatenate(parts, axis=1) for parts in zip(*choices, strict=True))
-    found = np.isfinite(ratings).any(axis=1)
-    chosen = np.where(np.isfinite(ratings), ratings, -np.inf).argmax(axis=1)
-    runs = sum(len(curve.amounts) for curve in curves)
-    if not found[0]:
-        seen = [float(each.coherence[0, run]) for each in given for run in np.flatnonzero(each.measured) if run]
-        raise NoValidRun(
-            f"None of {runs} runs, and no amount near them, is valid at coherence {gate:g} or more "
-            f"(best seen: {max(seen):.1f}): this is no Delta of 0, so sweep smaller amounts."
-            if seen
-            else f"None of {runs} runs was judged often enough: this is no Delta of 0, so judge them again."
-        )
-    _require_found(found[1:], plan, f"one of {runs} runs is valid at coherence {gate:g} or more")
+    whole = [knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range) for curve in curves]
+    places = [_places(each, gate, between_runs) for each in whole]
+    _require_valid(whole, places, plan, gate)
+    gains = [each.along(of.gain[:1])[0] for each, of in zip(places, whole, strict=True)]
+    amounts = [each.along(of.amounts[None, None])[0] for each, of in zip(places, whole, strict=True)]
+    allowed = np.concatenate([each.allowed[0] for each in places], axis=1)
+    found, rows = allowed.any(axis=1), np.arange(len(allowed))
+    chosen = best_of(np.concatenate(gains, axis=1), allowed)
+    amount = np.where(found, np.concatenate(amounts, axis=1)[rows, chosen], np.nan)
 
-    rows = np.arange(1 + plan.resamples)
-    replicates, places = (np.where(found, each[rows, chosen], np.nan) for each in (gains, amounts))
-    first = np.cumsum([0, *(each[0].shape[1] for each in choices)])
-    index = int(np.searchsorted(first, chosen[0], side="right")) - 1
-    best = given[index]
-    (left,), (share,), _ = best.locate(places[:1])
+    index, place = _which(int(chosen[0]), places)
+    best, here = whole[index], places[index]
+    left, share = int(here.left[0, 0, place]), float(here.weight[0, 0, place])
     right = left + 1 if share > 0 else left
     n = int(min(best.judged[left], best.judged[right]))
     beyond = left + 1 == len(best.amounts) or not best.measured[left + 1]
+
+    def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        each = knots(curves[which], baseline_trait, baseline_coherence, plan, min_judged, score_range, only)
+        here = _places(each, gate, between_runs)
+        return _highest(each, here), _read(each, each, here, here)
+
     return Point(
-        delta=gain_of(replicates, plan, n, baseline_trait, score_range),
-        amount=Replicated(float(places[0]), places[1:], plan, amount_unit, n),
+        delta=gain_of(_over_blocks(len(curves), plan, halved), plan, n, baseline_trait, score_range).recentred(),
+        amount=Replicated(float(amount[0]), amount[1:], plan, amount_unit, n),
         curve=index,
-        between=(int(left) - 1, int(right) - 1, float(share)),
-        at_edge=bool(share == 0 and beyond and best.coherence[0, left] > gate + ROUNDING),
+        between=(left - 1, right - 1, share),
+        at_edge=bool(share == 0 and beyond and best.coherence[0, 0, left] > gate + ROUNDING),
     )
 
 
 @checked
-def search_on_curve(
-    curve: Curve,
-    baseline_trait: Float[np.ndarray, "units"],
-    baseline_coherence: Float[np.ndarray, "units"],
-    start_amount: float | int,
+def at_best_of(
+    curves: Sequence[Curve],
+    others: Sequence[Curve],
+    baseline_trait: Float[np.ndarray, " units"],
+    baseline_coherence: Float[np.ndarray, " units"],
+    plan: Plan,
+    gate: float | int = GATE,
+) -> Replicated:
+    """The gain of `curves` at the amount that is best for `others` (the same blocks), in points, coherent or not.
+
+    Block and amount are chosen on some questions and the gain read on others, as in `best_on_curves`, whose errors it
+    has. Raises CannotTell where the chosen amount was not measured on its curve.
+    """
+
+    def both(which: int, only: np.ndarray | None) -> tuple[Knots, Knots, Places]:
+        one, other = (
+            knots(each[which], baseline_trait, baseline_coherence, plan, only=only) for each in (curves, others)
+        )
+        return one, other, _places(other, gate, between_runs=True)
+
+    def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        one, other, places = both(which, only)
+        there = Places(*one.locate(places.along(other.amounts[None, None])))
+        return _highest(other, places), _read(one, other, there, places)
+
+    whole = [both(which, None) for which in range(len(curves))]
+    _require_valid([other for _, other, _ in whole], [places for *_, places in whole], plan, gate)
+    value = _over_blocks(len(curves), plan, halved)
+    if np.isnan(value[0]):
+        raise CannotTell("The best amount of one direction was not run for the other: run both at the same amounts.")
+    n = min(int(one.judged[one.measured].min()) for one, *_ in whole)
+    return gain_of(value, plan, n, baseline_trait, SCORES).recentred()
+
+
+@checked
+def search_on_curves(
+    curves: Sequence[Curve],
+    baseline_trait: Float[np.ndarray, " units"],
+    baseline_coherence: Float[np.ndarray, " units"],
+    start_amounts: Sequence[float | int],
     plan: Plan,
     steps: int = 5,
     up: float | int = 1.3,
@@ -118,78 +154,125 @@ def search_on_curve(
     min_judged: float | int = MIN_JUDGED,
     score_range: Bounds | None = SCORES,
 ) -> Replicated:
-    """The gain of the best valid trial of the published adaptive search run on the interpolated curve, in points.
+    """The gain of the best valid trial of the published adaptive search, run on each interpolated curve, in points.
 
-    The search (factors and momentum as in `calibration.search`) walks again in every resample; which of its valid
-    trials is best is asked of another resample, as in `best_on_curves`. What was not measured has no coherence,
-    which is not valid and sends the search down: amounts beyond the last run, in a gap, and nearer to 0 than
-    FIRST_STRETCH of the first run. Raises NoValidRun if no trial is valid, or none in over 5 % of the resamples;
-    ValueError on an impossible setting.
+    Five steps of x1.3 while coherence holds, else x0.85, smoothed by `momentum`. The search walks again in every
+    resample; which of its valid trials is best is asked of other questions than its gain is read on, as in
+    `best_on_curves`. What was not measured has no coherence, which is not valid and sends the search down: amounts
+    beyond the last run, in a gap, and nearer to 0 than FIRST_STRETCH of the first run. Raises NoValidRun if no trial is
+    valid, or none in over 5 % of the resamples; ValueError on an impossible setting.
     """
-    if steps < 1 or not 0 <= momentum < 1 or not 0 < down <= 1 <= up or not 0 < start_amount < np.inf:
+    possible = steps >= 1 and 0 <= momentum < 1 and 0 < down <= 1 <= up
+    if not possible or not all(0 < start < np.inf for start in start_amounts) or len(start_amounts) != len(curves):
         raise ValueError(
-            f"A search of {steps} steps from {start_amount} with factors {up} and {down} and momentum {momentum} "
-            "cannot run: start above 0, ask for 1 step or more, down in (0, 1], up of 1 or more, momentum in [0, 1)."
+            f"A search of {steps} steps from {list(start_amounts)}, factors {up} and {down}, momentum {momentum} "
+            "cannot run: start above 0 on every curve, ask for 1 step or more, down in (0, 1], up of 1 or more, "
+            "momentum in [0, 1)."
         )
-    each = knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range)
-    rows = np.arange(1 + plan.resamples)
-    amounts, factors = np.full(len(rows), float(start_amount)), np.ones(len(rows))
-    another, best, gains = _another(len(rows)), np.full(len(rows), -np.inf), np.full(len(rows), np.nan)
-    n = 0
-    for _ in range(steps):
-        segment, weight, measured = each.locate(amounts)
-        right = np.minimum(segment + 1, len(each.amounts) - 1)
-        left_coherence = each.coherence[rows, segment]
-        coherence = left_coherence + weight * (each.coherence[rows, right] - left_coherence)
-        steered = amounts >= FIRST_STRETCH * each.amounts[1]
-        valid = measured & steered & (coherence >= gate - ROUNDING)
-        rating = each.at(another, segment, weight)
-        better = valid & (rating > best)
-        best[better], gains[better] = rating[better], each.at(rows, segment, weight)[better]
-        if better[0]:
-            n = int(min(each.judged[segment[0]], each.judged[right[0] if weight[0] > 0 else segment[0]]))
-        factors = momentum * factors + (1 - momentum) * np.where(valid, up, down)
-        amounts = amounts * factors
-    found = np.isfinite(best)
-    if not found[0]:
-        raise NoValidRun(
-            f"None of {steps} trials of the search from {start_amount:g} is valid at coherence {gate:g} or more: "
-            "this is no Delta of 0, so start elsewhere or run more amounts."
-        )
-    _require_found(found[1:], plan, f"a trial of the search is valid at coherence {gate:g} or more")
-    return gain_of(gains, plan, n, baseline_trait, score_range)
+
+    def walked(each: Knots, start: float) -> Places:
+        amounts, factors = np.full((1, len(each.coherence[0]), 1), float(start)), np.ones(())
+        trials = []
+        for _ in range(steps):
+            trial = Places(*each.locate(amounts))
+            coherent = trial.along(each.coherence) >= gate - ROUNDING
+            valid = trial.allowed & coherent & (amounts >= FIRST_STRETCH * each.amounts[1])
+            trials.append((trial.left, trial.weight, valid))
+            factors = momentum * factors + (1 - momentum) * np.where(valid, up, down)
+            amounts = amounts * factors
+        return Places(*(np.concatenate(part, axis=-1) for part in zip(*trials, strict=True)))
+
+    def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        each = knots(curves[which], baseline_trait, baseline_coherence, plan, min_judged, score_range, only)
+        trials = walked(each, start_amounts[which])
+        return _highest(each, trials), _read(each, each, trials, trials)
+
+    whole = [knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range) for curve in curves]
+    places = [walked(each, start) for each, start in zip(whole, start_amounts, strict=True)]
+    _require_valid(whole, places, plan, gate, "trials of the search")
+    n = min(int(each.judged[each.measured].min()) for each in whole)
+    return gain_of(_over_blocks(len(curves), plan, halved), plan, n, baseline_trait, score_range).recentred()
 
 
-def _candidates(each: Knots, gate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the best of a curve may lie: ratings, gains and amounts, (1 + resamples, 2 knots - 1) each.
+def _over_blocks(
+    blocks: int, plan: Plan, halved: Callable[[int, np.ndarray | None], tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """What is read at the block of best rating, in every row: rated on one half of the questions, read on the other.
 
-    The candidates are every knot, then the gate crossing behind every knot but the last. A rating is the gain in
-    the resample before, by which a candidate is chosen; NaN where this resample does not allow it.
+    `halved` gives a block's rating and reading on some questions. A block whose coherence lasts longer by chance looks
+    better, too, and where coherence ends cannot be read on a tenth of the questions: so between blocks it takes halves.
+    SPLITS ways to halve are averaged, both sides of each.
     """
-    reaches = each.coherence >= gate - ROUNDING
-    steered = each.measured & (np.arange(len(each.amounts)) > 0)
-    left, right = each.coherence[:, :-1], each.coherence[:, 1:]
+    if blocks == 1:
+        return halved(0, None)[1]
+    seen = []
+    for split in range(SPLITS):
+        half = (np.arange(plan.sizes[0]) >> split) % 2 == 0
+        one, other = ([halved(which, side) for which in range(blocks)] for side in (half, ~half))
+        for chooser, reader in ((one, other), (other, one)):
+            ratings, readings = np.stack([rated for rated, _ in chooser]), np.stack([value for _, value in reader])
+            seen.append(np.take_along_axis(readings, best_of(ratings.T, np.isfinite(ratings).T)[None], axis=0)[0])
+    stacked = np.stack(seen)
+    known = np.isfinite(stacked)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, stacked, 0.0).sum(axis=0) / known.sum(axis=0)
+
+
+def _read(one: Knots, other: Knots, there: Places, places: Places) -> np.ndarray:
+    """The gain of one curve `there`, which of the places being chosen by another's; NaN where none is allowed."""
+    allowed = (places.allowed & there.allowed)[0]
+    gains = crossfitted(places.along(other.gain), there.along(one.gain), allowed, one.shares)
+    return np.where(allowed.any(axis=1), gains, np.nan)
+
+
+def _highest(each: Knots, places: Places) -> np.ndarray:
+    """The largest gain of a curve in every row, read where it was chosen: good for nothing but to rate a block."""
+    return np.where(places.allowed, places.along(each.gain[:1]), -np.inf)[0].max(axis=1)
+
+
+def _require_valid(
+    whole: Sequence[Knots], places: Sequence[Places], plan: Plan, gate: float, what: str = "runs"
+) -> None:
+    """Raise NoValidRun unless the data, and nearly every resample, has a place that reaches the gate."""
+    found = np.any([each.allowed[0].any(axis=1) for each in places], axis=0)
+    count = sum(each.left.shape[-1] for each in places) - (len(places) if what == "runs" else 0)  # the unsteered knots
+    if not found[0]:
+        seen = [float(each.coherence[0, 0, run]) for each in whole for run in np.flatnonzero(each.measured) if run]
+        raise NoValidRun(
+            f"None of {count} {what}, and no amount near them, is valid at coherence {gate:g} or more "
+            f"(best seen: {max(seen):.1f}): this is no Delta of 0, so sweep smaller amounts."
+            if seen
+            else f"None of {count} {what} was judged often enough: this is no Delta of 0, so judge them again."
+        )
+    _require_found(found[1:], plan, f"one of {count} {what} is valid at coherence {gate:g} or more")
+
+
+def _which(chosen: int, places: Sequence[Places]) -> tuple[int, int]:
+    """The curve and the place on it of an index over the places of all curves side by side."""
+    first = np.cumsum([0, *(each.left.shape[-1] for each in places)])
+    index = int(np.searchsorted(first, chosen, side="right")) - 1
+    return index, int(chosen - first[index])
+
+
+def _places(each: Knots, gate: float, between_runs: bool) -> Places:
+    """For every run the last place at or before it where the gate is reached: itself, or where coherence crosses.
+
+    So a place moves on smoothly when the coherence of its run falls below the gate, and the run is not lost.
+    """
+    knots_ = np.arange(len(each.amounts))
+    reaches = (each.coherence >= gate - ROUNDING) & each.measured
+    last = np.maximum.accumulate(np.where(reaches, knots_, -1), axis=-1)
+    left = np.maximum(last, 0)
+    right = np.minimum(left + 1, knots_[-1])
+    at_left, at_right = (np.take_along_axis(each.coherence, index, axis=-1) for index in (left, right))
     with np.errstate(invalid="ignore", divide="ignore"):
-        weights = (left - gate) / (left - right)
-    weights = np.clip(np.nan_to_num(weights), 0.0, 1.0)
-    crosses = (reaches[:, :-1] != reaches[:, 1:]) & (each.measured[:-1] & each.measured[1:])
-    crosses[:, 0] &= reaches[:, 0] & (weights[:, 0] >= FIRST_STRETCH)
-    allowed = np.concatenate([steered & reaches, crosses], axis=1)
-
-    def along(values: np.ndarray) -> np.ndarray:
-        at_crossings = values[:, :-1] + weights * np.diff(values, axis=1)
-        return np.concatenate([np.broadcast_to(values, each.gain.shape), at_crossings], axis=1)
-
-    return (
-        np.where(allowed, along(each.gain[_another(len(weights))]), np.nan),
-        along(each.gain),
-        along(each.amounts[None]),
-    )
-
-
-def _another(rows: int) -> np.ndarray:
-    """The resample whose gains choose for each row: the one before; row 0, the data, chooses for itself."""
-    return np.concatenate([[0], np.roll(np.arange(1, rows), 1)])
+        weight = np.where(left < knots_, np.clip((at_left - gate) / (at_left - at_right), 0.0, 1.0), 0.0)
+    steered = (left > 0) | (weight >= FIRST_STRETCH)
+    whole = each.measured[right] | (left == knots_)
+    allowed = (last >= 0) & steered & whole & each.measured
+    if not between_runs:
+        allowed &= left == knots_
+    return Places(left, np.nan_to_num(weight), allowed)
 
 
 def _require_found(found: np.ndarray, plan: Plan, what: str) -> None:

@@ -2,10 +2,11 @@
 intervals."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Int
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 POWER = 0.80
+Repeat = Literal["extractions", "draws"]
 
 
 class PlanMismatch(ValueError):
@@ -148,7 +150,9 @@ class Replicated:
     `replicates` is (resamples,) float64, NaN where a resample has no value. `bounds` are the smallest and
     largest value possible, None if unknown. `baseline` names a baseline already subtracted: between two
     quantities less the same baseline it cancels, and the bounds of their difference are no wider than those
-    of either.
+    of either. `repeats` are values of the same quantity from directions that were made again, on the same units:
+    "extractions" from resampled scenarios (one of which `value` is), "draws" of a random control (whose mean it is).
+    How far they lie apart widens the interval.
     """
 
     value: float
@@ -158,6 +162,7 @@ class Replicated:
     n: int
     bounds: Bounds | None = None
     baseline: str = ""
+    repeats: Mapping[Repeat, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.replicates.shape != (self.plan.resamples,):
@@ -182,7 +187,7 @@ class Replicated:
         bounds = None
         if self.bounds is not None and other.bounds is not None:
             bounds = (self.bounds[0] + other.bounds[0], self.bounds[1] + other.bounds[1])
-        return self._combined(other, self.value + other.value, self.replicates + other.replicates, self.unit, bounds)
+        return self._combined(other, operator.add, self.unit, bounds)
 
     def __mul__(self, factor: float) -> "Replicated":
         bounds = None
@@ -195,6 +200,7 @@ class Replicated:
             replicates=factor * self.replicates,
             bounds=bounds,
             baseline="",
+            repeats={of: tuple(factor * value for value in values) for of, values in self.repeats.items()},
         )
 
     __rmul__ = __mul__
@@ -205,19 +211,8 @@ class Replicated:
         self._require_same_plan(other)
         if other.value == 0:
             raise ValueError(f"A ratio to 0 {other.unit} is undefined: compare by difference instead.")
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = self.replicates / other.replicates
         unit = "ratio" if self.unit == other.unit else f"{self.unit} per {other.unit}"
-        return self._combined(other, self.value / other.value, ratios, unit, None)
-
-    def log_ratio(self, other: "Replicated") -> "Replicated":
-        """The natural logarithm of self over other; ValueError unless both values are positive."""
-        self._require_same_plan(other)
-        if self.value <= 0 or other.value <= 0:
-            raise ValueError(f"The log-ratio of {self.value} to {other.value} is undefined: both must be positive.")
-        with np.errstate(divide="ignore", invalid="ignore"):
-            replicates = np.log(self.replicates) - np.log(other.replicates)
-        return self._combined(other, math.log(self.value / other.value), replicates, "log ratio", None)
+        return self._combined(other, operator.truediv, unit, None)
 
     def recentred(self) -> "Replicated":
         """The same replicates moved so that their mean is the value; for what noise biases, such as cosines of
@@ -227,13 +222,31 @@ class Replicated:
         return replace(self, replicates=self.replicates - (present.mean() - self.value)) if present.size else self
 
     def estimate(self, level: float = LEVEL) -> Estimate:
-        """The value with its interval; see `interval` for its rule and errors."""
-        low, high = interval(self.value, self.replicates, self.n, self.bounds, level)
+        """The value with its interval; see `tails.interval` for its rule and errors."""
+        low, high = interval(self.value, self._with_repeats(), self.n, self.bounds, level)
         return Estimate(self.value, low, high, self.n, self.unit, level, self.plan.sample)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
         """The smallest alpha at which that end of the interval reaches the bound; see `tails.level_of_end`."""
-        return tails.level_of_end(self.value, self.replicates, self.n, self.bounds, end, bound, strict)
+        return tails.level_of_end(self.value, self._with_repeats(), self.n, self.bounds, end, bound, strict)
+
+    def _with_repeats(self) -> np.ndarray:
+        """The replicates, each moved by a draw of how far the repeats say that the value may be off.
+
+        That is their standard deviation (over the root of their number where the value is their mean) times Student's t
+        of one degree less than there are: five repeats show little of their tails, and t knows how little.
+        """
+        from scipy.special import stdtrit
+
+        replicates, ranks = self.replicates, (np.arange(self.plan.resamples) + 0.5) / self.plan.resamples
+        for kind, (of, values) in enumerate(sorted(self.repeats.items())):
+            known = np.asarray(values)[np.isfinite(values)]
+            if len(known) < 2:
+                raise CannotTell(f"Of {len(values)} {of} {len(known)} have a value, 2 are needed: make more.")
+            error = known.std(ddof=1) / (math.sqrt(len(known)) if of == "draws" else 1.0)
+            order = np.random.default_rng([self.plan.seed, kind]).permutation(len(ranks))
+            replicates = replicates + error * stdtrit(len(known) - 1, ranks)[order]
+        return replicates
 
     def _require_same_plan(self, other: "Replicated") -> None:
         if self.plan != other.plan:
@@ -243,7 +256,26 @@ class Replicated:
             )
 
     def _combined(
-        self, other: "Replicated", value: float, replicates: np.ndarray, unit: str, bounds: Bounds | None
+        self,
+        other: "Replicated",
+        combine: Callable[[np.ndarray, np.ndarray], np.ndarray],
+        unit: str,
+        bounds: Bounds | None,
     ) -> "Replicated":
+        """Value with value, resample with resample, repeat with repeat; what was not repeated is the same in all."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            replicates = combine(self.replicates, other.replicates)
+            repeats = {
+                of: tuple(map(float, combine(*(_repeat(each, of, self, other) for each in (self, other)))))
+                for of in {**self.repeats, **other.repeats}
+            }
+        value = float(combine(np.array(self.value), np.array(other.value)))
         replicates = np.where(np.isfinite(replicates), replicates, np.nan)
-        return Replicated(value, replicates, self.plan, unit, min(self.n, other.n), bounds)
+        return Replicated(value, replicates, self.plan, unit, min(self.n, other.n), bounds, "", repeats)
+
+
+def _repeat(each: Replicated, of: Repeat, *both: Replicated) -> np.ndarray:
+    """The repeats of one quantity, as many as there are in either of both."""
+    if of in each.repeats:
+        return np.asarray(each.repeats[of])
+    return np.full(max(len(one.repeats.get(of, ())) for one in both), each.value)

@@ -1,12 +1,10 @@
-"""Turns scores into quantities with replicates: means, paired differences, any statistic, and the best run of
-a grid."""
+"""Turns scores into quantities with replicates: means, paired differences, any statistic of the units."""
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
 from harness.directions import DegenerateDirection
 from harness.resampling import (
@@ -23,7 +21,6 @@ from harness.resampling import (
 from harness.shapes import checked
 
 __all__ = [
-    "Best",
     "Bounds",
     "CannotTell",
     "Estimate",
@@ -31,9 +28,6 @@ __all__ = [
     "Plan",
     "PlanMismatch",
     "Replicated",
-    "best_of_grid",
-    "best_valid_coefficient",
-    "best_valid_delta",
     "bootstrap",
     "interval",
     "mean_of",
@@ -104,132 +98,6 @@ def bootstrap(statistic: Callable[..., float], plan: Plan, unit: str, bounds: Bo
     return Replicated(value, np.where(np.isfinite(replicates), replicates, np.nan), plan, unit, plan.n, bounds)
 
 
-@dataclass(frozen=True, eq=False)
-class Best:
-    """The best valid run of a grid.
-
-    delta: its mean trait minus the mean baseline, in trait points.
-    run: the index of the best run in the data.
-    runs: (resamples,) the run chosen for each replicate of `delta`, -1 where none was valid.
-    valid: (runs,) which runs are valid in the data.
-    """
-
-    delta: Replicated
-    run: int
-    runs: np.ndarray
-    valid: np.ndarray
-
-    def coefficient(self, coefficients: np.ndarray) -> Replicated:
-        """The coefficient of the best run, given those of all runs; it is known no finer than the grid's
-        steps."""
-        if coefficients.shape != self.valid.shape:
-            raise ValueError(
-                f"{coefficients.shape} coefficients do not fit a grid of {len(self.valid)} runs: give one per run."
-            )
-        chosen = np.where(self.runs >= 0, coefficients.astype(np.float64)[self.runs], np.nan)
-        return Replicated(float(coefficients[self.run]), chosen, self.delta.plan, "coefficient", self.delta.n)
-
-
-@checked
-def best_of_grid(
-    trait: Float[np.ndarray, "runs units"],
-    coherence: Float[np.ndarray, "runs units"],
-    baseline_trait: Float[np.ndarray, "units"],
-    plan: Plan,
-    gate: float | int = GATE,
-    min_judged: float | int = MIN_JUDGED,
-    score_range: Bounds | None = SCORES,
-) -> Best:
-    """The largest mean gain in trait over the baseline among runs whose mean coherence reaches `gate`, in
-    trait points.
-
-    The gain of a run is paired: a question counts where both its response and its unsteered response are
-    judged, so that losing hard questions to gibberish is no gain. NaN is a missing judgement; a run with fewer
-    than `min_judged` of its units judged, in trait and in coherence, is not valid. The run is chosen again in
-    every resample, and its score is then read in the next resample, which knows nothing of that choice: read
-    where it was chosen, a maximum flatters itself, and with many equally good runs such an interval misses the
-    truth altogether. In simulations of 60 to 120 all-or-nothing scores and 2 to 30 runs, tied or apart, this
-    covers 95 to 100 %: it errs towards INCONCLUSIVE.
-
-    Raises NoValidRun if no run of the data is valid, or none in over 5 % of the resamples; ValueError if the
-    baseline is not judged often enough or a score is outside `score_range`.
-    """
-    for scores in (trait, coherence, baseline_trait):
-        require_within(scores, score_range)
-    require_judged(baseline_trait, min_judged)
-    everything = np.ones((1, plan.sizes[0]))
-    counts = counts_for(baseline_trait, plan)
-    gain = trait - baseline_trait
-    choice, mean_gain, valid = _choose(everything, gain, trait, coherence, gate, min_judged)
-    run = int(choice[0])
-    if run < 0:
-        reached = means(everything, coherence)[0]
-        best_seen = "none" if np.isnan(reached).all() else f"{np.nanmax(reached):.1f}"
-        raise NoValidRun(
-            f"None of {len(trait)} runs is valid at coherence {gate:g} or more (best seen: {best_seen}): "
-            "this is no Delta of 0, so sweep other coefficients."
-        )
-    choices, gains, _ = _choose(counts, gain, trait, coherence, gate, min_judged)
-    without = int((choices < 0).sum())
-    if without > MISSING_REPLICATES * plan.resamples:
-        raise NoValidRun(
-            f"Whether one of {len(trait)} runs is valid at coherence {gate:g} or more cannot be told: "
-            f"{without} of {plan.resamples} resamples have none, so sweep finer or ask more {plan.sample}."
-        )
-    runs = np.roll(choices, 1)
-    delta = Replicated(
-        value=float(mean_gain[0, run]),
-        replicates=np.where(runs >= 0, gains[np.arange(plan.resamples), runs], np.nan),
-        plan=plan,
-        unit="trait points",
-        n=int((~np.isnan(gain[run])).sum()),
-        bounds=gain_bounds(score_range),
-        baseline=baseline_key(baseline_trait),
-    )
-    return Best(delta, run, runs, valid[0])
-
-
-def best_valid_delta(
-    trait: np.ndarray,
-    coherence: np.ndarray,
-    baseline_trait: np.ndarray,
-    plan: Plan,
-    gate: float = GATE,
-    min_judged: float = MIN_JUDGED,
-) -> Replicated:
-    """The Delta of the best valid run; see `best_of_grid` for arguments and errors."""
-    return best_of_grid(trait, coherence, baseline_trait, plan, gate, min_judged).delta
-
-
-def best_valid_coefficient(
-    trait: np.ndarray,
-    coherence: np.ndarray,
-    baseline_trait: np.ndarray,
-    coefficients: np.ndarray,
-    plan: Plan,
-    gate: float = GATE,
-    min_judged: float = MIN_JUDGED,
-) -> Replicated:
-    """The coefficient of the best valid run; see `best_of_grid`, `Best.coefficient`. Compare it by
-    `log_ratio`."""
-    return best_of_grid(trait, coherence, baseline_trait, plan, gate, min_judged).coefficient(coefficients)
-
-
-def _choose(
-    counts: np.ndarray, gain: np.ndarray, trait: np.ndarray, coherence: np.ndarray, gate: float, min_judged: float
-) -> tuple[Int[np.ndarray, "resamples"], Float[np.ndarray, "resamples runs"], Bool[np.ndarray, "resamples runs"]]:
-    """Per resample: the valid run of largest mean gain (-1 if none), every run's mean gain, which are valid.
-
-    Whether enough is judged is asked of the data, not of a resample: it says whether a run was measured at
-    all.
-    """
-    mean_gain, mean_coherence = means(counts, gain), means(counts, coherence)
-    measured = (judged_share(trait, coherence) >= min_judged - ROUNDING) & np.isfinite(mean_gain)
-    valid = measured & (mean_coherence >= gate - ROUNDING)
-    choices = np.where(valid, mean_gain, -np.inf).argmax(axis=1)
-    return np.where(valid.any(axis=1), choices, -1), mean_gain, valid
-
-
 def means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Mean of the judged scores of every row of `scores` in every resample, (resamples, rows); NaN if none is
     judged."""
@@ -264,10 +132,10 @@ def baseline_key(baseline_trait: np.ndarray) -> str:
 
 
 def require_judged(baseline_trait: np.ndarray, min_judged: float) -> None:
-    """ValueError unless 2 and `min_judged` of the baseline's responses are judged."""
+    """CannotTell unless 2 and `min_judged` of the baseline's responses are judged."""
     judged = int((~np.isnan(baseline_trait)).sum())
     if judged < max(2.0, min_judged * len(baseline_trait) - ROUNDING):
-        raise ValueError(
+        raise CannotTell(
             f"Only {judged} of {len(baseline_trait)} baseline responses are judged, "
             f"but {min_judged:.0%} must be: judge them again."
         )

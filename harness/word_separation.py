@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.datasets import ROOT, TraitData, content_hash, known_traits, load_trait, trait_folder
-from harness.montecarlo_report import clopper_pearson
+from harness.montecarlo.report import clopper_pearson
 from harness.registry import LANGUAGES
 
 REPORTS = ROOT / "reports" / "datasets"

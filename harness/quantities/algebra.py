@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
-import numpy as np
-
+from harness.evidence import Evidence, Extreme
 from harness.measurements import Measurement
-from harness.quantities.cells import Cell, Pair, Subject
-from harness.resampling import PlanMismatch, Replicated
+from harness.quantities.cells import Cell, Pair, Recipe, Subject
+from harness.repeats import mean_of_draws, repeated
+from harness.resampling import CannotTell, Replicated
 from harness.store import Answer
 
 Lookup: TypeAlias = Callable[[Measurement], Answer]
+MIN_DRAWS = 0.8  # share of a control's draws that must have a value
 
 
 class Answers:
@@ -41,7 +42,7 @@ class Quantity:
         """The measurements whose answers `evaluate` will look up."""
         raise NotImplementedError
 
-    def evaluate(self, subject: Subject, answers: Answers) -> Replicated:
+    def evaluate(self, subject: Subject, answers: Answers) -> Evidence:
         """The quantity on a cell or pair from the answers of its measurements."""
         raise NotImplementedError
 
@@ -53,47 +54,58 @@ class Quantity:
 
 
 class OnCell(Quantity):
-    """A quantity of one model and trait: subclasses say what it needs there and what it comes to."""
+    """A quantity of one model and trait: subclasses say what it needs there and what it comes to.
+
+    One that steers is measured again on every extraction and on every draw of a control that were asked for.
+    """
+
+    steers: ClassVar[bool] = False
 
     def needs(self, subject: Subject) -> tuple[Measurement, ...]:
-        cells = extracted(one_cell(subject, self))
-        return tuple(needed for cell in cells for needed in self.needs_on(cell))
-
-    def evaluate(self, subject: Subject, answers: Answers) -> Replicated:
         cell = one_cell(subject, self)
-        first, *others = (self._once(one, answers) for one in extracted(cell))
-        return over_extractions(cell.settings.seed, first, others) if others else first
+        cells = [*self._draws(cell), *self._extractions(cell)]
+        return tuple(needed for each in cells for needed in self.needs_on(each))
 
-    def _once(self, cell: Cell, answers: Answers) -> Replicated:
+    def evaluate(self, subject: Subject, answers: Answers) -> Evidence:
+        cell = one_cell(subject, self)
+        draws, failures = [], []
+        for each in self._draws(cell):
+            try:
+                draws.append(self._once(each, answers))
+            except CannotTell as error:
+                failures.append(error)
+        if failures and len(draws) < max(2, MIN_DRAWS * (len(draws) + len(failures))):
+            raise failures[0]
+        found = mean_of_draws(draws) if len(draws) > 1 else draws[0]
+        others = [self._once(each, answers) for each in self._extractions(cell)]
+        return repeated(found, "extractions", others) if others else found
+
+    def _once(self, cell: Cell, answers: Answers) -> Evidence:
         key = (self, cell.identity)
-        found: Replicated = answers.once(key, lambda: self.on(cell, answers))
+        found: Evidence = answers.once(key, lambda: self.on(cell, answers))
         return found
+
+    def _draws(self, cell: Cell) -> list[Cell]:
+        """The cell with every draw of its control, or as it is."""
+        drawn = self.steers and any(recipe.is_control for recipe in self._recipes())
+        return [replace(cell, draw=number) for number in range(cell.settings.draws if drawn else 1)]
+
+    def _extractions(self, cell: Cell) -> list[Cell]:
+        """The cell on every resample of its training scenarios that was asked for: none if only one is."""
+        asked = cell.settings.extractions
+        made = self.steers and asked > 1 and not all(recipe.is_control for recipe in self._recipes())
+        return [replace(cell, extraction=number) for number in range(1, asked + 1)] if made else []
+
+    def _recipes(self) -> list[Recipe]:
+        return [value for value in vars(self).values() if isinstance(value, Recipe)]
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
         """As `needs`, on one cell."""
         raise NotImplementedError
 
-    def on(self, cell: Cell, answers: Answers) -> Replicated:
+    def on(self, cell: Cell, answers: Answers) -> Evidence:
         """As `evaluate`, on one cell."""
         raise NotImplementedError
-
-
-def extracted(cell: Cell) -> list[Cell]:
-    """The cell on the training scenarios as they are, then on every resample of them that was asked for."""
-    asked = cell.settings.extractions
-    return [replace(cell, extraction=number) for number in range(asked + 1 if asked > 1 else 1)]
-
-
-def over_extractions(seed: int, one: Replicated, others: list[Replicated]) -> Replicated:
-    """The quantity of the first extraction, its replicates drawn from those of all resampled extractions.
-
-    Every resample of the questions is read on one extraction, dealt out evenly, so the interval holds the noise of
-    both. The same deal for every quantity keeps differences paired.
-    """
-    resamples = len(one.replicates)
-    dealt = np.random.default_rng([seed, len(others)]).permutation(np.arange(resamples) % len(others))
-    stacked = np.stack([other.replicates for other in others])
-    return replace(one, replicates=stacked[dealt, np.arange(resamples)])
 
 
 def one_cell(subject: Subject, quantity: Quantity) -> Cell:
@@ -113,7 +125,7 @@ class OneOfPair(Quantity):
     def needs(self, subject: Subject) -> tuple[Measurement, ...]:
         return self.quantity.needs(self._cell(subject))
 
-    def evaluate(self, subject: Subject, answers: Answers) -> Replicated:
+    def evaluate(self, subject: Subject, answers: Answers) -> Evidence:
         return self.quantity.evaluate(self._cell(subject), answers)
 
     def _cell(self, subject: Subject) -> Cell:
@@ -131,7 +143,7 @@ class UnderRelevanceCap(Quantity):
     def needs(self, subject: Subject) -> tuple[Measurement, ...]:
         return self.quantity.needs(subject.capped)
 
-    def evaluate(self, subject: Subject, answers: Answers) -> Replicated:
+    def evaluate(self, subject: Subject, answers: Answers) -> Evidence:
         return self.quantity.evaluate(subject.capped, answers)
 
 
@@ -146,7 +158,7 @@ class Difference(Quantity):
         return (*self.left.needs(subject), *self.right.needs(subject))
 
     def evaluate(self, subject: Subject, answers: Answers) -> Replicated:
-        return self.left.evaluate(subject, answers) - self.right.evaluate(subject, answers)
+        return _paired(self.left, subject, answers) - _paired(self.right, subject, answers)
 
 
 @dataclass(frozen=True)
@@ -160,57 +172,41 @@ class Ratio(Quantity):
         return (*self.left.needs(subject), *self.right.needs(subject))
 
     def evaluate(self, subject: Subject, answers: Answers) -> Replicated:
-        return self.left.evaluate(subject, answers) / self.right.evaluate(subject, answers)
+        return _paired(self.left, subject, answers) / _paired(self.right, subject, answers)
+
+
+def _paired(quantity: Quantity, subject: Subject, answers: Answers) -> Replicated:
+    """A quantity that has a replicate for every resample. Raises TypeError for one that has none."""
+    found = quantity.evaluate(subject, answers)
+    if not isinstance(found, Replicated):
+        raise TypeError(
+            f"{type(quantity).__name__} has no value in a resample, so nothing can be subtracted from it: "
+            "take differences inside, as in smallest(one - other, one - another)."
+        )
+    return found
 
 
 @dataclass(frozen=True)
 class Smallest(Quantity):
-    """The smallest of several quantities, found again in every resample."""
+    """The smallest of several quantities, with an interval that holds whichever it is (`evidence.Extreme`)."""
 
     members: tuple[Quantity, ...]
 
     def needs(self, subject: Subject) -> tuple[Measurement, ...]:
         return tuple(needed for member in self.members for needed in member.needs(subject))
 
-    def evaluate(self, subject: Subject, answers: Answers) -> Replicated:
-        return extreme([member.evaluate(subject, answers) for member in self.members], np.min)
+    def evaluate(self, subject: Subject, answers: Answers) -> Evidence:
+        return Extreme("smallest", tuple(member.evaluate(subject, answers) for member in self.members))
 
 
 @dataclass(frozen=True)
 class Largest(Quantity):
-    """The largest of several quantities, found again in every resample."""
+    """The largest of several quantities, with an interval that holds whichever it is (`evidence.Extreme`)."""
 
     members: tuple[Quantity, ...]
 
     def needs(self, subject: Subject) -> tuple[Measurement, ...]:
         return tuple(needed for member in self.members for needed in member.needs(subject))
 
-    def evaluate(self, subject: Subject, answers: Answers) -> Replicated:
-        return extreme([member.evaluate(subject, answers) for member in self.members], np.max)
-
-
-def extreme(members: list[Replicated], pick: Callable[..., Any]) -> Replicated:
-    """The smallest or largest (`pick`) of quantities of one plan and unit; NaN in a resample that lacks one of them.
-
-    A baseline that all of them share is shared by the result. Raises PlanMismatch or ValueError otherwise.
-    """
-    first = members[0]
-    for other in members[1:]:
-        if other.plan != first.plan:
-            raise PlanMismatch("An extreme of quantities that were resampled by different plans means nothing.")
-        if other.unit != first.unit:
-            raise ValueError(f"{first.unit} and {other.unit} cannot be compared: measure all in one unit.")
-    value = float(pick([member.value for member in members]))
-    bounds = None
-    if all(member.bounds is not None for member in members):
-        lows, highs = zip(*(member.bounds for member in members if member.bounds is not None), strict=True)
-        bounds = (float(pick(lows)), float(pick(highs)))
-    return Replicated(
-        value,
-        pick(np.stack([member.replicates for member in members]), axis=0),
-        first.plan,
-        first.unit,
-        min(member.n for member in members),
-        bounds,
-        first.baseline if len({member.baseline for member in members}) == 1 else "",
-    )
+    def evaluate(self, subject: Subject, answers: Answers) -> Evidence:
+        return Extreme("largest", tuple(member.evaluate(subject, answers) for member in self.members))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from harness.directions import DRAWN
 from harness.judging import RELEVANCE_CAP
 from harness.measurements import (
     Activations,
@@ -36,11 +37,12 @@ class Settings:
     """What a run asks of every cell: how many questions and extractions, and what is resampled how often.
 
     `extractions` above 1 steers along that many directions, each refitted on resampled scenarios, so that the noise
-    of extraction lies inside the intervals.
+    of extraction lies inside the intervals. `draws` are taken of every control that is drawn (random, shuffled).
     """
 
     questions: int = 60
     extractions: int = 1
+    draws: int = 5
     seed: int = 20260129
     resamples: int = 2_000  # of questions: cheap, nothing is generated again
     refit_resamples: int = 200  # of scenario pairs: every one refits the method at every block
@@ -54,6 +56,7 @@ class Cell:
     trait: str
     settings: Settings = Settings()
     extraction: int = 0  # the resample of the training scenarios that directions are made from; 0: all as they are
+    draw: int = 0  # of the controls that are drawn
 
     @property
     def name(self) -> str:
@@ -63,7 +66,7 @@ class Cell:
     @property
     def identity(self) -> tuple[object, ...]:
         """What tells this cell from every other of a run."""
-        return self.name, self.trait, self.model.judge, self.settings, self.extraction
+        return self.name, self.trait, self.model.judge, self.settings, self.extraction, self.draw
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -182,6 +185,11 @@ class Recipe:
         return replace(self, window=window)
 
     @property
+    def is_control(self) -> bool:
+        """Whether the direction is drawn at random, and so is one of many."""
+        return self.method in DRAWN
+
+    @property
     def title(self) -> str:
         """The direction in words: "mean_diff, top-1 zeroed, response[:10]"."""
         how = self.cleaning
@@ -198,7 +206,8 @@ class Recipe:
         """The direction of one cell and block; doses of every window are counted in the norms of WINDOW tokens."""
         read = cell.activations(self.window)
         reference = None if self.window == WINDOW else cell.activations(WINDOW)
-        return Direction(read, cell.massive, self.method, block, self.cleaning, cell.extraction, reference)
+        made = cell.draw if self.is_control else cell.extraction
+        return Direction(read, cell.massive, self.method, block, self.cleaning, made, reference)
 
     def sweep(self, cell: Cell, block: int, grid: str) -> Scores:
         """The judged sweep over a named grid at one block."""

@@ -8,17 +8,18 @@ from typing import Literal
 import numpy as np
 
 from harness import interpolation, stats
+from harness.curves import SAME_AMOUNT
+from harness.evidence import Evidence, Extreme
 from harness.interpolation import Curve, Point
 from harness.judging import why_not_trusted
 from harness.measurements import Measurement
-from harness.quantities.algebra import Answers, OnCell, extreme
+from harness.quantities.algebra import Answers, OnCell
 from harness.quantities.cells import Cell, Recipe
 from harness.resampling import CannotTell, Replicated
 from harness.stats import GATE, NoValidRun
 
 Unit = Literal["dose", "coefficient"]
 DOSES: tuple[str, ...] = ("doses",)
-SAME_AMOUNT = 1e-6  # relative difference below which two runs are one point of a curve
 EFFECT = 10.0  # trait points from which a direction steers: one flipped answer in ten
 SATURATED = 5.0  # trait points below the largest possible gain, where more dose cannot add much
 BASE_RANGE = (0.5, 2.0)  # of the corrected base coefficient: what the published search can reach from it
@@ -92,8 +93,14 @@ def beyond_the_grid(recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers:
     return not len(judged) or bool(judged.mean() >= GATE)
 
 
+class Steered(OnCell):
+    """A quantity of steered responses."""
+
+    steers = True
+
+
 @dataclass(frozen=True)
-class BestDelta(OnCell):
+class BestDelta(Steered):
     """Largest gain over the baseline at coherence >= GATE along a recipe's dose-response curves, in trait points.
 
     Between runs the curves are linear, so the best may lie where coherence crosses the gate. The point is chosen again
@@ -110,7 +117,12 @@ class BestDelta(OnCell):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         point = best_point(self.recipe, cell, self.grids, answers, "dose")
         room = 100.0 - float(np.nanmean(unsteered(cell, answers)[0])) - point.delta.value
-        if room > SATURATED and beyond_the_grid(self.recipe, cell, self.grids, answers, point):
+        # Of a control it is asked what it does within the doses that were run, not how far it could be driven.
+        if (
+            not self.recipe.is_control
+            and room > SATURATED
+            and beyond_the_grid(self.recipe, cell, self.grids, answers, point)
+        ):
             raise CannotTell(
                 f"{self.recipe.title} is best (Delta {point.delta.value:.1f}) at the last dose run, "
                 f"{point.amount.value:.3g}, and still coherent there, so its best is not known: run larger doses."
@@ -119,7 +131,7 @@ class BestDelta(OnCell):
 
 
 @dataclass(frozen=True)
-class BestAmount(OnCell):
+class BestAmount(Steered):
     """The dose or coefficient at which a recipe is best at coherence >= GATE.
 
     Raises CannotTell for a recipe that is not told to steer at all (the low end of its Delta is below EFFECT), or
@@ -145,7 +157,7 @@ class BestAmount(OnCell):
 
 
 @dataclass(frozen=True)
-class GridBest(OnCell):
+class GridBest(Steered):
     """The published rule: the largest gain among the runs whose mean coherence reaches the gate, in trait points."""
 
     recipe: Recipe
@@ -156,13 +168,13 @@ class GridBest(OnCell):
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         given = curves(self.recipe, cell, self.grids, answers)
-        trait = np.concatenate([curve.trait for curve in given])
-        coherence = np.concatenate([curve.coherence for curve in given])
-        return stats.best_of_grid(trait, coherence, unsteered(cell, answers)[0], cell.plan(), gate=GATE).delta
+        return interpolation.best_on_curves(
+            given, *unsteered(cell, answers), cell.plan(), GATE, between_runs=False
+        ).delta
 
 
 @dataclass(frozen=True)
-class AroundBase(OnCell):
+class AroundBase(Steered):
     """Largest gain at coherence >= GATE among coefficients from half to twice the corrected base, in trait points."""
 
     recipe: Recipe
@@ -196,7 +208,7 @@ def _directions(recipe: Recipe, cell: Cell) -> tuple[Measurement, ...]:
 
 
 @dataclass(frozen=True)
-class SearchDelta(OnCell):
+class SearchDelta(Steered):
     """What the published adaptive search finds from 0.7 x a base coefficient, in trait points over the baseline.
 
     The search walks on the interpolated curve of every run made of this direction. At several blocks the best counts.
@@ -210,22 +222,15 @@ class SearchDelta(OnCell):
         return (*sweeps(self.recipe, cell, self.grids), *_directions(self.recipe, cell))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
-        found: list[Replicated] = []
-        failure: NoValidRun | None = None
         given = curves(self.recipe, cell, self.grids, answers, "coefficient")
-        for block, curve in zip(cell.blocks, given, strict=True):
-            start = 0.7 * base_coefficient(self.recipe, cell, block, answers, full=not self.corrected)
-            try:
-                found.append(interpolation.search_on_curve(curve, *unsteered(cell, answers), start, cell.plan()))
-            except NoValidRun as error:
-                failure = error
-        if not found:
-            raise failure or NoValidRun(f"{self.recipe.title} is steered at no block.")
-        return extreme(found, np.max)
+        starts = [
+            0.7 * base_coefficient(self.recipe, cell, block, answers, not self.corrected) for block in cell.blocks
+        ]
+        return interpolation.search_on_curves(given, *unsteered(cell, answers), starts, cell.plan())
 
 
 @dataclass(frozen=True)
-class CoherenceAt(OnCell):
+class CoherenceAt(Steered):
     """Mean coherence (0 to 100) of the run at one amount of a grid, at the first block."""
 
     recipe: Recipe
@@ -247,7 +252,7 @@ class CoherenceAt(OnCell):
 
 
 @dataclass(frozen=True)
-class DeltaAtBestOf(OnCell):
+class DeltaAtBestOf(Steered):
     """The gain of one recipe at the dose that is best for another, in trait points; coherence is not asked."""
 
     recipe: Recipe
@@ -258,14 +263,13 @@ class DeltaAtBestOf(OnCell):
         return (*sweeps(self.recipe, cell, self.grids), *sweeps(self.other, cell, self.grids))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
-        point = best_point(self.other, cell, self.grids, answers, "dose")
-        curve = curves(self.recipe, cell, self.grids, answers)[point.curve]
-        return interpolation.at_amount(curve, *unsteered(cell, answers), point.amount.value, cell.plan())[0]
+        own, others = (curves(recipe, cell, self.grids, answers) for recipe in (self.recipe, self.other))
+        return interpolation.at_best_of(own, others, *unsteered(cell, answers), cell.plan())
 
 
 @dataclass(frozen=True)
-class CurveGap(OnCell):
-    """How much further two recipes' curves lie apart in dose than two halves of the questions do, in points.
+class CurveGap(Steered):
+    """How far two recipes' curves lie apart in dose, in points, on average over the doses run.
 
     The mean over blocks would hide a gap, so the block at which they lie furthest apart counts.
     """
@@ -278,9 +282,9 @@ class CurveGap(OnCell):
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
         return (*sweeps(self.one, cell, self.grids), *sweeps(self.other, cell, self.grids))
 
-    def on(self, cell: Cell, answers: Answers) -> Replicated:
+    def on(self, cell: Cell, answers: Answers) -> Evidence:
         both = zip(
             curves(self.one, cell, self.grids, answers), curves(self.other, cell, self.grids, answers), strict=True
         )
-        gaps = [interpolation.curve_gap(one, other, cell.plan(), self.of) for one, other in both]
-        return extreme(gaps, np.max)
+        gaps = tuple(interpolation.curve_gap(one, other, cell.plan(), self.of) for one, other in both)
+        return Extreme("largest", gaps)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from harness.multiplicity import SMALLEST, holm, p_decided, p_refute, p_support, surviving
 from harness.resampling import CannotTell, Plan, Replicated
-from harness.tails import expanded_tail, tail_from_quantile
 from harness.stats import mean_of
+from harness.tails import expanded_tail, tail_from_quantile
 from harness.verdict import Rule, Verdict, at_least, at_most, less_than, more_than, within
 
 examples = settings(deadline=None, derandomize=True, max_examples=150)

@@ -10,28 +10,24 @@ TARGET = 0.05  # largest rate of false decisions of either kind that a procedure
 
 _INTRODUCTION = """# How often verdicts are false
 
-Simulated data with known truth, through the project's own procedures, intervals and rules (`python -m
+Simulated data with known truth, through the quantities that claims are about, their intervals and rules (`python -m
 harness.montecarlo --write`). A verdict should be false in at most 5 % of the data sets, either way; a two-sided
-95 % interval aims at 2.5 % each way when the truth lies exactly on the rule's bound. Brackets are
-Clopper-Pearson 95 % intervals of a rate.
+95 % interval aims at 2.5 % each way when the truth lies exactly on the rule's bound. Brackets are exact 95 %
+intervals of a rate (Clopper and Pearson).
 
-- *false SUPPORTED*: the claim says "more than B", and the truth is B.
-- *false REFUTED*: the claim says "at least B", and the truth is B.
-- *outside*: SUPPORTED for a bound the margin above the truth; *inside*: REFUTED for a bound the margin below.
-- *right*: share decided rightly of the last two; *no interval*: share that gave none (too few valid), no decision.
-- For the search the truth is where it ends on the true means; for cosines and gaps, which noise biases, it is the
-  expectation of the value with that many units (see `Replicated.recentred`).
+- *false SUPPORTED*: the claim says "more than B", and the truth is B. *false REFUTED*: it says "at least B", and it is.
+- *covered*: the interval holds the truth. *bias*: the mean printed value less the truth.
+- *open at*: the share INCONCLUSIVE where the truth is that far from the bound; never to decide is no cure.
+- *no interval*: share of data sets that gave none (too few valid), which is no decision and counts as open.
 """
 
 
-def clopper_pearson(hits: int, trials: int, level: float = 0.95) -> tuple[float, float]:
-    """The exact binomial interval of a rate of `hits` in `trials`."""
-    from scipy.special import betaincinv
+def clopper_pearson(hits: int, trials: int) -> tuple[float, float]:
+    """The exact 95 % interval of a rate of `hits` in `trials`."""
+    from scipy.stats import binomtest
 
-    tail = (1 - level) / 2
-    low = float(betaincinv(hits, trials - hits + 1, tail)) if hits else 0.0
-    high = float(betaincinv(hits + 1, trials - hits, 1 - tail)) if hits < trials else 1.0
-    return low, high
+    found = binomtest(hits, trials).proportion_ci(0.95, method="exact")
+    return float(found.low), float(found.high)
 
 
 def remark(rate: float, trials: int) -> str:
@@ -42,23 +38,16 @@ def remark(rate: float, trials: int) -> str:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """The report as Markdown, from what `montecarlo.measure` returned."""
-    used = [row for row in found["rates"] if row["used"]]
-    unused = [row for row in found["rates"] if not row["used"]]
-    above = [row for row in used if "ABOVE" in remark(row["worst"], row["repeats"])]
-    worst = max(used, key=lambda row: row["worst"])
+    """The report as Markdown, from what `rates.measure` returned."""
+    rows = found["rates"]
+    above = [row for row in rows if "ABOVE" in remark(row["worst"], row["repeats"])]
     lines = [
         _INTRODUCTION,
-        f"{len(used)} combinations of procedure, kind of score and n, {worst['repeats']} data sets each; "
-        f"{found['cpu_seconds']} s on one core{', quick run' if found['quick'] else ''}. "
-        f"Above 5 % beyond the simulation's noise: {len(above)}. "
-        f"The worst is {worst['procedure']}, {worst['scores']}, n = {worst['n']}: {_percent(worst['worst'])}.\n",
+        f"{len(rows)} combinations of procedure, kind of score and n; {found['seconds']} s"
+        f"{', quick run' if found['quick'] else ''}. Above 5 % beyond the simulation's noise: {len(above)}.",
+        f"{worst_line(rows)}\n",
         "## Procedures in use\n",
-        *_table(used),
-        "\n## For comparison: not recentred\n",
-        "Cosines of refitted directions by plain percentiles. Refitting on a resample adds the noise's bias a second "
-        "time, so these intervals lie beside their value.\n",
-        *_table(unused),
+        *_table(rows),
         "\n## What n questions can see\n",
         "Smallest mean difference of paired all-or-nothing scores told from 0 with 80 % power, in points, by the "
         "share of questions whose answers differ (`harness.power`; computed, and checked by simulation in its tests). "
@@ -67,7 +56,7 @@ def markdown(found: dict[str, Any]) -> str:
         "|---|---|---|---|",
         *(
             f"| {n} | " + " | ".join(f"{smallest_effect(n, share):.1f}" for share in SHARES) + " |"
-            for n in (10, 20, 60, 120, 240)
+            for n in (10, 30, 60, 120, 240)
         ),
         "\n## A whole ledger\n",
         f"Claims about one model on the same questions (so they are correlated), each decided at 95 %; Holm's "
@@ -87,22 +76,38 @@ def markdown(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def worst_line(rows: Sequence[dict[str, Any]]) -> str:
+    """The table's own worst line in a sentence."""
+    worst = max(rows, key=lambda row: row["worst"])
+    kind = "SUPPORTED" if worst["false_supported"] >= worst["false_refuted"] else "REFUTED"
+    return (
+        f"Worst of {len(rows)}: {worst['procedure']}, {worst['scores']}, n = {worst['n']}, falsely {kind} in "
+        f"{_rate(worst['worst'], worst['repeats'])} of {worst['repeats']} data sets."
+    )
+
+
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
     head = (
-        "procedure | scores | n | false SUPPORTED | false REFUTED | outside | inside | right | width | no interval | "
+        "procedure | scores | n | data sets | false SUPPORTED | false REFUTED | covered | bias | width | open at | "
+        "no interval | "
     )
     return [
         f"| {head}|",
-        "|---" * 11 + "|",
+        "|---" * 12 + "|",
         *(
-            f"| {row['procedure']} | {row['scores']} | {row['n']} "
-            f"| {_rate(row['on_bound_supported'], row['repeats'])} | {_rate(row['on_bound_refuted'], row['repeats'])} "
-            f"| {_percent(row['outside_supported'])} | {_percent(row['inside_refuted'])} "
-            f"| {_percent(row['decided_rightly'])} | {row['width']:.3g} {row['unit']} | {_percent(row['undecidable'])} "
-            f"| {remark(row['worst'], row['repeats'])} |"
+            f"| {row['procedure']} | {row['scores']} | {row['n']} | {row['repeats']} "
+            f"| {_rate(row['false_supported'], row['repeats'])} | {_rate(row['false_refuted'], row['repeats'])} "
+            f"| {_percent(row['covered'])} | {row['bias']:+.2g} | {row['width']:.3g} {row['unit']} "
+            f"| {_open(row)} "
+            f"| {_percent(row['no_interval'])} | {remark(row['worst'], row['repeats'])} |"
             for row in rows
         ),
     ]
+
+
+def _open(row: dict[str, Any]) -> str:
+    pairs = zip(row["effects"], row["undecided"], strict=True)
+    return ", ".join(f"{by:g}: {100 * left:.0f} %" for by, left in pairs)
 
 
 def _rate(rate: float, trials: int) -> str:

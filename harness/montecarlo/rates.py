@@ -1,26 +1,24 @@
-"""`python -m harness.montecarlo [--write] [--quick]` measures how often verdicts on known truths are false."""
+"""How often the project's procedures decide falsely, on data sets of known truth."""
 
 from __future__ import annotations
 
-import argparse
-import json
+import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness import stats
-from harness.montecarlo_report import markdown
-from harness.montecarlo_worlds import CASES, Case, plan, scores
+from harness.montecarlo.cases import CASES, SIZES, Case
+from harness.montecarlo.worlds import scores
 from harness.multiplicity import FAMILY_LEVEL, p_decided, surviving
-from harness.resampling import CannotTell, Estimate, Plan, Replicated
-from harness.verdict import Verdict, at_least, at_most, more_than
+from harness.resampling import CannotTell, Plan, Replicated
+from harness.verdict import Rule, Verdict, at_least, at_most, more_than
 
-REPORTS = Path(__file__).parents[1] / "reports" / "statistics"
-SIZES = (10, 20, 60, 120)
+REPEATS, QUICK = 400, 24  # data sets of a cell
 CLAIMS = 60  # in the simulated ledger of one model
 SEED = 0
 
@@ -29,31 +27,32 @@ SEED = 0
 class Rates:
     """How often one procedure decided falsely, over `repeats` data sets of n units.
 
-    on_bound_supported: SUPPORTED for "more than the truth". on_bound_refuted: REFUTED for "at least the truth".
-    outside_supported: SUPPORTED for "at least" a bound the margin above the truth. inside_refuted: REFUTED for
-    "at least" a bound the margin below it. decided_rightly: the share decided rightly of these two rules.
-    undecidable: share of data sets that gave no interval, which is no decision.
+    false_supported: SUPPORTED for "more than the truth", which is the low end above the truth. false_refuted: REFUTED
+    for "at least the truth", the high end below it. Every rule decides by these two ends, so no rule is false more
+    often: one that asks for at most, or for a range with the truth on its edge, swaps or shares them. covered: neither.
+    bias: mean value less the truth. undecided: for each effect, the share INCONCLUSIVE of the rules "at least" whose
+    bound lies so far below and above the truth. no_interval: share of data sets that gave none, which is no decision.
     """
 
     procedure: str
-    used: bool
     n: int
     scores: str
     unit: str
     truth: float
     repeats: int
-    on_bound_supported: float
-    on_bound_refuted: float
-    outside_supported: float
-    inside_refuted: float
-    decided_rightly: float
-    undecidable: float
+    false_supported: float
+    false_refuted: float
+    covered: float
+    bias: float
     width: float
+    effects: tuple[float, ...]
+    undecided: tuple[float, ...]
+    no_interval: float
 
     @property
     def worst(self) -> float:
-        """The largest rate of false decisions."""
-        return max(self.on_bound_supported, self.on_bound_refuted, self.outside_supported, self.inside_refuted)
+        """The larger rate of false decisions."""
+        return max(self.false_supported, self.false_refuted)
 
 
 @dataclass(frozen=True)
@@ -78,33 +77,36 @@ class Family:
 def rates(case: Case, n: int, graded: bool, repeats: int, seed: Sequence[int]) -> Rates:
     """One procedure on `repeats` data sets of n units, decided by the project's own rules."""
     rng = np.random.default_rng(list(seed))
-    estimates: list[Estimate] = []
+    estimates = []
     for _ in range(repeats):
         try:
             estimates.append(case.draw(rng, n, graded).estimate())
         except CannotTell:
             continue
-    truth = case.truth if case.truth is not None else float(np.mean([each.value for each in estimates]))
-    above, below = at_least(truth + case.margin), at_least(truth - case.margin)
 
-    def share(rule: Any, verdict: Verdict) -> float:
+    def share(rule: Rule, verdict: Verdict) -> float:
         return sum(rule.decide(each) is verdict for each in estimates) / repeats
 
+    lacking, open_ = 1 - len(estimates) / repeats, Verdict.INCONCLUSIVE
+    supported, refuted = share(more_than(case.truth), Verdict.SUPPORTED), share(at_least(case.truth), Verdict.REFUTED)
     return Rates(
         procedure=case.name,
-        used=case.used,
         n=n,
         scores="scenario pairs" if case.pairs else ("graded" if graded else "all or nothing"),
         unit=case.unit,
-        truth=truth,
+        truth=case.truth,
         repeats=repeats,
-        on_bound_supported=share(more_than(truth), Verdict.SUPPORTED),
-        on_bound_refuted=share(at_least(truth), Verdict.REFUTED),
-        outside_supported=share(above, Verdict.SUPPORTED),
-        inside_refuted=share(below, Verdict.REFUTED),
-        decided_rightly=(share(above, Verdict.REFUTED) + share(below, Verdict.SUPPORTED)) / 2,
-        undecidable=1 - len(estimates) / repeats,
+        false_supported=supported,
+        false_refuted=refuted,
+        covered=1 - (supported + refuted) / max(1 - lacking, 1 / repeats),
+        bias=float(np.mean([each.value for each in estimates])) - case.truth if estimates else float("nan"),
         width=float(np.mean([each.high - each.low for each in estimates])) if estimates else float("nan"),
+        effects=case.effects,
+        undecided=tuple(
+            lacking + (share(at_least(case.truth - by), open_) + share(at_least(case.truth + by), open_)) / 2
+            for by in case.effects
+        ),
+        no_interval=lacking,
     )
 
 
@@ -123,7 +125,7 @@ def family(n: int, graded: bool, on_bound: int, repeats: int, seed: Sequence[int
     ]
     any_false, any_after, false, kept, decided = 0, 0, 0, 0, 0
     for _ in range(repeats):
-        quantities = _gains(rng, np.concatenate([[0.1], chances]), n, graded, plan(n, 2000))
+        quantities = _gains(rng, np.concatenate([[0.1], chances]), n, graded, Plan((n,)))
         verdicts = [rule.decide(each.estimate()) for rule, each in zip(rules, quantities, strict=True)]
         p_values = np.array(
             [
@@ -164,19 +166,27 @@ def _gains(rng: np.random.Generator, chances: np.ndarray, n: int, graded: bool, 
     ]
 
 
-def measure(quick: bool) -> dict[str, Any]:
-    """All rates; `quick` takes few data sets of two sizes, in seconds."""
-    repeats, sizes, ledgers = (30, (20, 60), 20) if quick else (600, SIZES, 400)
-    started = time.process_time()
-    found = [
-        rates(case, n, graded, repeats, (SEED, index, n, graded))
+def _cell(task: tuple[int, int, bool, int]) -> dict[str, Any]:
+    index, n, graded, repeats = task
+    found = rates(CASES[index], n, graded, repeats, (SEED, index, n, graded))
+    return asdict(found) | {"worst": found.worst}
+
+
+def measure(quick: bool, processes: int | None = None) -> dict[str, Any]:
+    """All rates; `quick` takes few data sets of one size, in about a minute."""
+    started = time.time()
+    repeats, ledgers = (QUICK, 20) if quick else (REPEATS, 400)
+    tasks = [
+        (index, n, graded, max(10, round(repeats * case.repeats)))
         for index, case in enumerate(CASES)
         for graded in ((False,) if case.pairs else (False, True))
-        for n in sizes
+        for n in ((60,) if quick else case.sizes)
     ]
+    with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
+        found = list(pool.map(_cell, tasks))
     families = [
         family(n, graded, on_bound, ledgers, (SEED, n, graded, on_bound))
-        for n in sizes
+        for n in ((60,) if quick else SIZES)
         for graded in (False, True)
         for on_bound in (CLAIMS, CLAIMS // 2)
     ]
@@ -184,26 +194,7 @@ def measure(quick: bool) -> dict[str, Any]:
         "quick": quick,
         "seed": SEED,
         "family_level": FAMILY_LEVEL,
-        "cpu_seconds": round(time.process_time() - started),
-        "rates": [asdict(each) | {"worst": each.worst} for each in found],
+        "seconds": round(time.time() - started),
+        "rates": found,
         "families": [asdict(each) for each in families],
     }
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the report, and with --write keep it in reports/statistics."""
-    parser = argparse.ArgumentParser(prog="python -m harness.montecarlo", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="keep the report in reports/statistics")
-    parser.add_argument("--quick", action="store_true", help="few data sets, in seconds; for a look only")
-    options = parser.parse_args(arguments)
-    found = measure(options.quick)
-    text = markdown(found)
-    print(text)
-    if options.write:
-        REPORTS.mkdir(parents=True, exist_ok=True)
-        (REPORTS / "false_verdicts.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        (REPORTS / "false_verdicts.md").write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,32 @@
+"""`python -m harness.montecarlo [--write] [--quick]` measures how often verdicts on known truths are false."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.montecarlo.rates import measure
+from harness.montecarlo.report import markdown
+
+REPORTS = Path(__file__).parents[2] / "reports" / "statistics"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print the report, and with --write keep it in reports/statistics."""
+    parser = argparse.ArgumentParser(prog="python -m harness.montecarlo", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="keep the report in reports/statistics")
+    parser.add_argument("--quick", action="store_true", help="few data sets, in a minute; for a look only")
+    options = parser.parse_args(arguments)
+    found = measure(options.quick)
+    text = markdown(found)
+    print(text)
+    if options.write:
+        REPORTS.mkdir(parents=True, exist_ok=True)
+        (REPORTS / "false_verdicts.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        (REPORTS / "false_verdicts.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The procedures that claims use, each on worlds of known truth: what was not simulated cannot decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.evidence import Evidence
+from harness.montecarlo.worlds import GATE, PLATEAU, RISING, Line, World, moved
+from harness.quantities import (
+    AroundBase,
+    BestAmount,
+    BestDelta,
+    CoherenceAt,
+    CurveGap,
+    DeltaAtBestOf,
+    Largest,
+    Quantity,
+    Recipe,
+    SearchDelta,
+    Settings,
+    Smallest,
+)
+from harness.quantities.algebra import Difference, OnCell, OneOfPair, Ratio, UnderRelevanceCap
+
+Draw = Callable[[np.random.Generator, int, bool], Evidence]
+RESAMPLES = 500  # of questions; a quarter of what claims use, for speed
+SIZES = (10, 30, 60, 120)
+POINTS = (10.0, 20.0, 40.0)
+SETTINGS = Settings(resamples=RESAMPLES, draws=5)
+FEW = (60, 120)  # sizes of what takes long
+
+
+@dataclass(frozen=True)
+class Case:
+    """A procedure on a world: its name, its truth, its unit, and the effects at which it is asked how often it decides.
+
+    `procedures` are the kinds of quantity it stands for (`procedure`); none for what no claim uses. `pairs` resamples
+    scenario pairs and knows no kinds of score. `repeats` is the share of the usual number of data sets.
+    """
+
+    name: str
+    truth: float
+    unit: str
+    draw: Draw
+    procedures: tuple[str, ...] = ()
+    effects: tuple[float, ...] = POINTS
+    pairs: bool = False
+    sizes: tuple[int, ...] = SIZES
+    repeats: float = 1.0
+
+
+def procedure(quantity: Quantity) -> str:
+    """How a quantity comes to its interval, whatever its directions are: "BestDelta - BestDelta over draws"."""
+    match quantity:
+        case Difference(left, right):
+            return f"{procedure(left)} - {procedure(right)}"
+        case Ratio(left, right):
+            return f"{procedure(left)} / {procedure(right)}"
+        case Smallest(members):
+            return "smallest of " + " or ".join(sorted({procedure(member) for member in members}))
+        case Largest(members):
+            return "largest of " + " or ".join(sorted({procedure(member) for member in members}))
+        case OneOfPair(quantity=inner) | UnderRelevanceCap(quantity=inner):
+            return procedure(inner)
+        case OnCell():
+            drawn = quantity.steers and any(
+                isinstance(one, Recipe) and one.is_control for one in vars(quantity).values()
+            )
+            return type(quantity).__name__ + (" over draws" if drawn else "")
+    raise TypeError(f"{type(quantity).__name__} is no quantity that a claim can be about.")
+
+
+def simulated(
+    name: str,
+    quantity: Quantity,
+    truth: float,
+    world: World,
+    unit: str = "points",
+    effects: tuple[float, ...] = POINTS,
+    settings: Settings = SETTINGS,
+    sizes: Sequence[int] = SIZES,
+    repeats: float = 1.0,
+) -> Case:
+    """A case that evaluates a quantity as a claim does, on responses that are drawn."""
+
+    def draw(rng: np.random.Generator, n: int, graded: bool) -> Evidence:
+        return quantity.evaluate(world.cell(n, settings), world.answers(rng, n, graded))
+
+    return Case(name, truth, unit, draw, (procedure(quantity),), effects, sizes=tuple(sizes), repeats=repeats)
+
+
+A, B, C, D, RANDOM = (Recipe(name) for name in ("mean_diff", "probe", "gradient", "unit_mean_diff", "random"))
+EXTRACTED = replace(SETTINGS, extractions=5)
+RATIOS = (0.2, 0.5, 1.0)
+GAIN = RISING.best()[0]
+AHEAD = World({"mean_diff": moved(RISING, 0.05)})  # by 5 points, at every dose and so at the best
+EIGHT, EIGHTEEN = (Line((0.4,) * runs, (0.9,) * runs, tuple(np.linspace(0.4, 3.0, runs).tolist())) for runs in (8, 18))
+APART = World({"mean_diff": moved(RISING, 0.04), "probe": moved(RISING, -0.04)})
+FAR_APART = {"mean_diff": moved(PLATEAU, 0.1), "probe": moved(PLATEAU, -0.1), "random": moved(PLATEAU, -0.1)}
+
+
+def _search_truth() -> float:
+    """The best trial of the published search from 0.7 on the true means, in points."""
+    amount, factor, best = 0.7, 1.0, 0.0
+    for _ in range(5):
+        trait, coherence = RISING.at(amount)
+        best = max(best, 100 * trait) if coherence >= GATE else best
+        factor = 0.1 * factor + 0.9 * (1.3 if coherence >= GATE else 0.85)
+        amount *= factor
+    return best
+
+
+SEARCH = _search_truth()
+SEARCHED = BestDelta(A, ("doses", "around base")) - SearchDelta(A)
+BESTS = {recipe: BestDelta(recipe) for recipe in (A, B, C, D, RANDOM)}
+LEADS = tuple(BESTS[A] - BESTS[other] for other in (B, C, D))
+SIX = tuple(BESTS[one] - BestDelta(other) for one in (A, B) for other in (C, D, Recipe("mean_diff", 10)))
+TWO_GAINS = Largest((BESTS[A] - BESTS[C], BESTS[B] - BESTS[C]))
+DOSES_OF_BESTS = BestAmount(A) / BestAmount(B)
+ELSEWHERE = DeltaAtBestOf(A, B) - BESTS[B]
+CASES: tuple[Case, ...] = (
+    simulated("coherence of a run, 10 % missing", CoherenceAt(A, "full base", 0.7), 85.0, World(missing=0.1)),
+    simulated("best", BESTS[A], GAIN, World()),
+    simulated("best, 10 % missing", BESTS[A], GAIN, World(missing=0.1)),
+    simulated("best, trait follows coherence", BESTS[A], GAIN, World(follows=0.8)),
+    simulated("best, trait against coherence", BESTS[A], GAIN, World(follows=-0.8)),
+    simulated("best of 7 equal runs", BESTS[A], 40.0, World(usual=PLATEAU)),
+    simulated("best, 3 equal blocks", BESTS[A], GAIN, World(blocks=3), repeats=0.5),
+    simulated(
+        "best, 8 equal blocks of 8 equal runs", BESTS[A], 40.0, World(usual=EIGHT, blocks=8), sizes=FEW, repeats=0.3
+    ),
+    simulated(
+        "best, 11 equal blocks of 18 equal runs",
+        BESTS[A],
+        40.0,
+        World(usual=EIGHTEEN, blocks=11),
+        sizes=FEW,
+        repeats=0.2,
+    ),
+    simulated(
+        "best, 5 extractions of spread 5", BESTS[A], GAIN, World(extraction=5.0), settings=EXTRACTED, repeats=0.5
+    ),
+    simulated("best of a control, 5 draws of spread 10", BESTS[RANDOM], 40.0, World({"random": PLATEAU}, draw=10.0)),
+    simulated("best of a control that does nothing", BESTS[RANDOM], 2.0, World({"random": moved(PLATEAU, -0.38)})),
+    simulated("best around the base", AroundBase(A), GAIN, World()),
+    simulated("difference of bests", BESTS[A] - BESTS[B], 5.0, AHEAD),
+    simulated("difference of bests, 10 % missing", BESTS[A] - BESTS[B], 5.0, replace(AHEAD, missing=0.1)),
+    simulated("difference of bests, answers nearly alike", BESTS[A] - BESTS[B], 0.0, World(alike=0.9)),
+    simulated("difference of bests, 3 blocks", BESTS[A] - BESTS[B], 5.0, replace(AHEAD, blocks=3), repeats=0.5),
+    simulated(
+        "difference of bests, 5 extractions of spread 5",
+        BESTS[A] - BESTS[B],
+        5.0,
+        replace(AHEAD, extraction=5.0),
+        settings=EXTRACTED,
+        repeats=0.5,
+    ),
+    simulated("difference of bests around the base", AroundBase(A) - AroundBase(B), 5.0, AHEAD),
+    simulated("smallest of 2 equal leads", Smallest(LEADS[:2]), 5.0, AHEAD),
+    simulated("smallest of 3 equal leads", Smallest(LEADS), 0.0, World()),
+    simulated("smallest of 6 equal leads", Smallest(SIX), 0.0, World(), repeats=0.5),
+    simulated("smallest of leads of 0 and 15", Smallest(LEADS[:2]), 0.0, World({"gradient": moved(RISING, -0.15)})),
+    simulated("largest of 2 equal gains", TWO_GAINS, 0.0, World()),
+    simulated("largest of 2 equal gains, nearly alike", TWO_GAINS, 0.0, World(alike=0.9)),
+    simulated("ratio of best doses", DOSES_OF_BESTS, 1.0, World(), "ratio", RATIOS),
+    simulated("ratio of best doses, nearly alike", DOSES_OF_BESTS, 1.0, World(alike=0.9), "ratio", RATIOS),
+    simulated("ratio of best doses, 3 blocks", DOSES_OF_BESTS, 1.0, World(blocks=3), "ratio", RATIOS, repeats=0.5),
+    simulated("adaptive search", SearchDelta(A), SEARCH, World()),
+    simulated("adaptive search, trait follows coherence", SearchDelta(A), SEARCH, World(follows=0.8)),
+    simulated("adaptive search, 3 blocks", SearchDelta(A), SEARCH, World(blocks=3), sizes=FEW, repeats=0.5),
+    simulated("best minus adaptive search", SEARCHED, GAIN - SEARCH, World()),
+    simulated("best minus adaptive search, 3 blocks", SEARCHED, GAIN - SEARCH, World(blocks=3), sizes=FEW, repeats=0.3),
+    simulated("at the best dose of another, minus its best", ELSEWHERE, 0.0, World()),
+    simulated("at the best dose of another, nearly alike", ELSEWHERE, 0.0, World(alike=0.9)),
+    simulated("at the best dose of another, 3 blocks", ELSEWHERE, 0.0, World(blocks=3), sizes=FEW, repeats=0.5),
+    simulated(
+        "a control at the best dose of another", DeltaAtBestOf(RANDOM, B) - BESTS[B], 0.0, World(draw=5.0), repeats=0.5
+    ),
+    simulated("gap of curves that coincide", CurveGap(A, B), 0.0, World()),
+    simulated("gap of curves that coincide, nearly alike", CurveGap(A, B), 0.0, World(alike=0.9)),
+    simulated("gap of curves 8 points apart", CurveGap(A, B), 8.0, APART),
+    simulated("gap of curves 20 points apart", CurveGap(A, B), 20.0, World(FAR_APART, usual=PLATEAU)),
+    simulated("gap of curves 8 points apart at 3 blocks", CurveGap(A, B), 8.0, replace(APART, blocks=3), repeats=0.5),
+    simulated(
+        "gap from a control, 5 draws of spread 5", CurveGap(A, RANDOM), 20.0, World(FAR_APART, usual=PLATEAU, draw=5.0)
+    ),
+)

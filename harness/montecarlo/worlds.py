@@ -1,0 +1,182 @@
+"""Models whose responses are drawn: the chance of trait and coherence at every dose is known, and so is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.directions import DRAWN
+from harness.measurements import Baseline, Direction, JudgeCheck, Measurement, Scores, Sweep
+from harness.quantities import Answers, Cell, Settings
+from harness.registry import ModelSpec
+from harness.store import Answer
+
+QUESTION_SHARE = 0.5  # of the variance of a latent score lies in the question, which correlates the runs
+GRADERS = 4  # a graded score is the mean of so many all-or-nothing ones
+GATE = 0.7  # of coherence, as a chance
+DOSES = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Chances along the dose, linear between the points of a curve: `trait` and `coherence` at each of `doses`."""
+
+    trait: tuple[float, ...]
+    coherence: tuple[float, ...]
+    doses: tuple[float, ...] = DOSES
+
+    def at(self, dose: float) -> tuple[float, float]:
+        """Chance of trait and of coherence, from 0 and .95 unsteered; beyond the last dose as there."""
+        doses = (0.0, *self.doses)
+        return float(np.interp(dose, doses, (0.0, *self.trait))), float(np.interp(dose, doses, (0.95, *self.coherence)))
+
+    def best(self) -> tuple[float, float]:
+        """The largest gain (points) where coherence is at the gate or more, and its dose, over a fine grid of doses from
+        half the first run on: the truth of what claims call best."""
+        doses = np.linspace(self.doses[0] / 2, self.doses[-1], 20_001)
+        trait, coherence = np.array([self.at(dose) for dose in doses]).T
+        gains = np.where(coherence >= GATE - 1e-9, trait, -1.0)
+        return 100 * float(gains.max()), float(doses[gains.argmax()])
+
+
+RISING = Line((0.05, 0.15, 0.30, 0.45, 0.60, 0.75, 0.90), (0.92, 0.88, 0.82, 0.76, 0.66, 0.50, 0.30))
+PLATEAU = Line((0.40,) * 7, (0.90,) * 7)
+
+
+def moved(line: Line, trait: float) -> Line:
+    """The same line with every chance of the trait moved by so much."""
+    return replace(line, trait=tuple(chance + trait for chance in line.trait))
+
+
+@dataclass(frozen=True)
+class World:
+    """A model of one trait. `lines` has the line of a direction by its method; of any other, `usual`.
+
+    blocks: how many are steered, all alike. missing: share of missing judgements. follows: correlation of trait and
+    coherence through the question. alike: share of what is random in an answer that all directions have in common.
+    extraction: standard deviation, in points, by which one extraction of a direction is better or worse than another;
+    draw: the same for the draws of a control.
+    """
+
+    lines: Mapping[str, Line] = field(default_factory=dict)
+    usual: Line = RISING
+    blocks: int = 1
+    missing: float = 0.0
+    follows: float = 0.0
+    alike: float = 0.0
+    extraction: float = 0.0
+    draw: float = 0.0
+
+    def line(self, method: str) -> Line:
+        """The line of a method."""
+        return self.lines.get(method, self.usual)
+
+    def cell(self, questions: int, settings: Settings) -> Cell:
+        """A cell of this world."""
+        spec = ModelSpec(
+            "simulated", Path("simulated"), Path("simulated"), "simulated", "none", {"refusal": tuple(range(self.blocks))},
+            self.usual.doses, 8, "a simulated model",
+        )  # fmt: skip
+        return Cell(spec, "refusal", replace(settings, questions=questions))
+
+    def answers(self, rng: np.random.Generator, questions: int, graded: bool) -> Answers:
+        """One data set: every answer is drawn on first need and then stays."""
+        sample = _Sample(self, rng, questions, graded)
+        known: dict[Measurement, Answer] = {}
+
+        def lookup(measurement: Measurement) -> Answer:
+            if measurement not in known:
+                known[measurement] = sample.answer(measurement)
+            return known[measurement]
+
+        return Answers(lookup)
+
+
+@dataclass
+class _Sample:
+    """The random numbers of one data set."""
+
+    world: World
+    rng: np.random.Generator
+    questions: int
+    graded: bool
+
+    def __post_init__(self) -> None:
+        self.question = self.rng.normal(size=self.questions)
+        other = self.rng.normal(size=self.questions)
+        follows = self.world.follows
+        self.coherent = follows * self.question + np.sqrt(1 - follows**2) * other
+        self.shared: dict[object, np.ndarray] = {}
+        self.shifts: dict[object, float] = {}
+
+    def answer(self, measurement: Measurement) -> Answer:
+        match measurement:
+            case Direction():
+                return Answer({}, {"norm": 1.0, "norm_without": 1.0})
+            case JudgeCheck():
+                return Answer({}, {"trait": {"why_not": ""}, "coherence": {"why_not": ""}})
+            case Scores(of=Baseline()):
+                return self._scores([0.0], [(0.0, 0.95)], "baseline")
+            case Scores(of=Sweep() as sweep):
+                doses = list(sweep.amounts)
+                line, shift = self.world.line(sweep.direction.method), self._shift(sweep.direction)
+                moved_on = [
+                    (float(np.clip(trait + shift, 0.0, 1.0)), coherent) for trait, coherent in map(line.at, doses)
+                ]
+                return self._scores(doses, moved_on, (sweep.direction.block, sweep.scale))
+            case _:
+                raise AssertionError(f"no steering claim asks for {measurement}")
+
+    def _shift(self, direction: Direction) -> float:
+        """How much better this extraction (or this draw of a control) is than the mean, as a chance.
+
+        A further extraction is made from resampled scenarios: it is off from the first as that is from the truth.
+        """
+        key = (direction.method, direction.activations.window, direction.cleaning, direction.extraction)
+        if key not in self.shifts:
+            spread = (self.world.draw if direction.method in DRAWN else self.world.extraction) / 100
+            first = 0.0
+            if direction.extraction and direction.method not in DRAWN:
+                first = self._shift(replace(direction, extraction=0))
+            self.shifts[key] = first + float(self.rng.normal(0.0, spread)) if spread else 0.0
+        return self.shifts[key]
+
+    def _scores(self, doses: list[float], chances: list[tuple[float, float]], place: object) -> Answer:
+        arrays = {
+            name: self._drawn(np.array([each[index] for each in chances]), latent, (place, name))
+            for index, (name, latent) in enumerate((("trait", self.question), ("coherence", self.coherent)))
+        }
+        return Answer(arrays, {"amounts": doses, "doses": doses, "coefficients": doses})
+
+    def _drawn(self, chances: np.ndarray, latent: np.ndarray, place: object) -> np.ndarray:
+        shape = (GRADERS if self.graded else 1, len(chances), self.questions)
+        if place not in self.shared:
+            self.shared[place] = self.rng.normal(size=shape)
+        alike = self.world.alike
+        own = np.sqrt(alike) * self.shared[place] + np.sqrt(1 - alike) * self.rng.normal(size=shape)
+        found = scores_of(chances, np.sqrt(QUESTION_SHARE) * latent + np.sqrt(1 - QUESTION_SHARE) * own)
+        if self.world.missing:
+            found[self.rng.random(found.shape) < self.world.missing] = np.nan
+        return found.astype(np.float32)
+
+
+def scores_of(chances: np.ndarray, latent: np.ndarray) -> np.ndarray:
+    """Scores (runs, units) from 0 to 100 whose means are 100 x `chances`, of normal latents (graders, runs, units)."""
+    from scipy.special import ndtri
+
+    found: np.ndarray = 100.0 * (latent < ndtri(chances)[:, None]).mean(axis=0)
+    return found
+
+
+def scores(
+    rng: np.random.Generator, chances: np.ndarray, questions: np.ndarray, graded: bool, missing: float = 0.0
+) -> np.ndarray:
+    """Drawn scores (runs, units) whose means are 100 x `chances`, correlated through `questions` (units,)."""
+    own = rng.normal(size=(GRADERS if graded else 1, len(chances), len(questions)))
+    found = scores_of(chances, np.sqrt(QUESTION_SHARE) * questions + np.sqrt(1 - QUESTION_SHARE) * own)
+    if missing:
+        found[rng.random(found.shape) < missing] = np.nan
+    return found
