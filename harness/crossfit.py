@@ -14,14 +14,15 @@ FOLDS = 10  # parts of the questions; what is read on one of them was chosen on 
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """Means of scores over all questions (part 0) and over all but one fold of them (the other parts).
+    """Means of scores over all units (part 0) and over all but one fold of them (the other parts).
 
     values: (parts, rows, knots), row 0 being the data and the others its resamples; NaN where nothing was judged.
-    shares: (folds, rows), the share of a row's draws that lies in each fold.
+    own, judged: (folds, rows, knots), the mean within each fold and how many judged units it is made from.
     """
 
     values: np.ndarray
-    shares: np.ndarray
+    own: np.ndarray
+    judged: np.ndarray
 
 
 @checked
@@ -31,16 +32,15 @@ def means_by_part(counts: Float[np.ndarray, "rows units"], scores: Float[np.ndar
     Folds hold units, not draws, so that no question is on both sides of a split; units are dealt out in turn, for
     neighbours are often alike.
     """
-    judged = ~np.isnan(scores)
-    known, units = np.where(judged, scores, 0.0).astype(np.float64), scores.shape[1]
+    known = ~np.isnan(scores)
+    present, units = np.where(known, scores, 0.0).astype(np.float64), scores.shape[1]
     folds = [np.arange(units) % min(FOLDS, units) == fold for fold in range(min(FOLDS, units))]
-    sums = np.stack([counts[:, fold] @ known[:, fold].T for fold in folds])
-    sizes = np.stack([counts[:, fold] @ judged[:, fold].T.astype(np.float64) for fold in folds])
+    sums = np.stack([counts[:, fold] @ present[:, fold].T for fold in folds])
+    judged = np.stack([counts[:, fold] @ known[:, fold].T.astype(np.float64) for fold in folds])
     with np.errstate(invalid="ignore", divide="ignore"):
-        whole = sums.sum(axis=0) / sizes.sum(axis=0)
-        others = (sums.sum(axis=0) - sums) / (sizes.sum(axis=0) - sizes)
-        shares = np.stack([counts[:, fold].sum(axis=1) for fold in folds]) / counts.sum(axis=1)
-    return Means(np.concatenate([whole[None], others]), shares)
+        whole = sums.sum(axis=0) / judged.sum(axis=0)
+        others = (sums.sum(axis=0) - sums) / (judged.sum(axis=0) - judged)
+        return Means(np.concatenate([whole[None], others]), sums / judged, judged)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,24 +72,22 @@ def best_of(ratings: np.ndarray, allowed: np.ndarray) -> np.ndarray:
 
 @checked
 def crossfitted(
-    ratings: Float[np.ndarray, "parts rows places"],
-    values: Float[np.ndarray, "parts rows places"],
+    ratings: Float[np.ndarray, "folds rows places"],
+    values: Float[np.ndarray, "folds rows places"],
+    judged: Float[np.ndarray, "folds rows places"],
     allowed: Bool[np.ndarray, "rows places"],
-    shares: Float[np.ndarray, "folds rows"],
 ) -> Float[np.ndarray, " rows"]:
-    """The value at the place of best rating: chosen for every fold on the others, and read on the fold itself.
+    """The value at the place of best rating: for every fold the rating is that of the others, the value its own.
 
-    A fold's own mean is the mean over all units less that over the others, each times its share. Where every fold
-    chooses one place this is the mean over all units there. NaN where no fold has a value.
+    Folds weigh by their judged units, so where every fold chooses one place this is the mean over all units there. NaN
+    where no fold has a value.
     """
-    total, weight = np.zeros(ratings.shape[1]), np.zeros(ratings.shape[1])
-    for fold, share in enumerate(shares, start=1):
-        both = allowed & np.isfinite(values[0]) & np.isfinite(values[fold])
-        chosen = best_of(ratings[fold], both)[:, None]
-        whole, others, seen = (
-            np.take_along_axis(each, chosen, axis=1)[:, 0] for each in (values[0], values[fold], both)
-        )
-        total += np.where(seen, whole - (1 - share) * others, 0.0)
-        weight += np.where(seen, share, 0.0)
+    total, weight = np.zeros(len(allowed)), np.zeros(len(allowed))
     with np.errstate(invalid="ignore", divide="ignore"):
+        for rating, value, size in zip(ratings, values, judged, strict=True):
+            chosen = best_of(rating, allowed)[:, None]
+            here, n = (np.take_along_axis(each, chosen, axis=1)[:, 0] for each in (value, size))
+            judged_here = ~np.isnan(here)
+            total += np.where(judged_here, n * here, 0.0)
+            weight += np.where(judged_here, n, 0.0)
         return np.where(weight > 0, total / weight, np.nan)

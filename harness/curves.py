@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from harness import stats
-from harness.crossfit import Places, means_by_part
+from harness.crossfit import Means, Places, means_by_part
 from harness.evidence import Bracketed
 from harness.resampling import Bounds, CannotTell, Plan, Replicated
 from harness.shapes import checked
@@ -46,17 +46,16 @@ class Curve:
 class Knots:
     """A curve's measured points, the unsteered one first: means over all questions and over all but a fold of them.
 
-    amounts: (knots,). gain: (parts, 1 + resamples, knots), paired with the baseline, parts as in `crossfit.Means`, row
-    0 the data. coherence: (1, 1 + resamples, knots), over all questions. judged: (knots,) units behind each gain.
-    measured: (knots,) which were judged often enough. shares: (folds, 1 + resamples) of the draws.
+    amounts: (knots,). gain: means over 1 + resamples rows, paired with the baseline, row 0 the data. coherence: (1, 1 +
+    resamples, knots), over all questions. judged: (knots,) units behind each gain. measured: (knots,) which were judged
+    often enough.
     """
 
     amounts: np.ndarray
-    gain: np.ndarray
+    gain: Means
     coherence: np.ndarray
     judged: np.ndarray
     measured: np.ndarray
-    shares: np.ndarray
 
     def locate(self, amounts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(left knot, weight, measured) of any amounts; not measured below 0, beyond the last run or in a gap."""
@@ -100,11 +99,10 @@ def knots(
     mean_coherence = stats.means(counts[:, kept], coherence[:, kept])[None]
     return Knots(
         amounts=np.concatenate([[0.0], curve.amounts]).astype(np.float64),
-        gain=gain.values,
+        gain=gain,
         coherence=mean_coherence,
         judged=(~np.isnan(paired)).sum(axis=1),
         measured=enough & np.isfinite(gain.values[0, 0]) & np.isfinite(mean_coherence[0, 0]),
-        shares=gain.shares,
     )
 
 
@@ -130,7 +128,7 @@ def at_amount(
         raise CannotTell(f"Amount {amount:g} was not measured: ask between neighbours of {reached}, or run it.")
     left = int(place.left[0, 0, 0])
     n = int(each.judged[left : left + (2 if place.weight[0, 0, 0] > 0 else 1)].min())
-    gain, coherence = (place.along(values[:1])[0, :, 0] for values in (each.gain, each.coherence))
+    gain, coherence = (place.along(values[:1])[0, :, 0] for values in (each.gain.values, each.coherence))
     return gain_of(gain, plan, n, baseline_trait, score_range), Replicated(
         float(coherence[0]), coherence[1:], plan, "coherence points", n, score_range
     )
@@ -184,10 +182,8 @@ def curve_gap(
     apart = first[pairs[:, 0]] - second[pairs[:, 1]]
     counts = np.vstack([np.ones(plan.sizes[0]), stats.counts_for(apart[0], plan)])
     means = means_by_part(counts, apart)
-    signed = np.zeros(len(counts))
-    for others, share in zip(means.values[1:], means.shares, strict=True):
-        own_share = np.nan_to_num(means.values[0] - (1 - share)[:, None] * others)  # a fold's mean times its share
-        signed += (np.sign(others) * own_share).mean(axis=1)
+    shares = means.judged / means.judged.sum(axis=0)
+    signed = (np.sign(means.values[1:]) * np.nan_to_num(shares * means.own)).sum(axis=0).mean(axis=1)
     n = int((~np.isnan(apart)).sum(axis=1).min())
     width = None if score_range is None else score_range[1] - score_range[0]
     below, above = (

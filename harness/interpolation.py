@@ -76,7 +76,7 @@ def best_on_curves(
     whole = [knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range) for curve in curves]
     places = [_places(each, gate, between_runs) for each in whole]
     _require_valid(whole, places, plan, gate)
-    gains = [each.along(of.gain[:1])[0] for each, of in zip(places, whole, strict=True)]
+    gains = [each.along(of.gain.values[:1])[0] for each, of in zip(places, whole, strict=True)]
     amounts = [each.along(of.amounts[None, None])[0] for each, of in zip(places, whole, strict=True)]
     allowed = np.concatenate([each.allowed[0] for each in places], axis=1)
     found, rows = allowed.any(axis=1), np.arange(len(allowed))
@@ -191,7 +191,8 @@ def search_on_curves(
     places = [walked(each, start) for each, start in zip(whole, start_amounts, strict=True)]
     _require_valid(whole, places, plan, gate, "trials of the search")
     n = min(int(each.judged[each.measured].min()) for each in whole)
-    return gain_of(_over_blocks(len(curves), plan, halved), plan, n, baseline_trait, score_range).recentred()
+    # Not recentred: a walk takes one way or another, and resamples that take the other must stay where it led them.
+    return gain_of(_over_blocks(len(curves), plan, halved), plan, n, baseline_trait, score_range)
 
 
 def _over_blocks(
@@ -219,15 +220,19 @@ def _over_blocks(
 
 
 def _read(one: Knots, other: Knots, there: Places, places: Places) -> np.ndarray:
-    """The gain of one curve `there`, which of the places being chosen by another's; NaN where none is allowed."""
-    allowed = (places.allowed & there.allowed)[0]
-    gains = crossfitted(places.along(other.gain), there.along(one.gain), allowed, one.shares)
-    return np.where(allowed.any(axis=1), gains, np.nan)
+    """The gain of one curve `there`, which of the places being chosen by another's; NaN where none is allowed, or where
+    what is chosen was not measured there."""
+    ratings, own = places.along(other.gain.values[1:]), there.along(one.gain.own)
+    # Not measured is no value, but no reason to choose something else either: infinite, it takes the whole row along.
+    own = np.where(there.allowed, own, np.inf)
+    gains = crossfitted(ratings, own, there.along(one.gain.judged), places.allowed[0])
+    return np.where(places.allowed[0].any(axis=1) & np.isfinite(gains), gains, np.nan)
 
 
 def _highest(each: Knots, places: Places) -> np.ndarray:
     """The largest gain of a curve in every row, read where it was chosen: good for nothing but to rate a block."""
-    return np.where(places.allowed, places.along(each.gain[:1]), -np.inf)[0].max(axis=1)
+    gains = places.along(each.gain.values[:1])
+    return np.where(places.allowed & np.isfinite(gains), gains, -np.inf)[0].max(axis=1)
 
 
 def _require_valid(

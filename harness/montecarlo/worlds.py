@@ -34,7 +34,7 @@ class Line:
         return float(np.interp(dose, doses, (0.0, *self.trait))), float(np.interp(dose, doses, (0.95, *self.coherence)))
 
     def best(self) -> tuple[float, float]:
-        """The largest gain (points) where coherence is at the gate or more, and its dose, over a fine grid of doses from
+        """The largest gain (points) where coherence is at the gate or more, and its dose, on a fine grid of doses from
         half the first run on: the truth of what claims call best."""
         doses = np.linspace(self.doses[0] / 2, self.doses[-1], 20_001)
         trait, coherence = np.array([self.at(dose) for dose in doses]).T

@@ -33,7 +33,7 @@ from harness.quantities import (
 from harness.quantities.algebra import OneOfPair
 from harness.quantities.cells import amounts_of
 from harness.quantities.tabulated import CoherenceAtBest, CurveAt, NormOf
-from harness.resampling import CannotTell, PlanMismatch
+from harness.resampling import CannotTell
 from harness.stats import NoValidRun
 from harness.tests.simulated import MASSIVE, SETTINGS, World, answers, cell, pair
 
@@ -128,19 +128,18 @@ def test_geometry_comes_to_what_the_world_was_built_with() -> None:
     assert evaluate(EffectSize(RAW), World(apart=6.0)).value > evaluate(EffectSize(RAW), World(apart=3.0)).value > 1.0
 
 
-def test_extremes_are_found_again_in_every_resample() -> None:
-    def effect(direction: Direction) -> float:
-        return 50.0 if direction.method == "probe" else 48.0
-
-    parts = [evaluate(BestDelta(recipe), World(effect=effect)) for recipe in (RAW, PROBE)]
-    largest = evaluate(Largest((BestDelta(RAW), BestDelta(PROBE))), World(effect=effect))
-    expected = np.maximum(parts[0].replicates, parts[1].replicates)
-    assert largest.value == max(part.value for part in parts)
-    assert np.array_equal(largest.replicates, expected)
-    with pytest.raises(ValueError, match="cannot be compared"):
+def test_an_extreme_chooses_no_member_and_takes_differences_inside() -> None:
+    leads = [BestDelta(PROBE) - BestDelta(recipe) for recipe in (RAW, CLEANED)]
+    alone = [evaluate(lead, World()).estimate() for lead in leads]
+    wider = [evaluate(lead, World()).estimate(0.975) for lead in leads]
+    smallest = evaluate(Smallest(tuple(leads)), World()).estimate()
+    assert (smallest.low, smallest.high) == (min(one.low for one in alone), min(one.high for one in wider))
+    largest = evaluate(Largest(tuple(leads)), World()).estimate()
+    assert (largest.low, largest.high) == (max(one.low for one in wider), max(one.high for one in alone))
+    with pytest.raises(ValueError, match="measure all in one unit"):
         evaluate(Largest((BestDelta(RAW), BestAmount(RAW))), World())
-    with pytest.raises(PlanMismatch):
-        evaluate(Smallest((BestDelta(RAW), Cosine(RAW, PROBE))), World())
+    with pytest.raises(TypeError, match="take differences inside"):
+        evaluate(Smallest(tuple(leads)) - BestDelta(RAW), World())
 
 
 def test_a_pair_is_compared_on_the_same_questions_and_each_side_is_its_own_model() -> None:
@@ -156,16 +155,32 @@ def test_a_pair_is_compared_on_the_same_questions_and_each_side_is_its_own_model
 
 def test_extractions_put_the_noise_of_the_scenarios_into_the_interval() -> None:
     def effect(direction: Direction) -> float:
-        return 50.0 + {0: 0.0, 1: -25.0, 2: 25.0}[direction.extraction]
+        return 50.0 + (0.0, -8.0, 8.0, -4.0)[direction.extraction]
 
     world = answers({"simulated": World(effect=effect)})
-    one, two = (
+    one, three = (
         BestDelta(RAW).evaluate(replace(cell("refusal"), settings=replace(SETTINGS, extractions=count)), world)
-        for count in (1, 2)
+        for count in (1, 3)
     )
-    assert one.value == two.value
-    assert two.replicates.std() > 2 * one.replicates.std()
-    assert two.estimate().low < one.value - 25.0
+    assert one.value == three.value
+    few = three.estimate().high - three.estimate().low
+    assert few > 1.5 * (one.estimate().high - one.estimate().low)
+    together = (BestDelta(RAW) - BestDelta(CLEANED)).evaluate(
+        replace(cell("refusal"), settings=replace(SETTINGS, extractions=3)), world
+    )
+    assert together.estimate().high < 8.0  # what one extraction does to both directions leaves their difference alone
+
+
+def test_a_control_is_the_mean_of_its_draws_and_as_uncertain_as_few_draws_deserve() -> None:
+    def effect(direction: Direction) -> float:
+        return (10.0, 20.0, 30.0, 40.0, 50.0)[direction.extraction] if direction.method == "random" else 50.0
+
+    world, random = answers({"simulated": World(effect=effect)}), BestDelta(Recipe("random"))
+    draws = random.evaluate(replace(cell("refusal"), settings=replace(SETTINGS, draws=5)), world)
+    assert draws.value == pytest.approx(30.0, abs=2.0)
+    assert draws.estimate().high - draws.estimate().low > 1.9 * 2.78 * np.std([10, 20, 30, 40, 50], ddof=1) / np.sqrt(5)
+    one = random.evaluate(replace(cell("refusal"), settings=replace(SETTINGS, draws=1)), world)
+    assert one.value == pytest.approx(10.0, abs=2.0)
 
 
 def test_a_best_that_may_lie_beyond_the_last_dose_is_not_known() -> None:
