@@ -25,12 +25,13 @@ class ModelSpec:
     """One subject of the claims: where its weights are, what language it speaks, and the grids it is steered on.
 
     `blocks` are the steered block indices by trait, 0 being the first; a trait without any is steered at the block
-    that its scenarios choose (see `harness.blocks`). `doses` are in units of the activation norm outside the massive
-    dims (see `harness.calibration`), `coefficients` absolute amounts by trait that are run beside them. `severity` is
-    how many times the dominant massive dim exceeds the median dim, as stated beforehand: it decides which claims are
-    about this model, never a verdict. `stands_for` names the published model beside whose tables this one's numbers
-    are shown, if any. `questions` are asked in every run; `calibration_tokens` is the length of the responses on which
-    massive dims are found. `dtype` is the number format it always runs in; empty means the run's. `embedded` models
+    that its scenarios choose (see `harness.blocks`). `doses` are in units of the mean norm, outside the massive dims,
+    of a response token of the instruct model (see `harness.calibration`), `coefficients` absolute amounts by trait that
+    are run beside them. `severity` is how many times the dominant massive dim exceeds the median dim, as stated
+    beforehand; NaN is "not stated", and the measured one counts: it decides which claims are about this model, never a
+    verdict. `stands_for` names the published model beside whose tables this one's numbers are shown, if any.
+    `questions` are asked in every run; `calibration_tokens` is the length of the responses on which massive dims are
+    found. `dtype` is the number format it always runs in; empty means the run's. `embedded` models
     ship with the checkout and run by default, the others when they are named. `licence` has to be accepted before the
     weights can be had; `massive_dims` are published ones; `architecture` tells what a run would cost; `depth` is the
     number of blocks, where it has to be known before the weights are loaded; `origin` says where weights that do not
@@ -73,7 +74,7 @@ def _organism(
     description: str,
     *,
     stands_for: str = "",
-    doses: tuple[float, ...] = geometric_grid(1.0, 3.35, 1.35),
+    doses: tuple[float, ...] = geometric_grid(0.53, 1.77, 1.35),
 ) -> ModelSpec:
     """An organism, steered at the block with the widest useful window of a trait (reports/organisms/quality.json)."""
     folder = ORGANISMS / name
@@ -182,7 +183,7 @@ _MODELS = (
         {"refusal": 2},
         245.0,
         "Llama, massive dims ~245x, each varying by itself, never read",
-        doses=geometric_grid(0.45, 1.3, 1.3),
+        doses=geometric_grid(0.27, 0.78, 1.3),
     ),
     _real(
         "gemma3",
