@@ -47,7 +47,7 @@ class ModelSpec:
     doses: tuple[float, ...]
     max_new_tokens: int
     description: str
-    severity: float = 1.0
+    severity: float = math.nan
     stands_for: str = ""
     embedded: bool = True
     coefficients: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -109,7 +109,7 @@ def _real(
     licence: str = "",
     blocks: Mapping[str, tuple[int, ...]] | None = None,
     coefficients: Mapping[str, tuple[float, ...]] | None = None,
-    severity: float = 1.0,
+    severity: float = math.nan,
     massive_dims: tuple[int, ...] = (),
 ) -> ModelSpec:
     """A model of the hub under the published protocol: 64 new tokens, all questions; its own instruct model judges."""
@@ -155,7 +155,6 @@ def unlisted(
         doses=geometric_grid(0.5, 3.4, 1.35),
         max_new_tokens=ORGANISM_TOKENS if of_organisms else 64,
         description=f"the model {name} of the command line",
-        severity=math.nan,  # not stated beforehand
         embedded=False,
         questions=ORGANISM_QUESTIONS if of_organisms else ALL_QUESTIONS,
         calibration_tokens=0 if of_organisms else 128,
@@ -229,7 +228,6 @@ _MODELS = (
         GEMMA3_1B,
         "Gemma 3 1B, dims 1038 and 1125 massive",
         licence="https://ai.google.dev/gemma/terms",
-        severity=1000.0,
         massive_dims=(1038, 1125),
     ),
 )
