@@ -70,8 +70,8 @@ def dose(
     dims: Sequence[int],
     norm_without: float | int,
 ) -> float:
-    """The effective coefficient over `norm_without`, the activation norm without the massive dims; it has no
-    unit.
+    """The effective coefficient over `norm_without`, the norm outside the massive dims that doses are counted in; it
+    has no unit.
 
     Errors as in `effective_coefficient`; ValueError if `norm_without` is not positive and finite.
     """

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from harness.calibration import activation_norm
 from harness.generation import Generated, greedy, left_pad, position_ids
 from harness.models import Decoder
 
@@ -98,7 +99,7 @@ def window_means(
 
 
 class ResponseStatistics:
-    """Running per-dim statistics of block outputs over response tokens, summed in float64.
+    """Running statistics of block outputs over response tokens, summed in float64.
 
     `median` is the median over tokens and dims of |a|, over everything seen (kept as float32 until asked for).
     """
@@ -125,6 +126,14 @@ class ResponseStatistics:
             "peak": self._peak.astype(np.float32),
             "median": np.asarray(median, np.float32),
         }
+
+    def token_norms(self, without: Sequence[int] = ()) -> Float[np.ndarray, " blocks"]:
+        """The mean norm of a token in every block, leaving out the dims in `without`, in activation units and float64.
+
+        Every token's norm is taken by itself, one block at a time, from the magnitudes kept for the median: which dims
+        are massive is known only when all tokens have been seen. Errors as in `calibration.activation_norm`.
+        """
+        return np.asarray([activation_norm(np.concatenate(parts), without) for parts in self._magnitudes])
 
 
 def add_responses(

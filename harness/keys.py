@@ -41,7 +41,7 @@ STEERING = ("steering",)
 # The modules whose code makes each kind of answer, beside those of the answers it is made from.
 CODE: Mapping[type, tuple[str, ...]] = {
     Activations: READING,
-    MassiveActivations: (*READING, "massive"),
+    MassiveActivations: (*READING, "massive", "calibration"),
     Direction: ("making", *FITTING),
     BlockChoice: ("making", "blocks", *FITTING),
     Refits: ("making", *FITTING),

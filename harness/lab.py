@@ -172,8 +172,7 @@ class Lab:
             if isinstance(measurement, Direction):
 
                 def make_direction(m: Direction = measurement) -> None:
-                    reference = self.answer(m.reference or m.activations)
-                    self._keep(m, making.direction(m, self.answer(m.activations), self.answer(m.massive), reference))
+                    self._keep(m, making.direction(m, self.answer(m.activations), self.answer(m.massive)))
 
                 self._attempt([measurement], make_direction)
             if isinstance(measurement, BlockChoice):

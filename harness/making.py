@@ -91,10 +91,12 @@ def massive_activations(
     calls = in_batches([len(row) for row in rows], batch_rows, run, on_halved)
     arrays = statistics.arrays()
     top = massive.top_dims(arrays["mean"])
+    consensus = massive.consensus_dims(top)
+    arrays |= {"token_norm": statistics.token_norms(), "token_norm_without": statistics.token_norms(consensus)}
     severity = massive.severity(arrays["mean"])
     record = {
         "top": [list(dims) for dims in top],
-        "consensus": list(massive.consensus_dims(top)),
+        "consensus": list(consensus),
         "sun": [list(dims) for dims in massive.sun_dims(arrays["peak"], arrays["median"])],
         "severity": [float(value) for value in severity],
         "overall_severity": float(massive.overall_severity(arrays["mean"])),
@@ -115,8 +117,8 @@ def training_rows(answer: Answer, block: int) -> tuple[Array, Array]:
     return answer.arrays["positive"][:pairs, block], answer.arrays["negative"][:pairs, block]
 
 
-def direction(measurement: Direction, read: Answer, measured: Answer, reference: Answer) -> Answer:
-    """One direction with its quality on held-out scenarios and the norms, of `reference`, its dose is counted in."""
+def direction(measurement: Direction, read: Answer, measured: Answer) -> Answer:
+    """One direction with its quality on held-out scenarios and the norms its amounts are counted in."""
     block = measurement.block
     positive, negative = training_rows(read, block)
     pairs = read.record["training_pairs"]
@@ -131,7 +133,7 @@ def direction(measurement: Direction, read: Answer, measured: Answer, reference:
         read.arrays["positive"][pairs:, block],
         read.arrays["negative"][pairs:, block],
     )
-    rows = np.concatenate(training_rows(reference, block))
+    rows = np.concatenate([positive, negative])
     record = {
         "share_outside": float(cleaning.share_outside(vector, consensus)),
         "massive_dims": [int(dim) for dim in consensus],
@@ -142,6 +144,7 @@ def direction(measurement: Direction, read: Answer, measured: Answer, reference:
         "polarity": int(quality.polarity),
         "norm": float(calibration.activation_norm(rows)),
         "norm_without": float(calibration.activation_norm(rows, consensus)),
+        "dose_norm": float(measured.arrays["token_norm_without"][block]),
     }
     return Answer({"direction": vector.astype(np.float32)}, record)
 
@@ -217,9 +220,9 @@ def steering_rows(
     if isinstance(measurement, Baseline) or vector is None:
         return [Row(prompt) for prompt in prompts], {"amounts": [0.0], "coefficients": [0.0], "doses": [0.0]}
     unit, record = vector.arrays["direction"], vector.record
-    norm, dims = record["norm_without"], record["massive_dims"]
+    norm, dims = record["dose_norm"], record["massive_dims"]
     exact = unit.astype(np.float64)
-    base, full_base = (calibration.base_coefficient(one, exact) for one in (norm, record["norm"]))
+    base, full_base = (calibration.base_coefficient(record[one], exact) for one in ("norm_without", "norm"))
     to_coefficient = {
         "dose": lambda amount: calibration.coefficient_for_dose(amount, exact, dims, norm),
         "base": lambda amount: amount * base,

@@ -55,7 +55,8 @@ class MassiveActivations:
     """Instruct model, calibration prompts: per-dim statistics of its own responses, per block.
 
     Answer: arrays `mean` and `peak` float32 [blocks, hidden] (signed mean; largest absolute value),
-    `median` float32 [blocks] (median |a| over the whole block output);
+    `median` float32 [blocks] (median |a| over the whole block output), `token_norm` and `token_norm_without` float64
+    [blocks] (mean norm of a token, with and without the consensus dims);
     record `consensus`, `top`, `sun`, `severity`, `overall_severity`, `tokens`.
     """
 
@@ -68,11 +69,12 @@ class Direction:
     """A unit direction at one block, made from scenario activations, cleaned before or after the fit.
 
     `extraction` 0 uses the training pairs as they are, k > 0 the k-th resample of them (drawn with replacement), so
-    that the noise of extraction can be measured. `reference` are the activations whose norms the dose is counted in,
-    its own if None: the mean of more tokens is shorter, and doses of different windows must have one unit.
+    that the noise of extraction can be measured.
     Answer: array `direction` float32 [hidden]; record `massive_dims` (the consensus), `share_outside` (of the
     direction's norm, outside those), `cleaned_dims`, `norm` and `norm_without` (of the training activations, with
-    and without the massive dims), `accuracy`, `effect_size`, `threshold`, `polarity` (on held-out scenarios).
+    and without the massive dims: what base coefficients are counted in, as published), `dose_norm` (of a token of the
+    steered model without the massive dims: what doses are counted in, whatever the window and the trait),
+    `accuracy`, `effect_size`, `threshold`, `polarity` (on held-out scenarios).
     """
 
     activations: Activations
@@ -81,7 +83,6 @@ class Direction:
     block: int
     cleaning: Cleaning
     extraction: int = 0
-    reference: Activations | None = None
 
 
 @dataclass(frozen=True)
@@ -181,9 +182,9 @@ _BY_NAME: dict[str, type] = {kind.__name__: kind for kind in (*KINDS, Cleaning)}
 def requires(measurement: Measurement) -> tuple[Measurement, ...]:
     """The measurements that `measurement` is made from, one step down."""
     match measurement:
-        case Direction(activations=activations, massive=massive, reference=reference):
-            return (activations, massive) if reference is None else (activations, massive, reference)
-        case BlockChoice(activations=activations, massive=massive):
+        case (
+            Direction(activations=activations, massive=massive) | BlockChoice(activations=activations, massive=massive)
+        ):
             return (activations, massive)
         case Refits(activations=activations):
             return (activations,)

@@ -25,12 +25,13 @@ class ModelSpec:
     """One subject of the claims: where its weights are, what language it speaks, and the grids it is steered on.
 
     `blocks` are the steered block indices by trait, 0 being the first; a trait without any is steered at the block
-    that its scenarios choose (see `harness.blocks`). `doses` are in units of the activation norm outside the massive
-    dims (see `harness.calibration`), `coefficients` absolute amounts by trait that are run beside them. `severity` is
-    how many times the dominant massive dim exceeds the median dim, as stated beforehand: it decides which claims are
-    about this model, never a verdict. `stands_for` names the published model beside whose tables this one's numbers
-    are shown, if any. `questions` are asked in every run; `calibration_tokens` is the length of the responses on which
-    massive dims are found. `dtype` is the number format it always runs in; empty means the run's. `embedded` models
+    that its scenarios choose (see `harness.blocks`). `doses` are in units of the mean norm, outside the massive dims,
+    of a response token of the instruct model (see `harness.calibration`), `coefficients` absolute amounts by trait that
+    are run beside them. `severity` is how many times the dominant massive dim exceeds the median dim, as stated
+    beforehand; NaN is "not stated", and the measured one counts: it decides which claims are about this model, never a
+    verdict. `stands_for` names the published model beside whose tables this one's numbers are shown, if any.
+    `questions` are asked in every run; `calibration_tokens` is the length of the responses on which massive dims are
+    found. `dtype` is the number format it always runs in; empty means the run's. `embedded` models
     ship with the checkout and run by default, the others when they are named. `licence` has to be accepted before the
     weights can be had; `massive_dims` are published ones; `architecture` tells what a run would cost; `depth` is the
     number of blocks, where it has to be known before the weights are loaded; `origin` says where weights that do not
@@ -46,7 +47,7 @@ class ModelSpec:
     doses: tuple[float, ...]
     max_new_tokens: int
     description: str
-    severity: float = 1.0
+    severity: float = math.nan
     stands_for: str = ""
     embedded: bool = True
     coefficients: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -66,6 +67,11 @@ def geometric_grid(low: float, high: float, ratio: float = 1.15) -> tuple[float,
     return tuple(round(low * ratio**step, 4) for step in range(steps + 1))
 
 
+# Of a model on which nothing was tried: half to three times the norm of a five-token mean, over which a token was found
+# to be 1.5 to 2.3 times as long (six organisms and SmolLM2-135M-Instruct; reports/organisms/norms.md).
+DOSES = geometric_grid(0.25, 2.1, 1.35)
+
+
 def _organism(
     name: str,
     blocks: Mapping[str, int],
@@ -73,7 +79,7 @@ def _organism(
     description: str,
     *,
     stands_for: str = "",
-    doses: tuple[float, ...] = geometric_grid(1.0, 3.35, 1.35),
+    doses: tuple[float, ...] = geometric_grid(0.53, 1.77, 1.35),
 ) -> ModelSpec:
     """An organism, steered at the block with the widest useful window of a trait (reports/organisms/quality.json)."""
     folder = ORGANISMS / name
@@ -108,7 +114,7 @@ def _real(
     licence: str = "",
     blocks: Mapping[str, tuple[int, ...]] | None = None,
     coefficients: Mapping[str, tuple[float, ...]] | None = None,
-    severity: float = 1.0,
+    severity: float = math.nan,
     massive_dims: tuple[int, ...] = (),
 ) -> ModelSpec:
     """A model of the hub under the published protocol: 64 new tokens, all questions; its own instruct model judges."""
@@ -120,7 +126,7 @@ def _real(
         language="english",
         judge=f"local:{name}",
         blocks=dict.fromkeys(TRAITS, ()) | dict(blocks or {}),
-        doses=geometric_grid(0.5, 3.4, 1.35),
+        doses=DOSES,
         max_new_tokens=64,
         description=description,
         severity=severity,
@@ -151,10 +157,9 @@ def unlisted(
         language=language,
         judge="grammar" if of_organisms else f"local:{name}",
         blocks=dict.fromkeys(LANGUAGES[language], ()),
-        doses=geometric_grid(0.5, 3.4, 1.35),
+        doses=DOSES,
         max_new_tokens=ORGANISM_TOKENS if of_organisms else 64,
         description=f"the model {name} of the command line",
-        severity=math.nan,  # not stated beforehand
         embedded=False,
         questions=ORGANISM_QUESTIONS if of_organisms else ALL_QUESTIONS,
         calibration_tokens=0 if of_organisms else 128,
@@ -182,7 +187,7 @@ _MODELS = (
         {"refusal": 2},
         245.0,
         "Llama, massive dims ~245x, each varying by itself, never read",
-        doses=geometric_grid(0.45, 1.3, 1.3),
+        doses=geometric_grid(0.27, 0.78, 1.3),
     ),
     _real(
         "gemma3",
@@ -228,7 +233,6 @@ _MODELS = (
         GEMMA3_1B,
         "Gemma 3 1B, dims 1038 and 1125 massive",
         licence="https://ai.google.dev/gemma/terms",
-        severity=1000.0,
         massive_dims=(1038, 1125),
     ),
 )

@@ -203,11 +203,10 @@ class Recipe:
         return ", ".join(parts)
 
     def at(self, cell: Cell, block: int) -> Direction:
-        """The direction of one cell and block; doses of every window are counted in the norms of WINDOW tokens."""
+        """The direction of one cell and block."""
         read = cell.activations(self.window)
-        reference = None if self.window == WINDOW else cell.activations(WINDOW)
         made = cell.draw if self.is_control else cell.extraction
-        return Direction(read, cell.massive, self.method, block, self.cleaning, made, reference)
+        return Direction(read, cell.massive, self.method, block, self.cleaning, made)
 
     def sweep(self, cell: Cell, block: int, grid: str) -> Scores:
         """The judged sweep over a named grid at one block."""

@@ -170,6 +170,7 @@ def _direction(world: World, measurement: Direction) -> Answer:
         "share_outside": float(np.linalg.norm(outside)),
         "norm": world.norm,
         "norm_without": world.ordinary,
+        "dose_norm": world.ordinary,
         "threshold": float(means["positive"] + means["negative"]) / 2,
         "polarity": 1 if means["positive"] >= means["negative"] else -1,
     }
@@ -185,13 +186,13 @@ def _capped(found: Answer) -> Answer:
 def _sweep(world: World, sweep: Sweep) -> Answer:
     record = _direction(world, sweep.direction).record
     per_amount = {
-        "dose": record["norm_without"] / record["share_outside"],
+        "dose": record["dose_norm"] / record["share_outside"],
         "base": record["norm_without"],
         "full base": record["norm"],
         "coefficient": 1.0,
     }[sweep.scale]
     coefficients = [amount * per_amount for amount in sweep.amounts]
-    doses = [coefficient * record["share_outside"] / record["norm_without"] for coefficient in coefficients]
+    doses = [coefficient * record["share_outside"] / record["dose_norm"] for coefficient in coefficients]
     effect, best = world.effect(sweep.direction), world.best_dose(sweep.direction)
     trait = [world.baseline + effect * np.clip(2 * dose / best - 1, 0.0, 1.0) for dose in doses]  # from half of it on
     coherence = [float(np.clip(95.0 - 25.0 * (dose / best) ** 4, 2.0, 95.0)) for dose in doses]  # 70 at the best dose

@@ -7,6 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from harness import capture
 from harness.capture import (
@@ -111,6 +114,26 @@ def test_statistics_cover_exactly_the_response_tokens(decoder: Decoder) -> None:
     np.testing.assert_allclose(arrays["mean"][:-1], values.mean(axis=1), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(arrays["peak"][:-1], np.abs(values).max(axis=1), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(arrays["median"][:-1], np.median(np.abs(values), axis=(1, 2)), rtol=1e-3)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    values=arrays(
+        np.float32, st.tuples(st.just(2), st.integers(1, 9), st.just(5)), elements=st.floats(-1e6, 1e6, width=32)
+    ),
+    cuts=st.lists(st.integers(0, 9), max_size=3),
+    without=st.sets(st.integers(0, 4)),
+)
+def test_token_norms_are_those_of_all_tokens_whatever_the_batches_and_the_dims_left_out(
+    values: np.ndarray, cuts: list[int], without: set[int]
+) -> None:
+    statistics = ResponseStatistics(2, 5)
+    for block in (0, 1):
+        for part in np.split(values[block], sorted(cuts)):
+            statistics.add(block, part)
+    outside = values.astype(np.float64) * ~np.isin(np.arange(5), list(without))
+    expected = np.sqrt(np.square(outside).sum(axis=2)).mean(axis=1)
+    np.testing.assert_allclose(statistics.token_norms(sorted(without)), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from harness import blocks, grading, making
+from harness.generation import greedy
 from harness.judging import Exchange, Judgement
 from harness.measurements import (
     Baseline,
@@ -18,6 +20,7 @@ from harness.measurements import (
     Scores,
     Sweep,
 )
+from harness.models import Decoder
 from harness.steering import Row, steer
 from harness.tests.tiny_lab import MASSIVE, WANTED, Bench, ParityJudge, activations, answers, same, scores
 
@@ -79,7 +82,7 @@ def test_doses_become_coefficients_by_the_share_outside_the_massive_dims(bench: 
     lab = bench().lab
     wanted = scores()
     direction = lab.answer(wanted.of.direction).record  # type: ignore[union-attr]
-    expected = [dose * direction["norm_without"] / direction["share_outside"] for dose in (0.5, 1.0)]
+    expected = [dose * direction["dose_norm"] / direction["share_outside"] for dose in (0.5, 1.0)]
     assert lab.answer(wanted).record["coefficients"] == pytest.approx(expected, rel=1e-5)
     by_hand = scores(scale="coefficient", amounts=tuple(expected))
     assert lab.answer(by_hand).record["doses"] == pytest.approx([0.5, 1.0], rel=1e-5)
@@ -141,13 +144,28 @@ def test_every_extraction_is_a_direction_of_its_own_and_the_same_again(bench: Ca
     assert not any(np.allclose(found[one], found[other]) for one, other in ((0, 1), (0, 2), (1, 2)))
 
 
-def test_doses_are_counted_in_the_norm_of_the_reference(bench: Callable[..., Bench]) -> None:
-    lab = bench().lab
-    longer = replace(scores().of.direction, activations=activations(window=4), reference=activations())  # type: ignore[union-attr]
-    own, short = replace(longer, reference=None), scores().of.direction  # type: ignore[union-attr]
-    norms = [lab.answer(direction).record["norm_without"] for direction in (longer, own, short)]
-    assert norms[0] == norms[2] != norms[1]
-    assert np.array_equal(lab.answer(longer).arrays["direction"], lab.answer(own).arrays["direction"])
+def test_doses_of_every_window_are_counted_in_the_steered_models_own_tokens(
+    bench: Callable[..., Bench], tiny_decoder: Callable[[str], Decoder]
+) -> None:
+    lab, decoder = bench().lab, tiny_decoder("llama")
+    longer = replace(scores().of.direction, activations=activations(window=4))  # type: ignore[union-attr]
+    short, long = (lab.answer(one).record for one in (scores().of.direction, longer))  # type: ignore[union-attr]
+    assert short["norm_without"] != long["norm_without"]  # a base coefficient is counted in its own window
+    measured = lab.answer(MASSIVE)
+    prompts = [decoder.encode_question(prompt) for prompt in lab._data.prompts("tiny")]
+    tokens = []
+    for prompt, response in zip(prompts, greedy(decoder, prompts, MASSIVE.max_new_tokens), strict=True):
+        whole = decoder.model(input_ids=torch.tensor([[*prompt, *response.ids]]), output_hidden_states=True)
+        tokens.append(whole.hidden_states[2][0, len(prompt) :].numpy())  # block 1, where `scores` steers
+    rows = np.concatenate(tokens).astype(np.float64)
+    consensus = measured.record["consensus"]
+    assert consensus
+    outside = np.delete(rows, consensus, axis=1)
+    expected = [np.linalg.norm(one, axis=1).mean() for one in (rows, outside)]
+    assert [measured.arrays[name][1] for name in ("token_norm", "token_norm_without")] == pytest.approx(
+        expected, rel=1e-5
+    )
+    assert short["dose_norm"] == long["dose_norm"] == measured.arrays["token_norm_without"][1]
 
 
 def test_methods_cleanings_and_scales_of_a_sweep_are_what_they_say(bench: Callable[..., Bench]) -> None:
@@ -160,8 +178,9 @@ def test_methods_cleanings_and_scales_of_a_sweep_are_what_they_say(bench: Callab
     difference = (read.arrays["positive"] - read.arrays["negative"])[: read.record["training_pairs"], 1].mean(axis=0)
     difference[dims] = 0.0  # a dim replaced by its mean over all rows has no difference of class means
     assert np.allclose(vector, difference / np.linalg.norm(difference), atol=1e-5)
-    full = lab.answer(scores(scale="full base", amounts=(0.5,)))
+    base, full = (lab.answer(scores(scale=scale, amounts=(0.5,))) for scale in ("base", "full base"))
     record = lab.answer(scores().of.direction).record  # type: ignore[union-attr]
+    assert base.record["coefficients"][0] == pytest.approx(0.5 * record["norm_without"])
     assert full.record["coefficients"][0] == pytest.approx(0.5 * record["norm"])
     assert record["norm"] > record["norm_without"]
 

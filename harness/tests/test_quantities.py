@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.measurements import Activations, Cleaning, Direction, Measurement, Sweep, requires
+from harness.measurements import Activations, Cleaning, Direction, Measurement, Sweep
 from harness.quantities import (
     Accuracy,
     Answers,
@@ -196,13 +196,6 @@ def test_a_best_that_may_lie_beyond_the_last_dose_is_not_known() -> None:
 def test_a_direction_that_does_not_steer_has_no_best_dose() -> None:
     with pytest.raises(CannotTell, match=r"has no best dose.*which may be no effect"):
         evaluate(BestAmount(RAW), World(effect=lambda _: 5.0))
-
-
-def test_doses_of_every_window_are_counted_in_the_norm_at_five_tokens() -> None:
-    subject = cell("refusal")
-    assert RAW.at(subject, 2).reference is None
-    assert RAW.over(20).at(subject, 2).reference == subject.activations(5)
-    assert subject.activations(5) in requires(RAW.over(20).at(subject, 2))
 
 
 def test_a_shared_computation_is_made_once() -> None:

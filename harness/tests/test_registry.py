@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -74,6 +75,13 @@ def test_published_dims_blocks_and_coefficients_are_those_of_the_table_of_publis
         blocks = {one.block for one in first if one.trait == trait and one.unit == "trait points" and one.block}
         if blocks:
             assert set(spec.blocks[trait]) == blocks
+
+
+def test_the_severity_of_a_real_model_is_the_published_one_or_not_stated() -> None:
+    published = load_published().values
+    for name in MODELS.keys() - EMBEDDED.keys():
+        stated = published.get(f"{name}.severity")
+        assert find_model(name).severity == pytest.approx(stated.value if stated else math.nan, nan_ok=True)
 
 
 def test_the_published_sweep_runs_from_thirty_to_sixty_percent_of_depth() -> None:

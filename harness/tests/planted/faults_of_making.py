@@ -9,6 +9,7 @@ FOLDED = "harness/tests/test_lab.py::test_every_response_lands_in_its_own_sweep_
 SCORED = "harness/tests/test_lab.py::test_scores_hold_missing_judgements_as_nan"
 DOSES = "harness/tests/test_lab.py::test_doses_become_coefficients_by_the_share_outside_the_massive_dims"
 SCALES = "harness/tests/test_lab.py::test_methods_cleanings_and_scales_of_a_sweep_are_what_they_say"
+TOKENS = "harness/tests/test_lab.py::test_doses_of_every_window_are_counted_in_the_steered_models_own_tokens"
 HERE = "harness/tests/planted/test_caught_here.py"
 
 FAULTS = (
@@ -134,7 +135,7 @@ FAULTS = (
     ),
     Fault(
         "norm-without-is-whole",
-        "the norm without massive dims that doses are counted in includes them",
+        "the norm without massive dims that base coefficients are counted in includes them",
         MAKING,
         "calibration.activation_norm(rows, consensus)",
         "calibration.activation_norm(rows)",
@@ -144,9 +145,33 @@ FAULTS = (
         "dose-of-the-whole-norm",
         "doses are counted in the activation norm with massive dims",
         MAKING,
-        'norm, dims = record["norm_without"], record["massive_dims"]',
+        'norm, dims = record["dose_norm"], record["massive_dims"]',
         'norm, dims = record["norm"], record["massive_dims"]',
         (DOSES,),
+    ),
+    Fault(
+        "dose-of-window-means",
+        "doses are counted in means of the base model's tokens, not in tokens of the model that is steered",
+        MAKING,
+        'norm, dims = record["dose_norm"], record["massive_dims"]',
+        'norm, dims = record["norm_without"], record["massive_dims"]',
+        (DOSES,),
+    ),
+    Fault(
+        "token-norm-of-another-block",
+        "doses of every block are counted in the tokens of the first",
+        MAKING,
+        'measured.arrays["token_norm_without"][block]',
+        'measured.arrays["token_norm_without"][0]',
+        (TOKENS,),
+    ),
+    Fault(
+        "token-norm-is-whole",
+        "the norm of a token that doses are counted in includes massive dims",
+        MAKING,
+        '"token_norm_without": statistics.token_norms(consensus)',
+        '"token_norm_without": statistics.token_norms()',
+        (TOKENS,),
     ),
     Fault(
         "bases-alike",

@@ -170,14 +170,6 @@ FAULTS = (
         ("harness/tests/test_quantities.py::test_a_direction_that_does_not_steer_has_no_best_dose",),
     ),
     Fault(
-        "window-without-reference",
-        "doses of longer windows are counted in their own, shorter norm",
-        CELLS,
-        "reference = None if self.window == WINDOW else cell.activations(WINDOW)",
-        "reference = None",
-        ("harness/tests/test_quantities.py::test_doses_of_every_window_are_counted_in_the_norm_at_five_tokens",),
-    ),
-    Fault(
         "gap-of-the-nearest-block",
         "of several blocks the one at which curves lie closest counts",
         QUANTITIES,

@@ -53,7 +53,8 @@ def measured_answer() -> Answer:
     mean[np.arange(BLOCKS), np.arange(BLOCKS) + 4] = -90.0
     mean[:, 0] = 50.0
     top = [[block + 4, 0] for block in range(BLOCKS)]
-    return Answer({"mean": mean}, {"consensus": [0], "top": top})
+    norms = np.arange(1.0, BLOCKS + 1)
+    return Answer({"mean": mean, "token_norm_without": norms}, {"consensus": [0], "top": top})
 
 
 def direction(method: str = "mean_diff", cleaning: Cleaning | None = None, extraction: int = 0) -> Direction:
@@ -67,7 +68,7 @@ def training(read: Answer) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_direction_is_fitted_on_training_pairs_and_judged_on_the_others() -> None:
     read = read_answer()
-    found = making.direction(direction(), read, measured_answer(), read)
+    found = making.direction(direction(), read, measured_answer())
     expected = directions.mean_diff(*training(read))
     np.testing.assert_allclose(found.arrays["direction"], expected, rtol=1e-5, atol=1e-6)
     positive, negative = (read.arrays[label][:, 1] for label in ("positive", "negative"))
@@ -80,7 +81,7 @@ def test_a_direction_is_fitted_on_training_pairs_and_judged_on_the_others() -> N
 
 def test_the_norms_of_a_direction_are_those_of_its_training_rows_with_and_without_massive_dims() -> None:
     read = read_answer()
-    record = making.direction(direction(), read, measured_answer(), read).record
+    record = making.direction(direction(), read, measured_answer()).record
     rows = np.concatenate(training(read)).astype(np.float64)
     assert record["norm"] == pytest.approx(np.linalg.norm(rows, axis=1).mean())
     assert record["norm_without"] == pytest.approx(np.linalg.norm(rows[:, 1:], axis=1).mean())

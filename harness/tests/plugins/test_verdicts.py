@@ -113,6 +113,49 @@ def test_a_quantity_that_the_plan_does_not_know_is_refused(project: Project) -> 
     assert result.ret == 1
 
 
+@pytest.mark.parametrize(
+    ("bounds", "severity", "why_not"),
+    [
+        ("below=100.0", 169.0, "S5 is about models of a severity below 100; that of severe was measured at 169.0."),
+        ("below=100.0", 60.0, ""),
+        ("above=100.0", 60.0, "S5 is about models of a severity of 100 or more; that of severe was measured at 60.0."),
+        ("above=100.0", 169.0, ""),
+        ("above=100.0", 100.0, ""),
+        ("above=50.0, below=100.0", 100.0, "of 50 or more and below 100; that of severe was measured at 100.0."),
+    ],
+)
+def test_where_nobody_stated_the_severity_the_measured_one_decides_what_a_claim_is_about(
+    project: Project, bounds: str, severity: float, why_not: str
+) -> None:
+    run = project(
+        test_a=f"""
+        from conftest import FakeLab
+        from harness.store import Answer
+
+        class Measuring(FakeLab):
+            def prepare(self, needs):
+                self.planned = needs
+
+            def answer(self, measurement):
+                assert measurement in self.planned
+                return Answer({{}}, {{"overall_severity": {severity}}})
+
+        FakeLab.prepare, FakeLab.answer = Measuring.prepare, Measuring.answer
+        Q = MadeUp(3.0)
+        pytestmark = claim("S5", "top-1 steers as well", "steering", [Q], {bounds})
+
+        def test_it(expect):
+            expect(Q, "gain").at_least(0)
+        """
+    )
+    run.runpytest(*SELECT)
+    (row,) = rows(run)
+    told = row["estimates"][0]  # type: ignore[index]
+    assert row["verdict"] == ("INCONCLUSIVE" if why_not else "SUPPORTED")
+    assert why_not in told["story"]
+    assert (told["estimate"] is None) == bool(why_not)
+
+
 REFUTED = '@known("REFUTED", on="severe", because="it was built so")'
 SUPPORTED = '@known("SUPPORTED", on="severe/refusal", because="it was built so")'
 
