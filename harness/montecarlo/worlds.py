@@ -76,10 +76,8 @@ class World:
 
     def cell(self, questions: int, settings: Settings) -> Cell:
         """A cell of this world."""
-        spec = ModelSpec(
-            "simulated", Path("simulated"), Path("simulated"), "simulated", "none", {"refusal": tuple(range(self.blocks))},
-            self.usual.doses, 8, "a simulated model",
-        )  # fmt: skip
+        here, blocks = Path("simulated"), {"refusal": tuple(range(self.blocks))}
+        spec = ModelSpec(here.name, here, here, here.name, "none", blocks, self.usual.doses, 8, "a simulated model")
         return Cell(spec, "refusal", replace(settings, questions=questions))
 
     def answers(self, rng: np.random.Generator, questions: int, graded: bool) -> Answers:
