@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.journal import JudgementJournal
-from harness.judging import RELEVANCE_CAP, Exchange, Judge, Judgement, why_not_trusted
+from harness.judge_gate import why_not_trusted
+from harness.judging import Exchange, Judge, Judgement
 from harness.measurements import Baseline, JudgeCheck, Measurement, Scores, Sweep, model_of, trait_of
 from harness.store import Answer
 
@@ -27,8 +28,7 @@ def is_worth_making(
     place = model_of(measurement), trait_of(measurement)
     checks = [one for one in among if isinstance(one, JudgeCheck) and (one.model, one.trait) == place]
     if isinstance(measurement, Scores):
-        judge = measurement.judge.removesuffix(RELEVANCE_CAP)
-        checks = [one for one in checks if one.judge == judge]
+        checks = [one for one in checks if one.judge == measurement.judge]
     found = [checked.get(one) for one in checks]
     return not checks or any(unchecked if one is None else not why_not_trusted(one.record) for one in found)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness import interpolation, stats
 from harness.interpolation import Curve, Point
-from harness.judging import why_not_trusted
+from harness.judge_gate import why_not_trusted
 from harness.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell, extreme
 from harness.quantities.cells import Cell, Recipe
