@@ -80,7 +80,7 @@ def quality(gold: Scores, scores: Scores, questions: Questions, cuts: Sequence[f
     seen = gold[judged], scores[judged], questions[judged]
     return JudgeQuality(
         auroc=auroc_figure(*seen),
-        rank_correlation=_unless_constant(*seen, rank_correlation, REVERSED, (-1.0, 1.0)),
+        rank_correlation=rank_correlation_figure(*seen),
         sensitivity=share((scores >= THRESHOLD)[positive], questions[positive], "no gold response is a positive"),
         specificity=share((scores < THRESHOLD)[negative], questions[negative], "no gold response is a negative"),
         missing=share(~judged, questions),
@@ -137,6 +137,14 @@ def auroc_figure(gold: np.ndarray, scores: np.ndarray, questions: np.ndarray) ->
     return by_question(statistic, gold, scores, questions, worst, (0.0, 1.0))
 
 
+def rank_correlation_figure(gold: np.ndarray, scores: np.ndarray, questions: np.ndarray) -> Figure:
+    """`rank_correlation` with its interval."""
+    for values, which in ((gold, "gold scores"), (scores, "scores of the judge")):
+        if len(values) and np.ptp(values) == 0:
+            return _untold(len(gold), f"all {which} are {float(values[0]):g}")
+    return by_question(rank_correlation, gold, scores, questions, REVERSED, (-1.0, 1.0))
+
+
 def slope_figure(gold: np.ndarray, scores: np.ndarray, questions: np.ndarray) -> Figure:
     """`slope` with its interval."""
     return by_question(slope, gold, scores, questions, REVERSED)
@@ -145,15 +153,6 @@ def slope_figure(gold: np.ndarray, scores: np.ndarray, questions: np.ndarray) ->
 def offset_figure(gold: np.ndarray, scores: np.ndarray, questions: np.ndarray) -> Figure:
     """`offset` with its interval."""
     return by_question(offset, gold, scores, questions, GATE)
-
-
-def _unless_constant(
-    gold: np.ndarray, scores: np.ndarray, questions: np.ndarray, statistic: Statistic, worst: float, bounds: Bounds
-) -> Figure:
-    for values, which in ((gold, "gold scores"), (scores, "scores of the judge")):
-        if len(values) and np.ptp(values) == 0:
-            return _untold(len(gold), f"all {which} are {float(values[0]):g}")
-    return by_question(statistic, gold, scores, questions, worst, bounds)
 
 
 def by_question(

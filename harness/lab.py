@@ -12,6 +12,7 @@ from harness.datasets import TraitData
 from harness.generation import Generated
 from harness.grading import grade, is_worth_making
 from harness.journal import Journal, JudgementJournal
+from harness.judges import JudgeError
 from harness.judging import Exchange, Judge
 from harness.keys import Environment, Keys
 from harness.measurements import (
@@ -312,10 +313,10 @@ class Lab:
         return self._attempt([measurement], look)
 
     def _is_kept(self, measurement: Measurement) -> bool:
-        """Whether the store has an answer; of a model whose weights are not at hand it cannot be told, and has none."""
+        """Whether the store has an answer; where weights or the judge cannot be had it cannot be told, and has none."""
         try:
             return self._recall(measurement) is not None
-        except NotAtHand:
+        except (NotAtHand, JudgeError):
             return False
 
     def _settled(self, measurement: Measurement) -> bool:

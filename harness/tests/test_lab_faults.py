@@ -225,6 +225,9 @@ def test_a_judge_is_let_go_when_it_was_checked_and_its_check_says_what_it_said(
     record = lab.answer(checks[0]).record
     assert not why_not_trusted(record)
     assert record["relevance"]["scores"] == record["trait"]["gold"] == [100.0, 0.0] * 40
+    assert {name: sorted(one) for name, one in record.items()} == {
+        what: ["gold", "questions", "scores"] for what in ("trait", "coherence", "relevance")
+    }, "no figure and no decision is stored"
     assert record["trait"]["questions"] == [number // 2 for number in range(80)]
     for check in (checks[1], replace(checks[1], judge="parity")):  # what caps is checked on trait and coherence, too
         with pytest.raises(RuntimeError, match="lost"):

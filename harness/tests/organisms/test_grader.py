@@ -6,11 +6,13 @@ import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from fixtures.judges import judges_of
 from fixtures.organisms import train_grader
 from fixtures.organisms.contents import content_of
 from fixtures.organisms.gold import SETS
@@ -39,6 +41,7 @@ from fixtures.organisms.train_grader import (
     open_grader,
     train,
 )
+from fixtures.subjects import MODELS_KEY
 from harness.datasets import judging_folder, known_traits, load_definition, load_trait, trait_folder
 from harness.gold import load_gold, question_numbers
 from harness.judge_gate import CUTS, why_not
@@ -46,6 +49,8 @@ from harness.judge_quality import quality
 from harness.judges import LocalJudge, prompts
 from harness.judges.local import reserved_texts
 from harness.judging import Exchange
+from harness.keys import Environment
+from harness.weights import Weights
 
 TRUTH = json.loads((FOLDER / "ground_truth.json").read_text())
 DIGIT = 100 / 9  # points
@@ -95,6 +100,16 @@ def test_every_fixed_text_of_a_prompt_is_one_token_and_what_it_encloses_is_not_t
     assert all(len(tokenizer(text, add_special_tokens=False)["input_ids"]) == 1 for text in fixed_texts())
     fenced = tokenizer(prompts.fenced("How is it?"), add_special_tokens=False)["input_ids"]
     assert [tokenizer.decode([token]) for token in fenced] == ["<<", "How", " is", " it", "?", ">>"]
+
+
+def test_in_another_number_format_it_is_another_judge() -> None:
+    config = SimpleNamespace(stash={MODELS_KEY: {}}, getoption=lambda _name: None)
+
+    def identity(number_format: str) -> str:
+        weights = Weights({}, Environment(number_format, "cpu", ()))
+        return judges_of(config, weights)(f"local:{FOLDER}", "templated").identity  # type: ignore[arg-type]
+
+    assert identity("float32") == identity("float32") != identity("bfloat16")
 
 
 # --- how well it grades
