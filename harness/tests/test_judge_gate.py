@@ -132,9 +132,16 @@ def test_the_gold_of_a_check_names_the_question_of_each_response() -> None:
 
 def test_simulated_judges_on_a_bound_are_seldom_passed_and_good_ones_mostly() -> None:
     chosen = [one for one in montecarlo_judges.worlds() if "much noise" in one.truth or "wholly" in one.truth]
+    chosen += [one for one in montecarlo_judges.lines() if "reversed, little noise" in one.truth]
     rng = np.random.default_rng(1)
     for world in chosen:
-        passed = sum(world.bound.admits(world.draw(rng, 98, 27)) for _ in range(150))
-        assert passed <= 16, f"{world.truth}: {passed} of 150, of which 5 % are 7.5 and 16 has a chance of 1 in 300"
-        good = world.good
-        assert sum(world.bound.admits(good.draw(rng, 98, 27)) for _ in range(20)) >= 15, world.truth
+        for size in ((98, 27), (30, 8)):
+            passed = sum(world.bound.admits(world.draw(rng, *size)) for _ in range(150))
+            assert passed <= 16, (
+                f"{world.truth}, {size}: {passed} of 150; 5 % are 7.5, more than 16 come 1 in 500 times"
+            )
+        assert sum(world.bound.admits(world.good.draw(rng, 98, 27)) for _ in range(20)) >= 15, world.truth
+    told = montecarlo_judges.rows(1)
+    columns = {"procedure", "n", "questions", "truth", "repeats", "passed_though_false", "passed_when_good"}
+    assert all(set(row) == columns for row in told)
+    assert {row["truth"] for row in told} == {world.truth for world in montecarlo_judges.worlds()}

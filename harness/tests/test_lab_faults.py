@@ -18,6 +18,7 @@ from harness.capture import BadActivations, residual
 from harness.generation import Generated
 from harness.journal import Journal
 from harness.judge_gate import why_not_trusted
+from harness.judges import JudgeError
 from harness.judging import Exchange, Judgement
 from harness.measurements import Baseline, JudgeCheck, Scores
 from harness.models import Decoder
@@ -232,3 +233,13 @@ def test_a_judge_is_let_go_when_it_was_checked_and_its_check_says_what_it_said(
     for check in (checks[1], replace(checks[1], judge="parity")):  # what caps is checked on trait and coherence, too
         with pytest.raises(RuntimeError, match="lost"):
             lab.answer(check)
+
+
+def test_a_judge_that_cannot_be_had_keeps_no_plan_from_being_made(bench: Callable[..., Bench]) -> None:
+    class Nowhere(ParityJudge):
+        @property
+        def identity(self) -> str:  # type: ignore[override]
+            raise JudgeError("reads no meaning")
+
+    plan = bench(judge=Nowhere()).lab.plan([scores()])
+    assert scores() in plan.missing
