@@ -137,9 +137,7 @@ def test_simulated_judges_on_a_bound_are_seldom_passed_and_good_ones_mostly() ->
     for world in chosen:
         for size in ((98, 27), (30, 8)):
             passed = sum(world.bound.admits(world.draw(rng, *size)) for _ in range(150))
-            assert passed <= 16, (
-                f"{world.truth}, {size}: {passed} of 150; 5 % are 7.5, more than 16 come 1 in 500 times"
-            )
+            assert passed <= 16, f"{world.truth}, {size}: {passed} of 150; 5 % are 7.5, above 16 comes 1 in 500 times"
         assert sum(world.bound.admits(world.good.draw(rng, 98, 27)) for _ in range(20)) >= 15, world.truth
     told = montecarlo_judges.rows(1)
     columns = {"procedure", "n", "questions", "truth", "repeats", "passed_though_false", "passed_when_good"}
