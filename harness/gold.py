@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,12 @@ def load_gold(path: Path) -> tuple[GoldExchange, ...]:
     if not found:
         raise DatasetError(f"{path} is empty; it needs at least one row.")
     return tuple(found)
+
+
+def question_numbers(gold: Sequence[GoldExchange]) -> list[int]:
+    """For each exchange the number of its question, from 0 in order of appearance: equal for equal questions."""
+    numbers = {question: number for number, question in enumerate(dict.fromkeys(one.question for one in gold))}
+    return [numbers[one.question] for one in gold]
 
 
 def _row(raw: bytes, where: str) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.journal import JudgementJournal
-from harness.judging import RELEVANCE_CAP, Exchange, Judge, Judgement, why_not_trusted
-from harness.measurements import Baseline, JudgeCheck, Measurement, Scores, Sweep, model_of, trait_of
+from harness.judge_gate import why_not_trusted
+from harness.judging import Exchange, Judge, Judgement
+from harness.measurements import Baseline, JudgeCheck, Measurement, Scores, Sweep, model_of, requires, trait_of
 from harness.store import Answer
 
 AT_ONCE = 256  # exchanges a judge is given together; what an interruption can cost at most
@@ -20,17 +21,21 @@ def is_worth_making(
 ) -> bool:
     """Whether an answer is worth making: not if its judge was asked, `among` others, to be checked and failed the gate.
 
-    `checked` holds the checks that have an answer; `unchecked` is what to say of a judge whose check has none.
+    A judge that caps by relevance has failed, too, when it failed without the cap. `checked` holds the checks that have
+    an answer; `unchecked` is what to say of a judge whose check has none.
     """
+
+    def may_decide(check: JudgeCheck) -> bool:
+        found = [checked[one] for one in (check, *requires(check)) if one in checked]
+        return (unchecked or check in checked) and not any(why_not_trusted(one.record) for one in found)
+
     if not isinstance(measurement, Scores | Sweep | Baseline):
         return True
     place = model_of(measurement), trait_of(measurement)
     checks = [one for one in among if isinstance(one, JudgeCheck) and (one.model, one.trait) == place]
     if isinstance(measurement, Scores):
-        judge = measurement.judge.removesuffix(RELEVANCE_CAP)
-        checks = [one for one in checks if one.judge == judge]
-    found = [checked.get(one) for one in checks]
-    return not checks or any(unchecked if one is None else not why_not_trusted(one.record) for one in found)
+        checks = [one for one in checks if one.judge == measurement.judge]
+    return not checks or any(map(may_decide, checks))
 
 
 def grade(

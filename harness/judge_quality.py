@@ -1,21 +1,22 @@
-"""Pure: how well a judge's scores agree with known ones on gold responses, and whether that is good enough."""
+"""Pure: how well a judge's scores agree with known ones on gold responses, each figure with its interval."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
-from harness.resampling import LEVEL, Bounds, CannotTell, Plan
+from harness.resampling import LEVEL, Bounds
 from harness.shapes import checked
-from harness.stats import bootstrap
+from harness.stats import GATE
 
 POSITIVE, NEGATIVE = 75.0, 25.0  # gold scores from and up to which a response counts as one or the other
 THRESHOLD = 50.0  # a judge's score from which it takes a response for a positive
-AUROC_LOW, MISSING_HIGH = 0.80, 0.20  # the gate: what the ends of the intervals must reach
-RESAMPLES = 2000
+REVERSED = 2.0  # what a question answered the wrong way round takes from a slope, or from a correlation, of 1
 Scores = Float[np.ndarray, "responses"]
+Questions = Int[np.ndarray, "responses"]
+Statistic = Callable[[np.ndarray, np.ndarray], float]  # gold and scores -> figure, NaN where they give none
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,16 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Quality:
-    """A judge on one gold set, every figure a share of 1 (the rank correlation from -1 to 1).
+class JudgeQuality:
+    """A judge on one gold set. Shares are of 1; slope and offset are those of the least-squares line of score on gold.
 
     auroc: the chance that a positive is scored above a negative, ties half; over judged responses.
     rank_correlation: Spearman's, over all judged responses, those between positive and negative included.
     sensitivity, specificity: positives scored 50 or more, negatives scored below 50; missing scores count as wrong.
     missing: gold responses without a score.
+    agreement: responses that score and gold put on the same side of every cut; missing scores count as wrong.
+    slope: points of score a point of gold; by how much a judge stretches or shrinks effects.
+    offset: the line at a gold score of 70 minus 70, in points.
     """
 
     auroc: Figure
@@ -50,6 +54,9 @@ class Quality:
     sensitivity: Figure
     specificity: Figure
     missing: Figure
+    agreement: Figure
+    slope: Figure
+    offset: Figure
 
     def to_json(self) -> dict[str, Any]:
         """Builtin types only: each figure by its name."""
@@ -57,127 +64,159 @@ class Quality:
 
 
 @checked
-def quality(gold: Scores, scores: Scores, resamples: int = RESAMPLES, seed: int = 0) -> Quality:
+def quality(gold: Scores, scores: Scores, questions: Questions, cuts: Sequence[float] = ()) -> JudgeQuality:
     """The figures of a judge's scores beside the gold scores of the same responses, both from 0 to 100.
 
-    NaN is a missing score of the judge. Intervals: Clopper and Pearson (1934, Biometrika 26:404) for shares; for the
-    other two the bootstrap with what n responses cannot exclude (`harness.resampling.interval`), positives and
-    negatives resampled apart for the AUROC. A perfect AUROC thus has the lower bound 0.025^(1/n), n the smaller of both
-    classes: so large a share of that class may be scored the wrong way round and never have been met.
+    `questions` says which question each response answers: responses to one question are no independent witnesses, so
+    every interval takes questions for its units (`share`, `by_question`). NaN is a missing score of the judge.
+    `cuts` are the scores at which something is decided.
 
     Raises ValueError when there is no response, a gold score is missing, or a score is outside 0 to 100.
     """
     _require_scores(gold, scores)
     judged = ~np.isnan(scores)
     positive, negative = gold >= POSITIVE, gold <= NEGATIVE
-    return Quality(
-        auroc=_auroc_figure(scores[judged & positive], scores[judged & negative], resamples, seed),
-        rank_correlation=_correlation_figure(gold[judged], scores[judged], resamples, seed),
-        sensitivity=_share(scores[positive] >= THRESHOLD, "no gold response is a positive"),
-        specificity=_share(scores[negative] < THRESHOLD, "no gold response is a negative"),
-        missing=_share(~judged, "no gold response"),
+    same_side = judged & (np.digitize(scores, cuts) == np.digitize(gold, cuts))
+    seen = gold[judged], scores[judged], questions[judged]
+    return JudgeQuality(
+        auroc=auroc_figure(*seen),
+        rank_correlation=rank_correlation_figure(*seen),
+        sensitivity=share((scores >= THRESHOLD)[positive], questions[positive], "no gold response is a positive"),
+        specificity=share((scores < THRESHOLD)[negative], questions[negative], "no gold response is a negative"),
+        missing=share(~judged, questions),
+        agreement=share(same_side, questions) if len(cuts) else _untold(len(gold), "nothing is decided at a score"),
+        slope=slope_figure(*seen),
+        offset=offset_figure(*seen),
     )
 
 
-def passes(found: Quality, auroc_low: float = AUROC_LOW, missing_high: float = MISSING_HIGH) -> bool:
-    """Whether a judge may decide; see `why_not`."""
-    return not why_not(found, auroc_low, missing_high)
-
-
-def why_not(found: Quality, auroc_low: float = AUROC_LOW, missing_high: float = MISSING_HIGH) -> str:
-    """Why a judge may not decide, empty where it may.
-
-    It may when the whole interval of its AUROC reaches `auroc_low` and that of its missing scores stays within
-    `missing_high`: a judge is trusted for what was shown, not for what could not be ruled out.
-    """
-    reasons = []
-    if found.auroc.low is None:
-        reasons.append(f"its AUROC cannot be told ({found.auroc.why})")
-    elif found.auroc.low < auroc_low:
-        reasons.append(f"its AUROC of {found.auroc} is not shown to reach {auroc_low:.2f}")
-    if found.missing.high is not None and found.missing.high > missing_high:
-        reasons.append(f"its share of missing scores of {found.missing} is not shown to stay within {missing_high:.2f}")
-    return " and ".join(reasons)
-
-
-@checked
-def auroc(positives: Float[np.ndarray, "positives"], negatives: Float[np.ndarray, "negatives"]) -> float:
+def auroc(positives: np.ndarray, negatives: np.ndarray) -> float:
     """The share of pairs in which the positive's score is above the negative's, ties half (Mann and Whitney 1947)."""
-    return _auroc(positives, negatives)
+    from scipy.stats import mannwhitneyu
+
+    wins = mannwhitneyu(positives, negatives, method="asymptotic").statistic
+    return float(wins / (len(positives) * len(negatives)))
 
 
-@checked
-def rank_correlation(one: Scores, other: Scores) -> float:
-    """Spearman's: the correlation of the ranks, ties given their mean rank; NaN when either is constant."""
-    return _rank_correlation(one, other)
+def rank_correlation(gold: np.ndarray, scores: np.ndarray) -> float:
+    """Spearman's; NaN when either is constant."""
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(gold, scores).statistic) if np.ptp(gold) and np.ptp(scores) else float("nan")
 
 
-# Without the check of shapes, which takes longer than the figure and would be made for every resample.
-def _auroc(positives: np.ndarray, negatives: np.ndarray) -> float:
-    ordered = np.sort(negatives)
-    below = np.searchsorted(ordered, positives, side="left") + np.searchsorted(ordered, positives, side="right")
-    return float(below.mean() / (2 * len(negatives)))
+def slope(gold: np.ndarray, scores: np.ndarray) -> float:
+    """Of the least-squares line of score on gold: sum of products over sum of squares, each about the means.
+
+    Draper and Smith 1998, Applied Regression Analysis, section 1.2. Gold is what is known and so it is the regressor:
+    noise of the score then widens the interval and does not shrink the slope. Two lines, because
+    `scipy.stats.linregress` takes ten times as long and this is called for every question left out.
+    """
+    about = gold - gold.mean()
+    squares = about @ about
+    return float(about @ scores / squares) if squares else float("nan")
 
 
-def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    ranks = np.stack([_ranks(one), _ranks(other)])
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    spread = float(np.sqrt((ranks**2).sum(axis=1).prod()))
-    return float(np.clip((ranks[0] * ranks[1]).sum() / spread, -1, 1)) if spread else float("nan")
+def offset(gold: np.ndarray, scores: np.ndarray) -> float:
+    """The line of `slope` at a gold score of 70, minus 70."""
+    return float(scores.mean() + slope(gold, scores) * (GATE - gold.mean()) - GATE)
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Twice the rank of each value less a constant; ties have their mean rank."""
-    ordered = np.sort(values)
-    return (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")).astype(np.float64)
+def auroc_figure(gold: np.ndarray, scores: np.ndarray, questions: np.ndarray) -> Figure:
+    """`auroc` with its interval; a question answered the wrong way round may be one of few that have a positive."""
+    extreme = (gold >= POSITIVE) | (gold <= NEGATIVE)
+    gold, scores, questions = gold[extreme], scores[extreme], questions[extreme]
+    rarer = min(len({*questions[kind]}) for kind in (gold >= POSITIVE, gold <= NEGATIVE))
+    if rarer < 2:
+        return _untold(len(gold), f"positives or negatives of {rarer} questions are judged, 2 of each are needed")
+
+    def statistic(gold: np.ndarray, scores: np.ndarray) -> float:
+        return auroc(scores[gold >= POSITIVE], scores[gold <= NEGATIVE])
+
+    worst = max(REVERSED, len({*questions}) / rarer)
+    return by_question(statistic, gold, scores, questions, worst, (0.0, 1.0))
 
 
-def _auroc_figure(positives: np.ndarray, negatives: np.ndarray, resamples: int, seed: int) -> Figure:
-    n = len(positives) + len(negatives)
-    if min(len(positives), len(negatives)) < 2:
-        return _untold(n, f"{len(positives)} positives and {len(negatives)} negatives are judged, 2 of each are needed")
-    plan = Plan((len(positives), len(negatives)), "responses", resamples=resamples, seed=seed)
-    return _bootstrapped(lambda one, other: _auroc(positives[one], negatives[other]), plan, (0.0, 1.0), n)
-
-
-def _correlation_figure(gold: np.ndarray, scores: np.ndarray, resamples: int, seed: int) -> Figure:
-    n = len(gold)
-    if n < 2:
-        return _untold(n, f"{n} responses are judged, 2 are needed")
+def rank_correlation_figure(gold: np.ndarray, scores: np.ndarray, questions: np.ndarray) -> Figure:
+    """`rank_correlation` with its interval."""
     for values, which in ((gold, "gold scores"), (scores, "scores of the judge")):
-        if np.ptp(values) == 0:
-            return _untold(n, f"all {which} are {float(values[0]):g}")
-    plan = Plan((n,), "responses", resamples=resamples, seed=seed)
-    return _bootstrapped(lambda chosen: _rank_correlation(gold[chosen], scores[chosen]), plan, (-1.0, 1.0), n)
+        if len(values) and np.ptp(values) == 0:
+            return _untold(len(gold), f"all {which} are {float(values[0]):g}")
+    return by_question(rank_correlation, gold, scores, questions, REVERSED, (-1.0, 1.0))
 
 
-def _bootstrapped(statistic: Callable[..., float], plan: Plan, bounds: Bounds, n: int) -> Figure:
-    try:
-        found = bootstrap(statistic, plan, "share", bounds).estimate()
-    except CannotTell as error:
-        return _untold(n, str(error).rstrip("."))
-    return Figure(found.value, found.low, found.high, n)
+def slope_figure(gold: np.ndarray, scores: np.ndarray, questions: np.ndarray) -> Figure:
+    """`slope` with its interval."""
+    return by_question(slope, gold, scores, questions, REVERSED)
 
 
-def _share(right: np.ndarray, if_none: str) -> Figure:
-    if not len(right):
+def offset_figure(gold: np.ndarray, scores: np.ndarray, questions: np.ndarray) -> Figure:
+    """`offset` with its interval."""
+    return by_question(offset, gold, scores, questions, GATE)
+
+
+def by_question(
+    statistic: Statistic,
+    gold: Scores,
+    scores: Scores,
+    questions: Questions,
+    worst: float,
+    bounds: Bounds = (-np.inf, np.inf),
+) -> Figure:
+    """A figure with the t interval, questions - 1 degrees of freedom, of the jackknife that leaves a question out.
+
+    Its variance is the usual one (Efron and Stein 1981, Annals of Statistics 9:586: conservative; for least squares it
+    is CR3 of MacKinnon, Nielsen and Webb 2023, Journal of Applied Econometrics 38:671), and besides that of one
+    question more, on which the figure is off by `worst`: that no such question is among these few does not show that
+    there are none. Without it a judge that has every fifth question wholly wrong would pass for perfect whenever none
+    of those is met.
+    """
+    from scipy.stats import t
+
+    each = np.unique(questions)
+    count = len(each)
+    if count < 2:
+        return _untold(len(gold), f"responses to {count} questions are judged, 2 are needed")
+    value = statistic(gold, scores)
+    without = np.asarray([statistic(gold[kept], scores[kept]) for kept in questions != each[:, None]])
+    if not np.isfinite([value, *without]).all():
+        return _untold(len(gold), "too few gold responses differ for it")
+    variance = (count - 1) / count * ((without - value) ** 2).sum() + (worst / count) ** 2
+    half = float(t.ppf((1 + LEVEL) / 2, count - 1) * np.sqrt(variance))
+    return Figure(value, max(value - half, bounds[0]), min(value + half, bounds[1]), len(gold))
+
+
+def share(right: Bool[np.ndarray, "responses"], questions: Questions, if_none: str = "no gold response") -> Figure:
+    """The share of responses that are right, with Clopper and Pearson's interval at the effective number of responses.
+
+    That number is n over the design effect, times the squared ratio of the t quantiles for responses and for questions
+    (Korn and Graubard 1998, Survey Methodology 24:193). The design effect is that of the questions seen and of one
+    more on which every response is of the rarer kind: see `by_question`. Counts are fractions then, which
+    `scipy.stats.binomtest` does not take; the quantiles of the beta distribution are the same interval.
+    """
+    from scipy.stats import beta, t
+
+    n, tail = len(right), (1 - LEVEL) / 2
+    if not n:
         return _untold(0, if_none)
-    low, high = clopper_pearson(int(right.sum()), len(right))
-    return Figure(float(right.mean()), low, high, len(right))
+    _, place, sizes = np.unique(questions, return_inverse=True, return_counts=True)
+    count, value = len(sizes), float(right.mean())
+    if count < 2:
+        return _untold(n, "all gold responses answer one question, 2 are needed")
+    hits = np.append(np.bincount(place, right), 0.0 if value >= 0.5 else n / count)
+    sizes = np.append(sizes, n / count)
+    pooled, total = hits.sum() / sizes.sum(), sizes.sum()
+    variance = (count + 1) / count * ((hits - pooled * sizes) ** 2).sum() / total**2
+    effect = max(1.0, variance * total / (pooled * (1 - pooled)))
+    effective = n / effect * float(t.ppf(tail, n - 1) / t.ppf(tail, count - 1)) ** 2
+    met = value * effective
+    low = float(beta.ppf(tail, met, effective - met + 1)) if met > 0 else 0.0
+    high = float(beta.ppf(1 - tail, met + 1, effective - met)) if value < 1 else 1.0
+    return Figure(value, low, high, n)
 
 
 def _untold(n: int, why: str) -> Figure:
     return Figure(None, None, None, n, why)
-
-
-def clopper_pearson(count: int, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """The exact interval of a share of which `count` of `n` were seen; it has a width even at 0 and 1."""
-    from scipy.special import betaincinv
-
-    tail = (1 - level) / 2
-    low = float(betaincinv(count, n - count + 1, tail)) if count else 0.0
-    high = float(betaincinv(count + 1, n - count, 1 - tail)) if count < n else 1.0
-    return low, high
 
 
 def _require_scores(gold: np.ndarray, scores: np.ndarray) -> None:

@@ -5,37 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from harness.judging import WHAT
+from harness.judge_gate import GATES, quality_in, why_not
+from harness.judge_quality import Figure
 from harness.ledger import JUDGE_TABLE, Table, Value
 from harness.measurements import JudgeCheck
 from harness.quantities import Cell
 from harness.store import Answer
-from harness.verdict import number
 
-FIGURES = ("auroc", "rank_correlation", "sensitivity", "specificity", "missing")
-COLUMNS = ["judged", "gold responses", "AUROC", "rank correlation", "sensitivity", "specificity", "missing", "gate"]
+FIGURES = {
+    "auroc": "AUROC",
+    "rank_correlation": "rank correlation",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "missing": "missing",
+    "agreement": "agreement",
+    "slope": "slope",
+    "offset": "offset",
+}
+COLUMNS = ["judged", "gold responses", "questions", *FIGURES.values(), "gate"]
+NOTE = (
+    "Intervals take the questions for units. Agreement: responses put on the right side of 70 (coherence) or held at "
+    "the right cap (relevance). Slope: points of score a point of gold. Offset: the line of score on gold at 70, minus "
+    "70; of a trait it is not asked for, as it cancels from a Delta. A judge that does not pass decides nothing: its "
+    "steering claims are INCONCLUSIVE."
+)
 
 
 def tables(cells: Iterable[Cell], recall: Callable[[JudgeCheck], Answer | None]) -> list[Table]:
-    """One table for each cell whose judge was checked."""
-    found = []
-    for cell in cells:
-        answer = recall(cell.judge_check)
-        if answer is not None:
-            rows = [_row(what, answer.record[what]) for what in WHAT]
-            found.append(
-                Table(
-                    key=JUDGE_TABLE,
-                    title=title_of(cell.judge_check.judge),
-                    source="datasets, judging",
-                    model=cell.name,
-                    trait=cell.trait,
-                    columns=COLUMNS,
-                    rows=rows,
-                    note="A judge that does not pass decides nothing: its steering claims are INCONCLUSIVE.",
-                )
-            )
-    return found
+    """One table for each cell whose judge was checked, and one more where it was checked with a relevance cap."""
+    checks = ((cell, check) for cell in cells for check in dict.fromkeys((cell.judge_check, cell.capped.judge_check)))
+    return [
+        Table(
+            key=JUDGE_TABLE,
+            title=title_of(check.judge),
+            source="datasets, judging",
+            model=cell.name,
+            trait=cell.trait,
+            columns=COLUMNS,
+            rows=[_row(what, answer.record) for what in GATES if what in answer.record],
+            note=NOTE,
+        )
+        for cell, check in checks
+        if (answer := recall(check)) is not None
+    ]
 
 
 def title_of(judge: str) -> str:
@@ -45,12 +57,8 @@ def title_of(judge: str) -> str:
 
 
 def _row(what: str, record: Mapping[str, Any]) -> list[Value]:
-    figures: list[Value] = [_shown(record[name]) for name in FIGURES]
-    return [what, str(record["auroc"]["n"]), *figures, record["why_not"] or "passed"]
-
-
-def _shown(figure: Mapping[str, Any]) -> str | None:
-    """ "0.98 [0.95, 1.00]"; None for a figure that the gold set cannot give."""
-    if figure["value"] is None:
-        return None
-    return f"{number(figure['value'])} [{number(figure['low'])}, {number(figure['high'])}]"
+    found, gold = quality_in(record, what), record[what]
+    counts = str(len(gold["gold"])), str(len({*gold["questions"]}))
+    figures: list[Figure] = [getattr(found, name) for name in FIGURES]
+    shown = [None if figure.value is None else str(figure) for figure in figures]  # None: the gold set cannot give it
+    return [what, *counts, *shown, why_not(found, what) or "passed"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,14 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Trait and coherence on the scale 0 to 100; None where the response could not be judged (never 0)."""
+    """Trait and coherence on the scale 0 to 100; None where the response could not be judged (never 0).
+
+    `relevance` is what coherence was capped by; of a judge that caps nothing it is None, too.
+    """
 
     trait: float | None
     coherence: float | None
+    relevance: float | None = None
 
 
 class Judge(Protocol):
@@ -44,9 +48,5 @@ class Judge(Protocol):
 
 
 RELEVANCE_CAP = "+relevance"  # ends the name of a judge whose coherence is capped by relevance
+IGNORED, PARTIAL = 25.0, 75.0  # relevance below which that judge holds coherence at 30 and at 50 at most, as published
 WHAT: tuple[Literal["trait", "coherence"], ...] = ("trait", "coherence")
-
-
-def why_not_trusted(record: Mapping[str, Any]) -> str:
-    """Why a judge's scores decide nothing, from the record of JudgeCheck; empty where they may."""
-    return "; ".join(f"{what}: {record[what]['why_not']}" for what in WHAT if record[what]["why_not"])

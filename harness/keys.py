@@ -48,7 +48,7 @@ CODE: Mapping[type, tuple[str, ...]] = {
     Baseline: (*READING, *STEERING),
     Sweep: (*READING, *STEERING),
     Scores: ("making", "judging"),
-    JudgeCheck: ("making", "judging", "judge_quality"),
+    JudgeCheck: ("making", "judging"),  # raw scores: what is made of them is computed on reading
 }
 LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from harness.datasets import TraitData
 from harness.generation import Generated
 from harness.grading import grade, is_worth_making
 from harness.journal import Journal, JudgementJournal
+from harness.judges import JudgeError
 from harness.judging import Exchange, Judge
 from harness.keys import Environment, Keys
 from harness.measurements import (
@@ -24,6 +26,7 @@ from harness.measurements import (
     Scores,
     Sweep,
     model_of,
+    requires,
     trait_of,
 )
 from harness.plan import (
@@ -100,7 +103,7 @@ class Lab:
             if isinstance(measurement, Sweep | Baseline):
                 making.require_questions(traits[model_of(measurement), str(trait_of(measurement))], measurement)
         prompts = {m.model: self._data.prompts(m.model) for m in missing if isinstance(m, MassiveActivations)}
-        gold = {m: sum(map(len, self._data.gold(m.model, m.trait))) for m in missing if isinstance(m, JudgeCheck)}
+        gold = {m: sum(map(len, self._data.gold(m).values())) for m in missing if isinstance(m, JudgeCheck)}
         return make_plan(measurements, missing, traits, prompts, self._batch_rows, gold)
 
     def prepare(self, measurements: Sequence[Measurement]) -> None:
@@ -123,19 +126,27 @@ class Lab:
                 self._judge(wanted)
 
     def _check_judges(self, wanted: Sequence[Measurement]) -> None:
-        """Run judges on their gold sets, before anything is steered for them."""
-        for measurement in wanted:
-            if isinstance(measurement, JudgeCheck):
+        """Run judges on their gold sets, before anything is steered for them, and free them: models need the room."""
+        used: list[Judge] = []
 
-                def make(m: JudgeCheck = measurement) -> None:
-                    judge = self._judge_of(m.model, m.judge)
-                    definition = self._data.trait(m.model, m.trait).definition
-                    with self._progress.stage(f"{m.model}: judge the gold set of {m.trait}", 1) as advance:
-                        answer = making.judge_check(judge, definition, *self._data.gold(m.model, m.trait))
-                        advance(1)
-                    self._keep(m, answer)
+        def check(measurement: JudgeCheck) -> None:
+            before = {name: one for needed in requires(measurement) for name, one in self.answer(needed).record.items()}
+            judge = self._judge_of(measurement.model, measurement.judge)
+            used.append(judge)
+            definition = self._data.trait(measurement.model, measurement.trait).definition
+            title = f"{measurement.model}: judge the gold set of {measurement.trait}"
+            with self._progress.stage(title, 1) as advance:
+                found = making.judge_check(judge, definition, self._data.gold(measurement))
+                advance(1)
+            self._keep(measurement, Answer({}, {**before, **found.record}))
 
-                self._attempt([measurement], make)
+        try:
+            for measurement in wanted:
+                if isinstance(measurement, JudgeCheck):
+                    self._attempt([measurement], functools.partial(check, measurement))
+        finally:
+            for judge in used:
+                judge.release()
 
     def _read_scenarios(self, wanted: Sequence[Measurement]) -> None:
         for (model, trait), group in capture_groups(wanted).items():
@@ -301,10 +312,10 @@ class Lab:
         return self._attempt([measurement], look)
 
     def _is_kept(self, measurement: Measurement) -> bool:
-        """Whether the store has an answer; of a model whose weights are not at hand it cannot be told, and has none."""
+        """Whether the store has an answer; where weights or the judge cannot be had it cannot be told, and has none."""
         try:
             return self._recall(measurement) is not None
-        except NotAtHand:
+        except (NotAtHand, JudgeError):
             return False
 
     def _settled(self, measurement: Measurement) -> bool:

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from harness import blocks, calibration, cleaning, directions, judge_quality, massive, stats
+from harness import blocks, calibration, cleaning, directions, massive, stats
 from harness.capture import ResponseStatistics, add_responses, window_means
 from harness.datasets import DatasetError, Question, TraitData
 from harness.generation import Generated, in_batches
-from harness.gold import GoldExchange
+from harness.gold import GoldExchange, question_numbers
 from harness.judging import WHAT, Exchange, Judge, Judgement
 from harness.measurements import (
     Activations,
@@ -279,25 +279,18 @@ def numbers(judgements: Sequence[Judgement], what: Literal["trait", "coherence"]
     return np.asarray([np.nan if value is None else float(value) for value in values], np.float32)
 
 
-def judge_check(
-    judge: Judge,
-    definition: Mapping[str, str],
-    trait_gold: Sequence[GoldExchange],
-    coherence_gold: Sequence[GoldExchange],
-) -> Answer:
-    """How good a judge is on responses whose scores are known: figures, and why it is not good enough (else empty)."""
-    arrays: dict[str, Array] = {}
+def judge_check(judge: Judge, definition: Mapping[str, str], golds: Mapping[str, Sequence[GoldExchange]]) -> Answer:
+    """What a judge says of responses whose scores are known, by what is scored; whether it is good enough is not said.
+
+    `golds` by trait, coherence or relevance.
+    """
     record: dict[str, Any] = {}
-    golds: tuple[tuple[Literal["trait", "coherence"], Sequence[GoldExchange]], ...] = (
-        ("trait", trait_gold),
-        ("coherence", coherence_gold),
-    )
-    for what, gold in golds:
+    for what, gold in golds.items():
         # What is graded as a partial answer may end at a limit, and a judge is told so as in a run.
         exchanges = [Exchange(one.question, one.response, one.kind != "partial") for one in gold]
-        judged = judge.judge(definition, exchanges)
-        known, found = np.asarray([one.score for one in gold], np.float32), numbers(judged, what)
-        arrays |= {f"{what}_gold": known, f"{what}_score": found}
-        quality = judge_quality.quality(known, found)
-        record[what] = {**quality.to_json(), "why_not": judge_quality.why_not(quality)}
-    return Answer(arrays, record)
+        record[what] = {
+            "gold": [one.score for one in gold],
+            "scores": [getattr(judgement, what) for judgement in judge.judge(definition, exchanges)],
+            "questions": question_numbers(gold),
+        }
+    return Answer({}, record)

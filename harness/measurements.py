@@ -6,8 +6,10 @@ A measurement says *what* is measured, never how; each class documents the array
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias
+
+from harness.judging import RELEVANCE_CAP
 
 CleaningKind = Literal["none", "top", "consensus", "per_block"]
 Treatment = Literal["zero", "winsorise", "mean"]
@@ -160,9 +162,9 @@ class Scores:
 class JudgeCheck:
     """A judge on the gold responses of a trait and of coherence, in the language of a model, before it scores anything.
 
-    Answer: arrays `<what>_gold`, `<what>_score` float32 [responses] for `what` in trait, coherence (NaN: missing);
-    record `trait` and `coherence`: the figures of `harness.judge_quality`, and `why_not`, empty where the gate is
-    passed.
+    One that caps coherence by relevance is checked on relevance as well. Answer: record `trait`, `coherence` and
+    perhaps `relevance`, each with `gold`, `scores` (None: missing) and `questions` (a number for each), response by
+    response. How good that is, and whether it is good enough, `harness.judge_gate` computes from it.
     """
 
     model: str
@@ -192,6 +194,8 @@ def requires(measurement: Measurement) -> tuple[Measurement, ...]:
             return (direction,)
         case Scores(of=of):
             return (of,)
+        case JudgeCheck(judge=judge) if judge.endswith(RELEVANCE_CAP):
+            return (replace(measurement, judge=judge.removesuffix(RELEVANCE_CAP)),)
         case _:
             return ()
 

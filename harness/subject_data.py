@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from harness.datasets import TraitData, calibration_file, judging_folder, load_calibration, load_trait, trait_folder
 from harness.gold import GoldExchange, load_gold
+from harness.judging import RELEVANCE_CAP
+from harness.measurements import JudgeCheck
 from harness.registry import ModelSpec
 
 
@@ -26,10 +28,12 @@ class SubjectData:
         """The prompts on which massive dims are found."""
         return load_calibration(calibration_file(self.language(model)))
 
-    def gold(self, model: str, trait: str) -> tuple[Sequence[GoldExchange], Sequence[GoldExchange]]:
-        """Gold responses of a trait, and of coherence."""
-        folder = judging_folder(self.language(model))
-        return load_gold(folder / f"{trait}.jsonl"), load_gold(folder / "coherence.jsonl")
+    def gold(self, check: JudgeCheck) -> Mapping[str, Sequence[GoldExchange]]:
+        """The gold responses that a check asks a judge about: trait and coherence; of one that caps, relevance."""
+        folder = judging_folder(self.language(check.model))
+        if check.judge.endswith(RELEVANCE_CAP):
+            return {"relevance": load_gold(folder / "relevance.jsonl")}
+        return {"trait": load_gold(folder / f"{check.trait}.jsonl"), "coherence": load_gold(folder / "coherence.jsonl")}
 
     def language(self, model: str) -> str:
         """What the model speaks, and its judges read."""

@@ -56,6 +56,11 @@ class Weights:
             device_map="auto" if split else None,
         )
 
+    def number_format(self, folder: Path) -> str:
+        """In which number format a folder's weights run: that of the model of the table they are, else the run's."""
+        own = (spec.dtype for spec in self._models.values() if folder in (spec.base, spec.instruct))
+        return next(filter(None, own), self._environment.dtype)
+
     def holding(self, folder: Path) -> Decoder | None:
         """The decoder that was loaded from a folder, if it is in memory."""
         for (model, role), decoder in self._decoders.items():

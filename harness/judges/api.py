@@ -171,7 +171,7 @@ class ApiJudge:
                 trait, coherence, *relevance = found
                 for one in relevance:
                     coherence = scoring.capped(coherence, one)
-                judged[index] = Judgement(trait, coherence)
+                judged[index] = Judgement(trait, coherence, *relevance)
 
         async with client:
             workers = [asyncio.ensure_future(work()) for _ in range(min(self._concurrency, len(exchanges)))]

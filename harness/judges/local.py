@@ -85,10 +85,11 @@ class LocalJudge:
         """
         trait = self.scores(definition, exchanges, scoring.TRAIT_MASS)
         coherence = self.scores(self._coherence, exchanges, scoring.COHERENCE_MASS)
-        if self._relevance is not None:
-            relevance = self.scores(self._relevance, exchanges, scoring.COHERENCE_MASS)
-            coherence = [scoring.capped(*both) for both in zip(coherence, relevance, strict=True)]
-        return [Judgement(*both) for both in zip(trait, coherence, strict=True)]
+        if self._relevance is None:
+            return [Judgement(*both) for both in zip(trait, coherence, strict=True)]
+        relevance = self.scores(self._relevance, exchanges, scoring.COHERENCE_MASS)
+        capped = [scoring.capped(*both) for both in zip(coherence, relevance, strict=True)]
+        return [Judgement(*each) for each in zip(trait, capped, relevance, strict=True)]
 
     def release(self) -> None:
         """Free weights and caches; they are loaded again on the next use."""

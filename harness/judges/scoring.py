@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+from harness.judging import IGNORED, PARTIAL
+
 # The least probability that numbers must hold together for an answer to count, as published: .25 of a trait's, .10 of
 # a coherence's (and, here, of a relevance's).
 TRAIT_MASS = 0.25
@@ -13,8 +15,7 @@ COHERENCE_MASS = 0.10
 ROUNDING = 1e-3  # by which printed probabilities may add up to more than 1
 INTEGER = re.compile(r"0|[1-9][0-9]?|100")
 # Published caps: coherence of a response that ignores the question, and of a partial answer or an explicit refusal.
-IGNORED, IGNORED_CAP = 25.0, 30.0
-PARTIAL, PARTIAL_CAP = 75.0, 50.0
+IGNORED_CAP, PARTIAL_CAP = 30.0, 50.0
 
 
 def integers(table: Iterable[tuple[str, float]]) -> list[tuple[int, float]]:

@@ -90,8 +90,8 @@ class Cell:
 
     @property
     def judge_check(self) -> JudgeCheck:
-        """This cell's judge, a relevance cap left aside, on responses whose scores are known."""
-        return JudgeCheck(self.model.name, self.trait, self.model.judge.removesuffix(RELEVANCE_CAP))
+        """This cell's judge on responses whose scores are known; of one that caps by relevance, that as well."""
+        return JudgeCheck(self.model.name, self.trait, self.model.judge)
 
     @property
     def capped(self) -> Cell:

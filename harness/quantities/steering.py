@@ -11,7 +11,7 @@ from harness import interpolation, stats
 from harness.curves import SAME_AMOUNT
 from harness.evidence import Evidence, Extreme
 from harness.interpolation import Curve, Point
-from harness.judging import why_not_trusted
+from harness.judge_gate import why_not_trusted
 from harness.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell
 from harness.quantities.cells import Cell, Recipe

@@ -205,7 +205,11 @@ def judges(tables: Sequence[Table]) -> list[str]:
     for table in tables:
         if table.key == JUDGE_TABLE:
             place = {column: index for index, column in enumerate(table.columns)}
-            figures = [f"{row[0]} AUROC {row[place['AUROC']] or 'cannot be told'}" for row in table.rows]
+            figures = [
+                f"{row[0]} {name} {row[place[name]] or 'cannot be told'}"
+                for row in table.rows
+                for name in (("agreement",) if row[0] == "relevance" else ("AUROC", "slope"))
+            ]
             failing = [f"{row[0]}: {row[place['gate']]}" for row in table.rows if row[place["gate"]] != "passed"]
             gate = f"NOT TRUSTED ({'; '.join(failing)})" if failing else "trusted"
             told.append(plain(f"{table.title}, {table.trait}: {', '.join(figures)}: {gate}"))

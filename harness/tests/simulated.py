@@ -36,6 +36,9 @@ SETTINGS = Settings(questions=100, resamples=400, refit_resamples=60)
 # What a direction achieves at coherence 70, in trait points, from its method, window and cleaning.
 Effect = Callable[[Direction], float]
 
+# What a judge said of responses whose scores are known, each to its own question: nothing but the truth.
+EXACT = {"gold": [100.0, 0.0] * 20, "scores": [100.0, 0.0] * 20, "questions": list(range(40))}
+
 
 @dataclass(frozen=True)
 class World:
@@ -105,7 +108,7 @@ def _answer(world: World, measurement: Measurement) -> Answer:
             found = _sweep(world, sweep)
             return _capped(found) if world.cap and judge.endswith(RELEVANCE_CAP) else found
         case JudgeCheck():
-            return Answer({}, {"trait": {"why_not": ""}, "coherence": {"why_not": ""}})
+            return Answer({}, dict.fromkeys(("trait", "coherence"), EXACT))
         case _:
             raise AssertionError(f"no claim asks for {measurement}")
 

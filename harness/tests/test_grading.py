@@ -9,9 +9,12 @@ from typing import ClassVar
 import pytest
 
 from harness import grading
-from harness.grading import grade
+from harness.grading import grade, is_worth_making
 from harness.journal import JudgementJournal
 from harness.judging import Exchange, Judgement
+from harness.measurements import Baseline, JudgeCheck, Measurement, Scores
+from harness.store import Answer
+from harness.tests.simulated import EXACT
 
 EXCHANGES = [Exchange(f"question {number}", f"response {number}", number % 2 == 0) for number in range(10)]
 DEFINITION = {"name": "refusal"}
@@ -86,3 +89,31 @@ def test_a_missing_judgement_stays_missing_through_the_journal(journal: Judgemen
     assert journal.read() == {EXCHANGES[1]: Judgement(None, 4.5)}
     journal.discard()
     assert journal.read() == {}
+
+
+WRONG = {**EXACT, "scores": [0.0, 100.0] * 20}
+BASELINE = Baseline("model", "refusal", 3, 5)
+PLAIN, CAPPED = JudgeCheck("model", "refusal", "judge"), JudgeCheck("model", "refusal", "judge+relevance")
+
+
+@pytest.mark.parametrize(
+    ("trait", "relevance", "plain", "capped"),
+    [
+        (EXACT, EXACT, True, True),
+        (EXACT, WRONG, True, False),
+        (WRONG, EXACT, False, False),
+        (WRONG, None, False, False),
+    ],
+)
+def test_a_failed_judge_of_relevance_costs_what_it_caps_and_a_failed_judge_costs_all(
+    trait: dict, relevance: dict | None, plain: bool, capped: bool
+) -> None:
+    checked = {PLAIN: Answer({}, {"trait": trait, "coherence": EXACT})}
+    if relevance is not None:
+        checked[CAPPED] = Answer({}, {**checked[PLAIN].record, "relevance": relevance})
+
+    def worth(measurement: Measurement) -> bool:
+        return is_worth_making(measurement, [PLAIN, CAPPED, BASELINE], checked, unchecked=True)
+
+    assert worth(Scores(BASELINE, "judge")) == worth(BASELINE) == plain
+    assert worth(Scores(BASELINE, "judge+relevance")) == capped

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +17,12 @@ from harness import store as store_module
 from harness.capture import BadActivations, residual
 from harness.generation import Generated
 from harness.journal import Journal
-from harness.measurements import (
-    Baseline,
-    Scores,
-)
+from harness.judge_gate import why_not_trusted
+from harness.judges import JudgeError
+from harness.judging import Exchange, Judgement
+from harness.measurements import Baseline, JudgeCheck, Scores
 from harness.models import Decoder
-from harness.tests.tiny_lab import MASSIVE, WANTED, Bench, activations, answers, same
+from harness.tests.tiny_lab import MASSIVE, WANTED, Bench, ParityJudge, activations, answers, same, scores
 
 
 def entries(root: Path) -> list[Path]:
@@ -184,3 +186,60 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(
     assert same(answers(second.lab), made)
     assert second.lab.calls == 1  # two of three batches were kept
     assert not list(second.lab.store.root.glob("partial/*"))
+
+
+class Held(ParityJudge):
+    """Notes in order what it is asked and when it is let go; is lost on the gold of sycophancy."""
+
+    def __init__(self, events: list[str]) -> None:
+        self.events = events
+
+    def judge(self, _definition: Mapping[str, str], exchanges: Sequence[Exchange]) -> list[Judgement]:
+        self.events.append("judge")
+        if exchanges[0].question == "sycophancy?":
+            raise RuntimeError("lost")
+        return [Judgement(one, one, one) for one in [100.0, 0.0] * (len(exchanges) // 2)]
+
+    def release(self) -> None:
+        self.events.append("release judge")
+
+
+def test_a_judge_is_let_go_when_it_was_checked_and_its_check_says_what_it_said(
+    bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    folder = tmp_path / "datasets" / "words" / "judging"
+    folder.mkdir()
+    for name in ("refusal", "sycophancy", "coherence", "relevance"):
+        rows = [
+            {"question": f"{name}{number // 2 or ''}?", "response": f"{number}", "score": 100 - number % 2 * 100}
+            for number in range(80)
+        ]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps({**row, "kind": "clear"}) + "\n" for row in rows))
+    checks = [JudgeCheck("tiny", trait, "parity+relevance") for trait in ("refusal", "sycophancy")]
+    found = bench()
+    events = found.weights.events
+    lab = bench(judge=Held(events)).lab
+    lab._weights = found.weights
+    lab.prepare([*checks, scores()])
+    assert events[:5] == ["judge"] * 4 + ["release judge"], "both traits, then it makes room for the model"
+    assert "judge" in events[events.index("load tiny instruct") :]
+    record = lab.answer(checks[0]).record
+    assert not why_not_trusted(record)
+    assert record["relevance"]["scores"] == record["trait"]["gold"] == [100.0, 0.0] * 40
+    assert {name: sorted(one) for name, one in record.items()} == {
+        what: ["gold", "questions", "scores"] for what in ("trait", "coherence", "relevance")
+    }, "no figure and no decision is stored"
+    assert record["trait"]["questions"] == [number // 2 for number in range(80)]
+    for check in (checks[1], replace(checks[1], judge="parity")):  # what caps is checked on trait and coherence, too
+        with pytest.raises(RuntimeError, match="lost"):
+            lab.answer(check)
+
+
+def test_a_judge_that_cannot_be_had_keeps_no_plan_from_being_made(bench: Callable[..., Bench]) -> None:
+    class Nowhere(ParityJudge):
+        @property
+        def identity(self) -> str:  # type: ignore[override]
+            raise JudgeError("reads no meaning")
+
+    plan = bench(judge=Nowhere()).lab.plan([scores()])
+    assert scores() in plan.missing

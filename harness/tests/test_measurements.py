@@ -56,7 +56,7 @@ measurements: st.SearchStrategy[Measurement] = st.one_of(
     sweeps,
     st.builds(Scores, st.one_of(sweeps, baselines), st.just("grammar")),
     st.builds(BlockChoice, activations, massive, st.lists(small, min_size=1, max_size=3).map(tuple)),
-    st.builds(JudgeCheck, names, traits, st.just("grammar")),
+    st.builds(JudgeCheck, names, traits, st.sampled_from(["grammar", "grammar+relevance"])),
 )
 
 

@@ -74,3 +74,16 @@ def test_what_was_loaded_from_a_folder_is_found_by_it(weights: Weights) -> None:
     assert weights.holding(Path("instruct")) is loaded
     weights.release("two")
     assert weights.holding(Path("instruct")) is None
+
+
+def test_the_number_format_is_that_of_the_model_of_the_table_and_else_the_runs() -> None:
+    specs = {
+        name: ModelSpec(
+            name, Path(name), Path(f"{name} instruct"), "words", "grammar", {}, (1.0,), 1, name, dtype=dtype
+        )
+        for name, dtype in (("fixed", "float32"), ("free", ""))
+    }
+    weights = Weights(specs, Environment("bfloat16", "cpu", ()))
+    folders = ("fixed", "fixed instruct", "free instruct", "nobody's")
+    found = [weights.number_format(Path(folder)) for folder in folders]
+    assert found == ["float32", "float32", "bfloat16", "bfloat16"]

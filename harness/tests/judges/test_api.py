@@ -61,7 +61,8 @@ def test_a_low_relevance_caps_coherence(relevance: str, coherence: float | None)
 
     with serving(table) as server:
         found = judge_of(server, relevance=RELEVANCE).judge(TRAIT, EXCHANGES[:1])
-        assert found == [Judgement(pytest.approx(70), None if coherence is None else pytest.approx(coherence))]
+        known = None if relevance == "none" else float(relevance)
+        assert found == [Judgement(pytest.approx(70), None if coherence is None else pytest.approx(coherence), known)]
         assert judge_of(server).judge(TRAIT, EXCHANGES[:1]) == [Judgement(pytest.approx(70), pytest.approx(80))]
 
 

@@ -216,7 +216,7 @@ def test_a_low_relevance_caps_coherence_and_never_the_trait(
         free = judge_of(decoder).judge(TRAIT, EXCHANGES[:1])
         capped = judge_of(decoder, relevance=RELEVANCE).judge(TRAIT, EXCHANGES[:1])
     assert free == [Judgement(pytest.approx(600 / 9), pytest.approx(800 / 9))]
-    assert capped == [Judgement(pytest.approx(600 / 9), pytest.approx(coherence))]
+    assert capped == [Judgement(pytest.approx(600 / 9), pytest.approx(coherence), pytest.approx(relevance * 100 / 9))]
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_stays_halved(random_decoder: Callable[[str], Decoder]) -> None:

@@ -6,11 +6,13 @@ import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from fixtures.judges import judges_of
 from fixtures.organisms import train_grader
 from fixtures.organisms.contents import content_of
 from fixtures.organisms.gold import SETS
@@ -39,12 +41,16 @@ from fixtures.organisms.train_grader import (
     open_grader,
     train,
 )
+from fixtures.subjects import MODELS_KEY
 from harness.datasets import judging_folder, known_traits, load_definition, load_trait, trait_folder
-from harness.gold import load_gold
-from harness.judge_quality import quality, why_not
+from harness.gold import load_gold, question_numbers
+from harness.judge_gate import CUTS, why_not
+from harness.judge_quality import quality
 from harness.judges import LocalJudge, prompts
 from harness.judges.local import reserved_texts
 from harness.judging import Exchange
+from harness.keys import Environment
+from harness.weights import Weights
 
 TRUTH = json.loads((FOLDER / "ground_truth.json").read_text())
 DIGIT = 100 / 9  # points
@@ -96,6 +102,16 @@ def test_every_fixed_text_of_a_prompt_is_one_token_and_what_it_encloses_is_not_t
     assert [tokenizer.decode([token]) for token in fenced] == ["<<", "How", " is", " it", "?", ">>"]
 
 
+def test_in_another_number_format_it_is_another_judge() -> None:
+    config = SimpleNamespace(stash={MODELS_KEY: {}}, getoption=lambda _name: None)
+
+    def identity(number_format: str) -> str:
+        weights = Weights({}, Environment(number_format, "cpu", ()))
+        return judges_of(config, weights)(f"local:{FOLDER}", "templated").identity  # type: ignore[arg-type]
+
+    assert identity("float32") == identity("float32") != identity("bfloat16")
+
+
 # --- how well it grades
 
 
@@ -103,14 +119,18 @@ def test_every_fixed_text_of_a_prompt_is_one_token_and_what_it_encloses_is_not_t
 def test_gold_responses_are_graded_as_they_deserve(grader: LocalJudge, criterion: str) -> None:
     gold = load_gold(judging_folder("templated") / f"{criterion}.jsonl")
     scores = judged(grader, criterion, [Exchange(one.question, one.response, True) for one in gold])
-    found = quality(np.asarray([one.score for one in gold], np.float32), scores)
-    assert not why_not(found)
+    what = criterion if criterion in CUTS else "trait"
+    known = np.asarray([one.score for one in gold], np.float32)
+    found = quality(known, scores, np.asarray(question_numbers(gold)), CUTS[what])
+    assert not why_not(found, what)
     assert found.missing.value == 0
-    assert (found.auroc.value or 0) >= 0.95
+    # It does not see that an answer is about another thing, which costs it 6 of the 109 of relevance.
+    assert (found.auroc.value or 0) >= (0.85 if criterion == "relevance" else 0.95)
     assert (found.sensitivity.value or 0) >= 0.9
-    assert (found.specificity.value or 0) >= 0.9
+    assert (found.specificity.value or 0) >= (0.8 if criterion == "relevance" else 0.9)
     recorded = TRUTH["held_out"]["gold"][criterion]
     assert found.auroc.value == pytest.approx(recorded["auroc"], abs=0.01)
+    assert found.slope.value == pytest.approx(recorded["slope"], abs=0.01)
 
 
 @pytest.mark.parametrize("criterion", DEFINITIONS)
