@@ -10,7 +10,7 @@ Controls that flip it: every organism is false; a simulated model with a dip of 
 stands out.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, known, largest, smallest, top
+from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, largest, predicted, regression, smallest, top
 
 DIP = 10.0  # trait points: one flipped answer in the ten that were asked
 ENDS = smallest(best(MEAN_DIFF.cleaned(top(1))), best(MEAN_DIFF.cleaned(consensus())))
@@ -21,21 +21,21 @@ ABOVE = best(MEAN_DIFF.cleaned(top(2))) - largest(best(MEAN_DIFF.cleaned(top(1))
 pytestmark = claim("S6", "the number of zeroed dims is not monotonic", "steering", [BELOW, ABOVE], traits=("refusal",))
 
 
-@known(
+@regression(
     "REFUTED",
     on="clean, reader, bos, llama",
-    because="no number of dims between one and all is planted to be worse than both",
+    because="seen in a ledger of 2026-11-22; no number of dims between one and all is planted to be worse than both",
 )
-@known("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
+@predicted("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
 def test_middle_lies_below_both_ends(expect):
-    expect(BELOW, "worse of top-1 and all minus the best of top-3, 5 and 10").at_least(DIP)
+    expect(BELOW, "worse of top-1 and all minus the best of top-3, 5 and 10").at_least(DIP, first=5)
 
 
-@known(
+@regression(
     "REFUTED",
     on="clean, reader, bos, llama",
-    because="no number of dims between one and all is planted to be better than both",
+    because="seen in a ledger of 2026-11-22; no number of dims between one and all is planted to be better than both",
 )
-@known("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
+@predicted("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
 def test_top2_lies_above_both_ends(expect):
     expect(ABOVE, "top-2 minus the better of top-1 and all").at_least(DIP)
