@@ -160,8 +160,8 @@ def test_what_stands_beside_is_told_and_decides_nothing(project: Project) -> Non
         [
             "  gain=-3 *but should be at least 0*",
             "  beside: third arm: gain of nothing=2 [[]1.*] trait points",
-            "*REFUTED*",
-            "*beside: third arm: gain of nothing=2 [[]1.*] trait points",
+            "    severe  refusal  REFUTED*",
+            "        beside: third arm: gain of nothing=2 [[]1.*] trait points*",
         ]
     )
     (row,) = rows(run)
