@@ -42,6 +42,7 @@ def test_only_what_was_predicted_is_evidence_about_the_instrument() -> None:
 def test_ten_blind_controls_are_named_on_the_terminal_and_all_in_the_document(count: int) -> None:
     rows = [blind(f"S{number}") for number in range(1, count + 1)]
     rows += [made_up_row(f"G{number}", expected="SUPPORTED") for number in range(count)]
+    rows += [made_up_row("C1"), made_up_row("C2", verdict="INCONCLUSIVE")]  # of which nothing was known
     assert blind_share(rows) == 0.5
     (text,) = [line for line in closing(ledger(*rows), {}) if line.startswith("blind: ")]
     assert text.startswith(f"blind: {count} of {2 * count} known cells (50.0 %) came out INCONCLUSIVE")
