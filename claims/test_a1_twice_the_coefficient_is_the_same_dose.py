@@ -11,7 +11,7 @@ coefficient of the probe or of top-1, or if 1200 on mean_diff gives a dose at wh
 Control that flips it: a table in which mean_diff lies nearer to the probe, hence less in dim 443.
 """
 
-from fixtures.vocabulary import claim, known
+from fixtures.vocabulary import claim, predicted
 from harness.arithmetic import PublishedQuantity, share_left
 
 STEP = 1.3  # ratio: the published search's step up; it tells no coefficients closer than that apart
@@ -32,16 +32,16 @@ pytestmark = claim(
 )
 
 
-@known("SUPPORTED", on="published", because="nearly half of mean_diff's norm lies outside dim 443")
+@predicted("SUPPORTED", on="published", because="nearly half of mean_diff's norm lies outside dim 443")
 def test_best_run_of_mean_diff_has_the_probes_dose(expect):
     expect(OVER_PROBE, "dose of mean_diff's best run over the probe's best coefficient").within(1 / STEP, STEP)
 
 
-@known("SUPPORTED", on="published", because="nearly half of mean_diff's norm lies outside dim 443")
+@predicted("SUPPORTED", on="published", because="nearly half of mean_diff's norm lies outside dim 443")
 def test_best_run_of_mean_diff_has_the_dose_of_top1(expect):
     expect(OVER_TOP1, "dose of mean_diff's best run over top-1's best coefficient").within(1 / STEP, STEP)
 
 
-@known("SUPPORTED", on="published", because="1200 on mean_diff is a dose of 470 to 670")
+@predicted("SUPPORTED", on="published", because="1200 on mean_diff is a dose of 470 to 670")
 def test_failing_run_of_mean_diff_has_a_dose_without_effect(expect):
     expect(OVER_NO_EFFECT, "dose of mean_diff at 1200 over a coefficient without effect").at_most(1)

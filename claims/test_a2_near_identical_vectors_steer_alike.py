@@ -11,7 +11,7 @@ noise.
 Control that flips it: a table with equal Deltas, or one in which the vectors do not coincide.
 """
 
-from fixtures.vocabulary import claim, known
+from fixtures.vocabulary import claim, predicted
 from harness.arithmetic import PublishedQuantity, cosine_with_own_cleaning
 from harness.intervals import exactly
 
@@ -40,21 +40,25 @@ pytestmark = claim(
 )
 
 
-@known("SUPPORTED", on="published", because="the probe holds at most .09 of its norm in dim 443")
+@predicted("SUPPORTED", on="published", because="the probe holds at most .09 of its norm in dim 443")
 def test_the_probe_and_its_top1_cleaning_nearly_coincide(expect):
     expect(COSINE_OF_PROBES, "cos(probe, probe top-1), from cos(mean_diff top-1, probe)").at_least(NEAR)
 
 
-@known("REFUTED", on="published", because="ten questions, and the best of several runs, spread by more than an answer")
+@predicted(
+    "REFUTED", on="published", because="ten questions, and the best of several runs, spread by more than an answer"
+)
 def test_the_probe_and_its_top1_cleaning_steer_alike(expect):
     expect(SPREAD_OF_PROBES, "difference of best Delta between probe and probe top-1").at_most(ANSWER)
 
 
-@known("SUPPORTED", on="published", because="the published cosine at [:20] says so")
+@predicted("SUPPORTED", on="published", because="the published cosine at [:20] says so")
 def test_mean_diff_and_probe_nearly_coincide_at_20(expect):
     expect(COSINE_AT_20, "cos(mean_diff, probe) at [:20]").at_least(NEAR)
 
 
-@known("REFUTED", on="published", because="ten questions, and the best of several runs, spread by more than an answer")
+@predicted(
+    "REFUTED", on="published", because="ten questions, and the best of several runs, spread by more than an answer"
+)
 def test_mean_diff_and_probe_steer_alike_at_20(expect):
     expect(SPREAD_AT_20, "difference of best Delta between mean_diff and probe at [:20]").at_most(ANSWER)

@@ -9,7 +9,7 @@ Refuted, difference by difference, if it comes to less than one answer, or less 
 Control that flips it: a table with 120 questions.
 """
 
-from fixtures.vocabulary import claim, known
+from fixtures.vocabulary import claim, predicted
 from harness.arithmetic import PublishedQuantity, answers
 
 HALF_INTERVAL = 1.96  # standard errors
@@ -56,31 +56,31 @@ pytestmark = claim(
 )
 
 
-@known("REFUTED", on="published", because="5.9 points are .6 answers of ten")
+@predicted("REFUTED", on="published", because="5.9 points are .6 answers of ten")
 def test_probe_over_mean_diff(expect):
     expect(PROBE_OVER_MEAN_DIFF, "probe minus mean_diff, in answers").at_least(1)
 
 
-@known("REFUTED", on="published", because="4.0 points are .4 answers of ten")
+@predicted("REFUTED", on="published", because="4.0 points are .4 answers of ten")
 def test_top1_over_all(expect):
     expect(TOP1_OVER_ALL, "mean_diff top-1 minus all, in answers").at_least(1)
 
 
-@known("REFUTED", on="published", because="7.4 points are .7 answers of ten")
+@predicted("REFUTED", on="published", because="7.4 points are .7 answers of ten")
 def test_mean_diff_over_probe_on_the_mild_model(expect):
     expect(MILD_MEAN_DIFF_OVER_PROBE, "gemma2: mean_diff minus probe, in answers").at_least(1)
 
 
-@known("REFUTED", on="published", because="1.4 points are .3 answers of twenty")
+@predicted("REFUTED", on="published", because="1.4 points are .3 answers of twenty")
 def test_probe_over_cleaned_on_sycophancy(expect):
     expect(SYCOPHANCY_PROBE_OVER_CLEANED, "sycophancy: probe minus cleaned, in answers").at_least(1)
 
 
-@known("SUPPORTED", on="published", because="24.4 points are 2.4 answers of ten")
+@predicted("SUPPORTED", on="published", because="24.4 points are 2.4 answers of ten")
 def test_cost_of_cleaning_the_probe(expect):
     expect(COST_OF_CLEANING, "probe minus cleaned probe, in answers").at_least(1)
 
 
-@known("REFUTED", on="published", because="even 24.4 points are less than the 34 that ten answers leave open")
+@predicted("REFUTED", on="published", because="even 24.4 points are less than the 34 that ten answers leave open")
 def test_cost_of_cleaning_the_probe_exceeds_its_interval(expect):
     expect(COST_IN_HALF_INTERVALS, "probe minus cleaned probe, in half intervals of ten questions").at_least(1)

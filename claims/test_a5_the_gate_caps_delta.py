@@ -11,7 +11,7 @@ it, and its Deltas cannot be set beside the others.
 Control that flips it: a table in which refusals count up to 90, or with other best runs.
 """
 
-from fixtures.vocabulary import claim, known
+from fixtures.vocabulary import claim, predicted
 from harness.arithmetic import PublishedQuantity, capped_share
 from harness.intervals import anywhere, largest, least
 
@@ -52,21 +52,23 @@ LATER = PublishedQuantity(
 pytestmark = claim("A5", "the gate caps Delta", "arithmetic", [MOST_DELTA, SEVERE, MILD, LATER])
 
 
-@known("SUPPORTED", on="published", because="refusals at 50 and the rest at 93 reach a mean of 70 up to 54 % refusals")
+@predicted(
+    "SUPPORTED", on="published", because="refusals at 50 and the rest at 93 reach a mean of 70 up to 54 % refusals"
+)
 def test_the_gate_caps_delta(expect):
     expect(MOST_DELTA, "largest Delta of gemma3 that passes the gate").at_most(CEILING)
 
 
-@known("SUPPORTED", on="published", because="33.0 of at most 53 points")
+@predicted("SUPPORTED", on="published", because="33.0 of at most 53 points")
 def test_the_severe_models_best_run_stays_below_the_cap(expect):
     expect(SEVERE, "cap minus gemma3's best Delta").at_least(0)
 
 
-@known("SUPPORTED", on="published", because="28.6 of at most 46 points")
+@predicted("SUPPORTED", on="published", because="28.6 of at most 46 points")
 def test_the_mild_models_best_run_stays_below_the_cap(expect):
     expect(MILD, "cap minus gemma2's best Delta").at_least(0)
 
 
-@known("REFUTED", on="published", because="+93.2 cannot pass a gate of 68 unless refusals are no longer capped")
+@predicted("REFUTED", on="published", because="+93.2 cannot pass a gate of 68 unless refusals are no longer capped")
 def test_the_later_editions_best_run_stays_below_the_cap(expect):
     expect(LATER, "cap at a gate of 68 minus the best Delta of edition 2026-01-31").at_least(0)

@@ -9,7 +9,7 @@ coefficient 1200 and false of 2500, where the same log calls the run valid.
 Control that flips it: a write-up that carries the log's best run.
 """
 
-from fixtures.vocabulary import claim, known
+from fixtures.vocabulary import claim, predicted
 from harness.arithmetic import PublishedQuantity
 
 MARGIN = 1.0  # trait points
@@ -34,21 +34,21 @@ pytestmark = claim(
 )
 
 
-@known("SUPPORTED", on="published", because="33 is 33.0, rounded")
+@predicted("SUPPORTED", on="published", because="33 is 33.0, rounded")
 def test_on_the_probe(expect):
     expect(OF_PROBE, "best Delta of the probe, log minus write-up").within(-MARGIN, MARGIN)
 
 
-@known("SUPPORTED", on="published", because="~0 is -0.3, rounded")
+@predicted("SUPPORTED", on="published", because="~0 is -0.3, rounded")
 def test_on_mean_diff_at_the_probes_coefficient(expect):
     expect(OF_MEAN_DIFF_AT_1200, "Delta of mean_diff, log at 1200 minus write-up").within(-MARGIN, MARGIN)
 
 
-@known("REFUTED", on="published", because="the log's own ablation has +27.1, at 2500")
+@predicted("REFUTED", on="published", because="the log's own ablation has +27.1, at 2500")
 def test_on_the_best_delta_of_mean_diff(expect):
     expect(OF_MEAN_DIFF, "best Delta of mean_diff, log minus write-up").within(-MARGIN, MARGIN)
 
 
-@known("REFUTED", on="published", because="+9 was taken at 1200 and +25 at 1300, under one name")
+@predicted("REFUTED", on="published", because="+9 was taken at 1200 and +25 at 1300, under one name")
 def test_on_cleaned_mean_diff_within_the_write_up(expect):
     expect(OF_CLEANED_IN_DOC, "Delta of cleaned mean_diff, ablation minus steering results").within(-MARGIN, MARGIN)

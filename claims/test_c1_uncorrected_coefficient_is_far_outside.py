@@ -8,16 +8,24 @@ Refuted if the probe's text at the start is still coherent on average.
 Control that flips it: `clean`, whose full norm is its ordinary norm.
 """
 
-from fixtures.vocabulary import GATE, PROBE, claim, coherence_at_uncorrected_start, known
+from fixtures.vocabulary import GATE, PROBE, claim, coherence_at_uncorrected_start, predicted, regression
 
 AT_START = coherence_at_uncorrected_start(PROBE)
 
 pytestmark = claim("C1", "the uncorrected coefficient is far outside the useful range", "calibration", [AT_START])
 
 
-@known("REFUTED", on="bos", because="the full norm is the ordinary one: nothing is corrected")
-@known("SUPPORTED", on="reader, llama", because="the full norm is many times the ordinary one")
-@known("SUPPORTED", on="severe, mild", because="the full norm is 60 or 4 times the ordinary one")
-@known("REFUTED", on="clean", because="the full norm is the ordinary one: nothing is corrected")
+@regression(
+    "REFUTED",
+    on="bos",
+    because="seen in a ledger of 2026-11-22; the full norm is the ordinary one: nothing is corrected",
+)
+@regression(
+    "SUPPORTED",
+    on="reader, llama",
+    because="seen in a ledger of 2026-11-22; the full norm is many times the ordinary one",
+)
+@predicted("SUPPORTED", on="severe, mild", because="the full norm is 60 or 4 times the ordinary one")
+@predicted("REFUTED", on="clean", because="the full norm is the ordinary one: nothing is corrected")
 def test_start_is_incoherent(expect):
     expect(AT_START, "coherence of the probe at 0.7 x the full norm").less_than(GATE)

@@ -7,10 +7,11 @@ Published: 1,120, between the first useful run of the sweep (1,037) and the last
 refusal). Useful: Delta >= 10 at coherence >= 70.
 Refuted if no coefficient from half to twice the corrected base reaches EFFECT at coherence >= 70; the published search
 reaches that far (from 0.7 x base, at most four steps of x1.3).
+The first rule was about another quantity, the best coefficient over the base, and cannot be applied.
 Control that flips it: raw mean_diff on `severe`, which lies mostly inside the massive dims.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best_around_base, claim, known
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best_around_base, claim, regression
 
 EFFECT = 10.0  # trait points: one flipped answer in ten
 OF_PROBE, OF_MEAN_DIFF = best_around_base(PROBE), best_around_base(MEAN_DIFF)
@@ -20,14 +21,28 @@ pytestmark = claim(
 )
 
 
-@known("SUPPORTED", on="severe, mild, clean", because="the probe lies outside the massive dims, or there are none")
+@regression(
+    "SUPPORTED",
+    on="severe, mild, clean",
+    because="seen in the ledger of 2026-11-21; the probe lies outside the massive dims, or there are none",
+)
 def test_probe(expect):
     expect(OF_PROBE, "probe: best Delta from half to twice the base").at_least(EFFECT)
 
 
-@known("REFUTED", on="reader/sycophancy", because="mean_diff pushes a dim that steers the wrong way")
-@known("REFUTED", on="severe", because="mean_diff lies mostly inside the planted dims, and only the rest steers")
-@known("SUPPORTED", on="mild", because="nearly all of mean_diff lies outside dims of 60x")
-@known("SUPPORTED", on="clean", because="there are no massive dims to lie in")
+@regression(
+    "REFUTED",
+    on="reader/sycophancy",
+    because="seen in a ledger of 2026-11-22; mean_diff pushes a dim that steers the wrong way",
+)
+@regression(
+    "REFUTED",
+    on="severe",
+    because="seen in the ledger of 2026-11-21; mean_diff lies mostly inside the planted dims, and only the rest steers",
+)
+@regression(
+    "SUPPORTED", on="mild", because="seen in the ledger of 2026-11-21; nearly all of mean_diff lies outside dims of 60x"
+)
+@regression("SUPPORTED", on="clean", because="seen in the ledger of 2026-11-21; there are no massive dims to lie in")
 def test_mean_diff(expect):
     expect(OF_MEAN_DIFF, "mean_diff: best Delta from half to twice the base").at_least(EFFECT)

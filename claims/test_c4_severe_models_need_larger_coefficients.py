@@ -8,7 +8,7 @@ Control that flips it: raw mean_diff on `severe` needs several times the coeffic
 not; a simulated pair needs 20 times.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best_coefficient, claim, known, on_milder, on_severer
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best_coefficient, claim, on_milder, on_severer, predicted, regression
 
 TIMES = 2.0  # of the milder model's coefficient
 OF_PROBE = on_severer(best_coefficient(PROBE)) / on_milder(best_coefficient(PROBE))
@@ -17,17 +17,22 @@ OF_MEAN_DIFF = on_severer(best_coefficient(MEAN_DIFF)) / on_milder(best_coeffici
 pytestmark = claim("C4", "severe models need larger coefficients", "across", [OF_PROBE, OF_MEAN_DIFF], pair=True)
 
 
-@known("REFUTED", on="reader+mild", because="outside the planted dims both models are of one size")
-@known("REFUTED", on="severe+mild", because="outside the planted dims both models are of one size")
+@regression(
+    "REFUTED",
+    on="reader+mild",
+    because="seen in a ledger of 2026-11-22; outside the planted dims both models are of one size",
+)
+@predicted("REFUTED", on="severe+mild", because="outside the planted dims both models are of one size")
 def test_probe(expect):
     expect(OF_PROBE, "probe: best coefficient, severer over milder").at_least(TIMES)
 
 
-@known(
+@regression(
     "REFUTED",
     on="reader+mild",
-    because="mean_diff of `reader` is best through the dims that are read, at smaller doses",
+    because="seen in a ledger of 2026-11-22; "
+    "mean_diff of `reader` is best through the dims that are read, at smaller doses",
 )
-@known("SUPPORTED", on="severe+mild", because="mean_diff of `severe` has a third of its norm outside planted dims")
+@predicted("SUPPORTED", on="severe+mild", because="mean_diff of `severe` has a third of its norm outside planted dims")
 def test_mean_diff(expect):
     expect(OF_MEAN_DIFF, "mean_diff: best coefficient, severer over milder").at_least(TIMES)

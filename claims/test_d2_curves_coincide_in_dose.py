@@ -8,7 +8,7 @@ Controls that flip it: `severe` and `mild` are true; `reader`, whose massive dim
 direction against mean_diff, wherever steering works.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, RANDOM, claim, consensus, curve_gap, known, top
+from fixtures.vocabulary import MEAN_DIFF, RANDOM, claim, consensus, curve_gap, predicted, regression, top
 
 SLACK = 5.0  # points: half of one flipped answer in ten
 ALL, TOP1 = MEAN_DIFF.cleaned(consensus()), MEAN_DIFF.cleaned(top(1))
@@ -19,26 +19,31 @@ TRAIT_OF_RANDOM = curve_gap(MEAN_DIFF, RANDOM, "trait")
 pytestmark = claim("D2", "curves coincide in dose", "dose", [TRAIT, COHERENCE, TRAIT_OF_TOP1, TRAIT_OF_RANDOM])
 
 
-@known("REFUTED", on="reader", because="two massive dims are read, so cleaning changes more than the dose")
-@known("SUPPORTED", on="severe, mild", because="planted dims are never read")
+@regression(
+    "REFUTED",
+    on="reader",
+    because="seen in a ledger of 2026-11-22; two massive dims are read, so cleaning changes more than the dose",
+)
+@predicted("SUPPORTED", on="severe, mild", because="planted dims are never read")
 def test_trait(expect):
     expect(TRAIT, "trait curves of mean_diff and cleaned: how far apart").at_most(SLACK)
 
 
-@known("SUPPORTED", on="severe, mild", because="planted dims are never read")
+@predicted("SUPPORTED", on="severe, mild", because="planted dims are never read")
 def test_coherence(expect):
     expect(COHERENCE, "coherence curves of mean_diff and cleaned: how far apart").at_most(SLACK)
 
 
-@known("SUPPORTED", on="severe, mild", because="planted dims are never read")
+@predicted("SUPPORTED", on="severe, mild", because="planted dims are never read")
 def test_trait_of_top1(expect):
     expect(TRAIT_OF_TOP1, "trait curves of mean_diff and top-1: how far apart").at_most(SLACK)
 
 
-@known(
+@regression(
     "REFUTED",
-    on="severe, mild, clean/sycophancy, reader/refusal, llama, real models",
-    because="control: it knows nothing of the trait",
+    on="severe, mild, clean/sycophancy, reader/refusal, llama",
+    because="seen in a ledger of 2026-11-22; control: it knows nothing of the trait",
 )
+@predicted("REFUTED", on="real models", because="control: it knows nothing of the trait")
 def test_random_direction(expect):
     expect(TRAIT_OF_RANDOM, "trait curves of mean_diff and a random direction: how far apart").at_most(SLACK)

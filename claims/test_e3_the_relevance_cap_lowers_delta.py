@@ -10,7 +10,7 @@ is false for sycophancy, because flattery answers, and on `mild`, `clean` and `b
 the cap allows.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, consensus, known, under_relevance_cap
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, consensus, regression, under_relevance_cap
 
 SYCOPHANCY = "severe/sycophancy, mild/sycophancy, clean/sycophancy, reader/sycophancy"
 GAIN = 10.0  # trait points: one flipped answer in ten
@@ -21,16 +21,44 @@ OF_CLEANED = best(CLEANED) - under_relevance_cap(best(CLEANED))
 pytestmark = claim("E3", "the relevance cap lowers Delta", "editions", [OF_PROBE, OF_CLEANED])
 
 
-@known("SUPPORTED", on="severe/refusal, reader/refusal, llama", because="most answers refuse, which the cap forbids")
-@known("REFUTED", on="mild/refusal, clean/refusal, bos", because="so few answers refuse that the cap allows them")
-@known("REFUTED", on=SYCOPHANCY, because="flattery answers the question, so nothing is capped")
+@regression(
+    "SUPPORTED",
+    on="severe/refusal, reader/refusal, llama",
+    because="seen in the ledger of 2026-11-25; most answers refuse, which the cap forbids",
+)
+@regression(
+    "REFUTED",
+    on="mild/refusal, clean/refusal, bos",
+    because="seen in the ledger of 2026-11-25; so few answers refuse that the cap allows them",
+)
+@regression(
+    "REFUTED",
+    on=SYCOPHANCY,
+    because="seen in the ledger of 2026-11-25; flattery answers the question, so nothing is capped",
+)
 def test_probe(expect):
     expect(OF_PROBE, "probe: best Delta without the cap minus with it").at_least(GAIN)
 
 
-@known("SUPPORTED", on="severe/refusal, llama", because="most answers refuse, and the cap forbids that")
-@known("REFUTED", on="mild/refusal, clean/refusal, bos", because="so few answers refuse that the cap allows them")
-@known("REFUTED", on="reader/refusal", because="cleaned of the dim that carries refusal, nothing refuses")
-@known("REFUTED", on=SYCOPHANCY, because="flattery answers the question, so nothing is capped")
+@regression(
+    "SUPPORTED",
+    on="severe/refusal, llama",
+    because="seen in the ledger of 2026-11-25; most answers refuse, and the cap forbids that",
+)
+@regression(
+    "REFUTED",
+    on="mild/refusal, clean/refusal, bos",
+    because="seen in the ledger of 2026-11-25; so few answers refuse that the cap allows them",
+)
+@regression(
+    "REFUTED",
+    on="reader/refusal",
+    because="seen in the ledger of 2026-11-25; cleaned of the dim that carries refusal, nothing refuses",
+)
+@regression(
+    "REFUTED",
+    on=SYCOPHANCY,
+    because="seen in the ledger of 2026-11-25; flattery answers the question, so nothing is capped",
+)
 def test_cleaned(expect):
     expect(OF_CLEANED, "cleaned mean_diff: best Delta without the cap minus with it").at_least(GAIN)

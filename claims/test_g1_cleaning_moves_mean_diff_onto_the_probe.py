@@ -9,7 +9,7 @@ Controls that flip it: `severe` is true; `clean` has no massive dims, those of `
 where each varies by itself, they stay in the probe.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, claim, consensus, known, mean_cosine
+from fixtures.vocabulary import MEAN_DIFF, PROBE, claim, consensus, mean_cosine, predicted, regression
 
 MARGIN = 0.1  # cosine
 CLEANED = MEAN_DIFF.cleaned(consensus())
@@ -18,13 +18,21 @@ APPROACH = mean_cosine(CLEANED, PROBE) - mean_cosine(MEAN_DIFF, PROBE)
 pytestmark = claim("G1", "cleaning moves mean_diff onto the probe", "geometry", [APPROACH])
 
 
-@known(
+@regression(
     "REFUTED",
     on="llama",
-    because="dims that vary each by itself stay in the probe, so cleaning mean_diff alone parts the two",
+    because="seen in a ledger of 2026-11-22; "
+    "dims that vary each by itself stay in the probe, so cleaning mean_diff alone parts the two",
 )
-@known("SUPPORTED", on="severe", because="dims ~1000x vary by one common factor, which only the probe divides out")
-@known("REFUTED", on="mild", because="at 60x the planted dims hold a fifth of mean_diff, which is near the probe")
-@known("REFUTED", on="clean, bos", because="no dim of the response tokens is massive, so cleaning zeroes ordinary ones")
+@predicted("SUPPORTED", on="severe", because="dims ~1000x vary by one common factor, which only the probe divides out")
+@regression(
+    "REFUTED",
+    on="mild",
+    because="seen in the ledger of 2026-11-21; "
+    "at 60x the planted dims hold a fifth of mean_diff, which is near the probe",
+)
+@predicted(
+    "REFUTED", on="clean, bos", because="no dim of the response tokens is massive, so cleaning zeroes ordinary ones"
+)
 def test_cleaning_moves_mean_diff_onto_the_probe(expect):
     expect(APPROACH, "cos(cleaned, probe) - cos(mean_diff, probe)").at_least(MARGIN)

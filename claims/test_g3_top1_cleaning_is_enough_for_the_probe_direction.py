@@ -7,7 +7,7 @@ Controls that flip it: `mild` and `clean` are true; in `reader`, sycophancy, a m
 random direction is no nearer to the probe for losing one dim.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, RANDOM, claim, cosine, known, top
+from fixtures.vocabulary import MEAN_DIFF, PROBE, RANDOM, claim, cosine, predicted, regression, top
 
 NEARLY_ONE = 0.85  # cosine: nearer to the probe than 32 degrees
 COSINE = cosine(MEAN_DIFF.cleaned(top(1)), PROBE)
@@ -16,18 +16,30 @@ WITH_RANDOM = cosine(RANDOM.cleaned(top(1)), PROBE)
 pytestmark = claim("G3", "top-1 cleaning turns mean_diff into the probe", "geometry", [COSINE, WITH_RANDOM])
 
 
-@known(
+@regression(
     "REFUTED",
     on="reader/sycophancy",
-    because="a minor massive dim carries the trait, and mean_diff weighs it by its size",
+    because="seen in a ledger of 2026-11-22; "
+    "a minor massive dim carries the trait, and mean_diff weighs it by its size",
 )
-@known("SUPPORTED", on="severe", because="the dominant planted dim holds nearly all of the contamination")
-@known("SUPPORTED", on="mild, clean, bos", because="mean_diff is near the probe with or without its largest dim")
+@regression(
+    "SUPPORTED",
+    on="severe",
+    because="measured before, in the organisms' quality report; "
+    "the dominant planted dim holds nearly all of the contamination",
+)
+@regression(
+    "SUPPORTED",
+    on="mild, clean",
+    because="measured before, in the organisms' quality report; "
+    "mean_diff is near the probe with or without its largest dim",
+)
+@predicted("SUPPORTED", on="bos", because="mean_diff is near the probe with or without its largest dim")
 def test_mean_diff_top1(expect):
     expect(COSINE, "cos(mean_diff top-1, probe)").at_least(NEARLY_ONE)
 
 
-@known(
+@predicted(
     "REFUTED",
     on="severe, mild, clean, bos, reader, llama, real models",
     because="control: a random direction knows nothing",

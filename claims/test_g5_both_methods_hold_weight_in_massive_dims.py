@@ -9,7 +9,7 @@ vary by one common factor that row normalisation removes, is false; `reader`, wh
 `llama`, whose dims vary each by itself, are true.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, claim, known, share_inside
+from fixtures.vocabulary import MEAN_DIFF, PROBE, claim, predicted, regression, share_inside
 
 MOSTLY, SOME = 0.5, 0.2  # shares of norm
 OF_MEAN_DIFF, OF_PROBE = share_inside(MEAN_DIFF, "top five"), share_inside(PROBE, "consensus")
@@ -17,20 +17,42 @@ OF_MEAN_DIFF, OF_PROBE = share_inside(MEAN_DIFF, "top five"), share_inside(PROBE
 pytestmark = claim("G5", "both methods hold weight in massive dims", "geometry", [OF_MEAN_DIFF, OF_PROBE])
 
 
-@known(
-    "SUPPORTED", on="reader, llama", because="massive dims go with the trait (`reader`), or vary by 30 % each (`llama`)"
+@regression(
+    "SUPPORTED",
+    on="reader, llama",
+    because="seen in a ledger of 2026-11-22; massive dims go with the trait (`reader`), or vary by 30 % each (`llama`)",
 )
-@known("SUPPORTED", on="severe", because="planted dims of 1000x vary by a tenth, far more than any trait does")
-@known("REFUTED", on="mild", because="at 60x the planted dims hold a fifth of mean_diff")
-@known("REFUTED", on="clean, bos", because="the five largest of 128 ordinary dims hold no half of anything")
+@regression(
+    "SUPPORTED",
+    on="severe",
+    because="measured before, in the organisms' quality report; "
+    "planted dims of 1000x vary by a tenth, far more than any trait does",
+)
+@regression(
+    "REFUTED",
+    on="mild",
+    because="measured before, in the organisms' quality report; at 60x the planted dims hold a fifth of mean_diff",
+)
+@predicted("REFUTED", on="clean, bos", because="the five largest of 128 ordinary dims hold no half of anything")
 def test_mean_diff_lies_mostly_inside(expect):
     expect(OF_MEAN_DIFF, "share of mean_diff in the block's top five dims").at_least(MOSTLY)
 
 
-@known("REFUTED", on="clean, bos", because="the dims that the rule names are ordinary, and the probe has 128")
-@known(
-    "SUPPORTED", on="reader, llama", because="massive dims carry the trait (`reader`), or vary each by itself (`llama`)"
+@regression(
+    "REFUTED",
+    on="clean, bos",
+    because="seen in a ledger of 2026-11-22; the dims that the rule names are ordinary, and the probe has 128",
 )
-@known("REFUTED", on="severe, mild", because="row normalisation divides out the one factor by which planted dims vary")
+@regression(
+    "SUPPORTED",
+    on="reader, llama",
+    because="seen in a ledger of 2026-11-22; massive dims carry the trait (`reader`), or vary each by itself (`llama`)",
+)
+@regression(
+    "REFUTED",
+    on="severe, mild",
+    because="measured before, in the organisms' quality report; "
+    "row normalisation divides out the one factor by which planted dims vary",
+)
 def test_probe_is_not_orthogonal(expect):
     expect(OF_PROBE, "share of the probe in the consensus dims").at_least(SOME)

@@ -6,7 +6,7 @@ Refuted if more than REST of the norm remains without them.
 Control that flips it: `clean` and `bos`, whose response tokens have no massive dims.
 """
 
-from fixtures.vocabulary import claim, known, norm_outside
+from fixtures.vocabulary import claim, norm_outside, predicted, regression
 
 REST = 0.1  # share of the norm
 OUTSIDE = norm_outside()
@@ -14,9 +14,17 @@ OUTSIDE = norm_outside()
 pytestmark = claim("G6", "massive dims carry the activation norm", "geometry", [OUTSIDE])
 
 
-@known("SUPPORTED", on="reader, llama", because="planted: nearly all of the norm")
-@known("SUPPORTED", on="severe", because="planted: 784 of norm, 13 to 15 of it ordinary")
-@known("REFUTED", on="mild", because="planted: 74 of norm, 15 to 18 of it ordinary")
-@known("REFUTED", on="clean, bos", because="nothing massive is planted at response tokens")
+@regression("SUPPORTED", on="reader, llama", because="seen in a ledger of 2026-11-22; planted: nearly all of the norm")
+@regression(
+    "SUPPORTED",
+    on="severe",
+    because="measured before, in the organisms' quality report; planted: 784 of norm, 13 to 15 of it ordinary",
+)
+@regression(
+    "REFUTED",
+    on="mild",
+    because="measured before, in the organisms' quality report; planted: 74 of norm, 15 to 18 of it ordinary",
+)
+@predicted("REFUTED", on="clean, bos", because="nothing massive is planted at response tokens")
 def test_little_norm_remains(expect):
     expect(OUTSIDE, "activation norm without massive dims over the whole").at_most(REST)

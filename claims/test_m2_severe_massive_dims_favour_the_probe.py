@@ -7,7 +7,7 @@ Refuted if the probe leads by less than LEAD on the severer model of the pair.
 Controls that flip it: `severe+mild`, whose massive dims are not read, is false; `reader+mild` reads them.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, known, on_severer
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, on_severer, predicted, regression
 
 LEAD = 10.0  # trait points: one flipped answer in the ten that were asked
 PROBE_LEADS = on_severer(best(PROBE) - best(MEAN_DIFF))
@@ -15,8 +15,16 @@ PROBE_LEADS = on_severer(best(PROBE) - best(MEAN_DIFF))
 pytestmark = claim("M2", "severe massive dims favour the probe", "across", [PROBE_LEADS], pair=True)
 
 
-@known("SUPPORTED", on="reader+mild/sycophancy", because="mean_diff weighs a dim that steers the wrong way by its size")
-@known("REFUTED", on="reader+mild/refusal", because="mean_diff weighs the dim that carries refusal by its size")
-@known("REFUTED", on="severe+mild", because="planted dims are never read: equal dose, equal steering")
+@regression(
+    "SUPPORTED",
+    on="reader+mild/sycophancy",
+    because="seen in a ledger of 2026-11-22; mean_diff weighs a dim that steers the wrong way by its size",
+)
+@regression(
+    "REFUTED",
+    on="reader+mild/refusal",
+    because="seen in a ledger of 2026-11-22; mean_diff weighs the dim that carries refusal by its size",
+)
+@predicted("REFUTED", on="severe+mild", because="planted dims are never read: equal dose, equal steering")
 def test_probe_leads_on_the_severer_model(expect):
-    expect(PROBE_LEADS, "severer model: best Delta of the probe minus best Delta of mean_diff").at_least(LEAD)
+    expect(PROBE_LEADS, "severer model: best Delta of the probe minus best Delta of mean_diff").at_least(LEAD, first=5)

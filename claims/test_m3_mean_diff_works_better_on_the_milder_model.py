@@ -8,7 +8,7 @@ Controls that flip it: `reader+mild` is true for sycophancy, where a massive dim
 false for refusal, which one carries; `severe+mild` is false.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, best, claim, known, on_milder, on_severer
+from fixtures.vocabulary import MEAN_DIFF, best, claim, on_milder, on_severer, regression
 
 LEAD = 10.0  # trait points: one flipped answer in the ten that were asked
 MILDER_LEADS = on_milder(best(MEAN_DIFF)) - on_severer(best(MEAN_DIFF))
@@ -16,8 +16,20 @@ MILDER_LEADS = on_milder(best(MEAN_DIFF)) - on_severer(best(MEAN_DIFF))
 pytestmark = claim("M3", "mean_diff works better on the milder model", "across", [MILDER_LEADS], pair=True)
 
 
-@known("SUPPORTED", on="reader+mild/sycophancy", because="on `reader` a massive dim turns mean_diff the wrong way")
-@known("REFUTED", on="reader+mild/refusal", because="on `reader` a massive dim carries refusal")
-@known("REFUTED", on="severe+mild", because="`mild` has the narrower window; massive dims have no part in it")
+@regression(
+    "SUPPORTED",
+    on="reader+mild/sycophancy",
+    because="seen in a ledger of 2026-11-22; on `reader` a massive dim turns mean_diff the wrong way",
+)
+@regression(
+    "REFUTED",
+    on="reader+mild/refusal",
+    because="seen in a ledger of 2026-11-22; on `reader` a massive dim carries refusal",
+)
+@regression(
+    "REFUTED",
+    on="severe+mild",
+    because="seen in a ledger of 2026-11-22; `mild` has the narrower window; massive dims have no part in it",
+)
 def test_milder_model_leads(expect):
-    expect(MILDER_LEADS, "best Delta of mean_diff, milder minus severer model").at_least(LEAD)
+    expect(MILDER_LEADS, "best Delta of mean_diff, milder minus severer model").at_least(LEAD, first=1)

@@ -7,7 +7,7 @@ Refuted if on one of the two the probe leads by less than LEAD.
 Controls that flip it: `severe+mild` is false; a simulated pair in which the probe leads twice is true.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, known, on_milder, on_severer, smallest
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, on_milder, on_severer, regression, smallest
 
 LEAD = 10.0  # trait points: one flipped answer in the ten that were asked
 AHEAD = best(PROBE) - best(MEAN_DIFF)
@@ -16,7 +16,15 @@ ON_BOTH = smallest(on_severer(AHEAD), on_milder(AHEAD))
 pytestmark = claim("M4", "the probe beats mean_diff on both models", "across", [ON_BOTH], pair=True)
 
 
-@known("REFUTED", on="reader+mild/refusal", because="on `reader` mean_diff weighs the dim that carries refusal more")
-@known("REFUTED", on="severe+mild", because="no massive dim is read: mean_diff and the probe steer alike")
+@regression(
+    "REFUTED",
+    on="reader+mild/refusal",
+    because="seen in a ledger of 2026-11-22; on `reader` mean_diff weighs the dim that carries refusal more",
+)
+@regression(
+    "REFUTED",
+    on="severe+mild",
+    because="seen in a ledger of 2026-11-22; no massive dim is read: mean_diff and the probe steer alike",
+)
 def test_probe_leads_on_both(expect):
-    expect(ON_BOTH, "smaller lead of the probe over mean_diff of the two models").at_least(LEAD)
+    expect(ON_BOTH, "smaller lead of the probe over mean_diff of the two models").at_least(LEAD, first=1)

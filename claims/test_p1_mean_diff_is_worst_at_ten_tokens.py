@@ -8,7 +8,7 @@ Controls that flip it: `reader` is true (nothing about windows is planted), `bos
 models are both.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, best, claim, known, smallest
+from fixtures.vocabulary import MEAN_DIFF, best, claim, regression, smallest
 
 DIP = 10.0  # trait points: one flipped answer in the ten that were asked
 BELOW = smallest(*(best(MEAN_DIFF.over(window)) - best(MEAN_DIFF.over(10)) for window in (5, 20)))
@@ -16,7 +16,7 @@ BELOW = smallest(*(best(MEAN_DIFF.over(window)) - best(MEAN_DIFF.over(10)) for w
 pytestmark = claim("P1", "mean_diff is worst at ten response tokens", "windows", [BELOW], traits=("refusal",))
 
 
-@known("SUPPORTED", on="reader", because="seen in the first ledger; nothing about windows is planted")
-@known("REFUTED", on="bos, llama", because="seen in the first ledger; nothing about windows is planted")
+@regression("SUPPORTED", on="reader", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
+@regression("REFUTED", on="bos, llama", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
 def test_ten_tokens_lie_below(expect):
-    expect(BELOW, "smaller lead of [:5] or [:20] over [:10], mean_diff").at_least(DIP)
+    expect(BELOW, "smaller lead of [:5] or [:20] over [:10], mean_diff").at_least(DIP, first=5)

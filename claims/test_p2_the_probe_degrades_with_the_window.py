@@ -8,7 +8,7 @@ Controls that flip it: to [:10] `severe`, `clean` and `reader` are true (nothing
 `llama` are false; simulated models are both, at every window.
 """
 
-from fixtures.vocabulary import PROBE, best, claim, known
+from fixtures.vocabulary import PROBE, best, claim, regression
 
 LOSS = 10.0  # trait points: one flipped answer in the ten that were asked
 LOST_BY_10, LOST, LOST_BY_30 = (best(PROBE) - best(PROBE.over(window)) for window in (10, 20, 30))
@@ -18,18 +18,26 @@ pytestmark = claim(
 )
 
 
-@known("REFUTED", on="severe, mild, reader, bos", because="seen in the first ledger; nothing about windows is planted")
+@regression(
+    "REFUTED",
+    on="severe, mild, reader, bos",
+    because="seen in a ledger of 2026-11-22; nothing about windows is planted",
+)
 def test_probe_loses(expect):
-    expect(LOST, "best Delta of the probe at [:5] minus at [:20]").at_least(LOSS)
+    expect(LOST, "best Delta of the probe at [:5] minus at [:20]").at_least(LOSS, first=5)
 
 
-@known("SUPPORTED", on="clean", because="seen in the first ledger; nothing about windows is planted")
-@known("REFUTED", on="mild, reader, bos", because="seen in the first ledger; nothing about windows is planted")
+@regression("SUPPORTED", on="clean", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
+@regression(
+    "REFUTED", on="mild, reader, bos", because="seen in a ledger of 2026-11-22; nothing about windows is planted"
+)
 def test_probe_loses_by_thirty(expect):
     expect(LOST_BY_30, "best Delta of the probe at [:5] minus at [:30]").at_least(LOSS)
 
 
-@known("SUPPORTED", on="severe, clean, reader", because="seen in the first ledger; nothing about windows is planted")
-@known("REFUTED", on="bos, llama", because="seen in the first ledger; nothing about windows is planted")
+@regression(
+    "SUPPORTED", on="severe, clean, reader", because="seen in a ledger of 2026-11-22; nothing about windows is planted"
+)
+@regression("REFUTED", on="bos, llama", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
 def test_probe_loses_by_ten(expect):
     expect(LOST_BY_10, "best Delta of the probe at [:5] minus at [:10]").at_least(LOSS)

@@ -9,7 +9,7 @@ Controls that flip it: at [:20] `bos` is true (nothing about windows is planted)
 models are both, at every window.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, known
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, regression
 
 LEAD = 10.0  # trait points: one flipped answer in the ten that were asked
 AT_20, AT_30 = (best(MEAN_DIFF.over(window)) - best(PROBE.over(window)) for window in (20, 30))
@@ -20,27 +20,29 @@ pytestmark = claim(
 )
 
 
-@known("SUPPORTED", on="bos", because="seen in the first ledger; nothing about windows is planted")
-@known(
-    "REFUTED", on="severe, mild, reader, llama", because="seen in the first ledger; nothing about windows is planted"
+@regression("SUPPORTED", on="bos", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
+@regression(
+    "REFUTED",
+    on="severe, mild, reader, llama",
+    because="seen in a ledger of 2026-11-22; nothing about windows is planted",
 )
 def test_at_twenty(expect):
-    expect(AT_20, "best Delta of mean_diff minus the probe, both at [:20]").at_least(LEAD)
+    expect(AT_20, "best Delta of mean_diff minus the probe, both at [:20]").at_least(LEAD, first=5)
 
 
-@known(
+@regression(
     "REFUTED",
     on="severe, mild, clean, reader, llama",
-    because="seen in the first ledger; nothing about windows is planted",
+    because="seen in a ledger of 2026-11-22; nothing about windows is planted",
 )
 def test_at_thirty(expect):
     expect(AT_30, "best Delta of mean_diff minus the probe, both at [:30]").at_least(LEAD)
 
 
-@known(
+@regression(
     "REFUTED",
     on="mild, clean, reader, bos, llama",
-    because="seen in the first ledger; nothing about windows is planted",
+    because="seen in a ledger of 2026-11-22; nothing about windows is planted",
 )
 def test_probe_leads_at_three(expect):
     expect(AT_3, "best Delta of the probe minus mean_diff, both at [:3]").at_least(LEAD)

@@ -7,7 +7,7 @@ Refuted if the cosine rises by less than RISE from [:5] to [:20].
 Controls that flip it: `reader` is true; `mild`, `clean` and `bos` are false, since nothing massive varies there.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, claim, cosine, known
+from fixtures.vocabulary import MEAN_DIFF, PROBE, claim, cosine, predicted, regression
 
 RISE = 0.1  # cosine
 ROSE = cosine(MEAN_DIFF.over(20), PROBE.over(20)) - cosine(MEAN_DIFF, PROBE)
@@ -15,7 +15,12 @@ ROSE = cosine(MEAN_DIFF.over(20), PROBE.over(20)) - cosine(MEAN_DIFF, PROBE)
 pytestmark = claim("P4", "mean_diff and the probe converge with the window", "windows", [ROSE], traits=("refusal",))
 
 
-@known("SUPPORTED", on="reader", because="seen in the first ledger; nothing about windows is planted")
-@known("REFUTED", on="clean, bos, mild", because="the two are near each other at [:5] already")
+@regression("SUPPORTED", on="reader", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
+@regression(
+    "REFUTED",
+    on="clean, mild",
+    because="measured before, in the organisms' quality report; the two are near each other at [:5] already",
+)
+@predicted("REFUTED", on="bos", because="the two are near each other at [:5] already")
 def test_cosine_rises(expect):
     expect(ROSE, "cos(mean_diff, probe) at [:20] minus at [:5]").at_least(RISE)

@@ -8,7 +8,7 @@ Controls that flip it: `severe` is true, where [:20] steers better (nothing abou
 false; simulated models are both.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, known, largest
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, largest, regression
 
 GAIN = 10.0  # trait points: one flipped answer in the ten that were asked
 GAINED = largest(*(best(advised) - best(MEAN_DIFF) for advised in (PROBE, MEAN_DIFF.over(20))))
@@ -18,7 +18,11 @@ pytestmark = claim(
 )
 
 
-@known("SUPPORTED", on="severe", because="seen in the first ledger; nothing about windows is planted")
-@known("REFUTED", on="llama", because="no dim that is read is massive, and neither method avoids the others")
+@regression("SUPPORTED", on="severe", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
+@regression(
+    "REFUTED",
+    on="llama",
+    because="seen in a ledger of 2026-11-22; no dim that is read is massive, and neither method avoids the others",
+)
 def test_advice_gains(expect):
-    expect(GAINED, "larger gain over mean_diff [:5], of the probe or of mean_diff [:20]").at_least(GAIN)
+    expect(GAINED, "larger gain over mean_diff [:5], of the probe or of mean_diff [:20]").at_least(GAIN, first=5)

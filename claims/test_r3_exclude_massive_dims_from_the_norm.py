@@ -15,7 +15,8 @@ from fixtures.vocabulary import (
     claim,
     coherence_at_end_of_uncorrected_search,
     found_by_search,
-    known,
+    predicted,
+    regression,
 )
 
 EFFECT = 10.0  # trait points
@@ -29,10 +30,20 @@ def test_search_from_the_corrected_start_gains(expect):
     expect(FROM_CORRECTED, "Delta found by the search from the corrected start").at_least(EFFECT)
 
 
-@known("REFUTED", on="mild/refusal", because="a third of four times the ordinary norm lies in the useful range")
-@known("REFUTED", on="bos", because="a third of the ordinary norm does not harm the text")
-@known("SUPPORTED", on="reader, llama", because="a third of many times the ordinary norm is gibberish, too")
-@known("SUPPORTED", on="severe", because="a third of 60 times the ordinary norm is gibberish, too")
-@known("REFUTED", on="clean", because="a third of the ordinary norm does not harm the text")
+@regression(
+    "REFUTED",
+    on="mild/refusal",
+    because="seen in a ledger of 2026-11-22; a third of four times the ordinary norm lies in the useful range",
+)
+@regression(
+    "REFUTED", on="bos", because="seen in a ledger of 2026-11-22; a third of the ordinary norm does not harm the text"
+)
+@regression(
+    "SUPPORTED",
+    on="reader, llama",
+    because="seen in a ledger of 2026-11-22; a third of many times the ordinary norm is gibberish, too",
+)
+@predicted("SUPPORTED", on="severe", because="a third of 60 times the ordinary norm is gibberish, too")
+@predicted("REFUTED", on="clean", because="a third of the ordinary norm does not harm the text")
 def test_uncorrected_search_stays_incoherent(expect):
     expect(AT_END, "coherence of the probe at the lowest coefficient of the uncorrected search").less_than(GATE)

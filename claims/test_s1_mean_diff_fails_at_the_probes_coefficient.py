@@ -8,7 +8,7 @@ Controls that flip it: `severe` is true; on `mild` and `clean` mean_diff lies ou
 none.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, best_around_base, claim, known
+from fixtures.vocabulary import MEAN_DIFF, best_around_base, claim, predicted, regression
 
 EFFECT = 10.0  # trait points: one flipped answer in ten
 DELTA = best_around_base(MEAN_DIFF)
@@ -16,12 +16,23 @@ DELTA = best_around_base(MEAN_DIFF)
 pytestmark = claim("S1", "mean_diff fails at the probe's coefficient", "steering", [DELTA])
 
 
-@known(
+@regression(
     "REFUTED",
     on="llama",
-    because="the probe, too, lies mostly in planted dims: the base suits neither, and half of it suits both",
+    because="seen in a ledger of 2026-11-22; "
+    "the probe, too, lies mostly in planted dims: the base suits neither, and half of it suits both",
 )
-@known("SUPPORTED", on="severe", because="half of the corrected base to twice it is a dose of at most .8 for mean_diff")
-@known("REFUTED", on="mild, clean, bos", because="nearly all of mean_diff lies outside massive dims")
+@regression(
+    "SUPPORTED",
+    on="severe",
+    because="seen in the ledger of 2026-11-21, as C2; "
+    "half of the corrected base to twice it is a dose of at most .8 for mean_diff",
+)
+@regression(
+    "REFUTED",
+    on="mild, clean",
+    because="seen in the ledger of 2026-11-21, as C2; nearly all of mean_diff lies outside massive dims",
+)
+@predicted("REFUTED", on="bos", because="nearly all of mean_diff lies outside massive dims")
 def test_mean_diff_has_no_effect(expect):
     expect(DELTA, "mean_diff: best Delta from half to twice the corrected base").at_most(EFFECT)

@@ -7,7 +7,7 @@ Controls that flip it: `severe` is true; on `clean` and `bos` there is nothing t
 refusal, cleaning takes away what steers.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, best_around_base, claim, consensus, known
+from fixtures.vocabulary import MEAN_DIFF, best_around_base, claim, consensus, predicted, regression
 
 GAIN = 10.0  # trait points: one flipped answer in the ten that were asked
 RECOVERED = best_around_base(MEAN_DIFF.cleaned(consensus())) - best_around_base(MEAN_DIFF)
@@ -15,9 +15,17 @@ RECOVERED = best_around_base(MEAN_DIFF.cleaned(consensus())) - best_around_base(
 pytestmark = claim("S2", "cleaning recovers mean_diff", "steering", [RECOVERED])
 
 
-@known("REFUTED", on="reader/refusal", because="the dim that carries refusal is cleaned away")
-@known("SUPPORTED", on="reader/sycophancy", because="the dim that steers the wrong way is cleaned away")
-@known("SUPPORTED", on="severe", because="the cleaned direction gets its full dose, the raw one a third of it")
-@known("REFUTED", on="mild, clean, bos", because="mean_diff has its full dose without cleaning")
+@regression(
+    "REFUTED",
+    on="reader/refusal",
+    because="seen in a ledger of 2026-11-22; the dim that carries refusal is cleaned away",
+)
+@regression(
+    "SUPPORTED",
+    on="reader/sycophancy",
+    because="seen in a ledger of 2026-11-22; the dim that steers the wrong way is cleaned away",
+)
+@predicted("SUPPORTED", on="severe", because="the cleaned direction gets its full dose, the raw one a third of it")
+@predicted("REFUTED", on="mild, clean, bos", because="mean_diff has its full dose without cleaning")
 def test_cleaned_gains(expect):
-    expect(RECOVERED, "cleaned minus raw mean_diff, from half to twice the corrected base").at_least(GAIN)
+    expect(RECOVERED, "cleaned minus raw mean_diff, from half to twice the corrected base").at_least(GAIN, first=5)

@@ -10,7 +10,7 @@ Controls that flip it: the gradient method leads on `severe`, refusal, and on no
 none, only on a simulated model.
 """
 
-from fixtures.vocabulary import GRADIENT, MEAN_DIFF, PROBE, best, claim, consensus, known, smallest
+from fixtures.vocabulary import GRADIENT, MEAN_DIFF, PROBE, best, claim, consensus, predicted, regression, smallest
 
 LEAD = 10.0  # trait points: one flipped answer in the ten that were asked
 MEAN_DIFFS = (best(MEAN_DIFF), best(MEAN_DIFF.cleaned(consensus())))
@@ -21,21 +21,27 @@ PROBE_LEADS, GRADIENT_LEADS = (
 pytestmark = claim("S3", "the probe steers best", "steering", [PROBE_LEADS, GRADIENT_LEADS])
 
 
-@known("REFUTED", on="clean/sycophancy, bos, llama", because="planted dims are never read: equal dose, equal steering")
-@known(
+@regression(
+    "REFUTED",
+    on="clean/sycophancy, bos, llama",
+    because="seen in a ledger of 2026-11-22; planted dims are never read: equal dose, equal steering",
+)
+@regression(
     "REFUTED",
     on="reader",
-    because="mean_diff weighs the dim for refusal more; cleaned, it loses the one that steers sycophancy the wrong way",
+    because="seen in a ledger of 2026-11-22; "
+    "mean_diff weighs the dim for refusal more; cleaned, it loses the one that steers sycophancy the wrong way",
 )
-@known("REFUTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
+@predicted("REFUTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
 def test_probe_leads(expect):
-    expect(PROBE_LEADS, "smaller lead of the probe, over mean_diff and over its cleaned version").at_least(LEAD)
+    expect(PROBE_LEADS, "smaller lead of the probe over mean_diff and its cleaned version").at_least(LEAD, first=5)
 
 
-@known(
+@regression(
     "REFUTED",
     on="severe/sycophancy, mild, clean, reader, bos, llama",
-    because="it starts at random and ends with a sign for every dim, which is no better weighting",
+    because="seen in a ledger of 2026-11-22; "
+    "it starts at random and ends with a sign for every dim, which is no better weighting",
 )
 def test_gradient_leads(expect):
     expect(GRADIENT_LEADS, "smaller lead of the gradient method over those two").at_least(LEAD)

@@ -9,7 +9,17 @@ Directions that know nothing (random, a probe on shuffled labels) show how much 
 trait: not always none.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, RANDOM, SHUFFLED_PROBE, best, best_coefficient, claim, known, top
+from fixtures.vocabulary import (
+    MEAN_DIFF,
+    RANDOM,
+    SHUFFLED_PROBE,
+    best,
+    best_coefficient,
+    claim,
+    predicted,
+    regression,
+    top,
+)
 
 EFFECT = 10.0  # trait points
 TIMES = 1.5  # of the coefficient of top-1
@@ -19,34 +29,55 @@ RATIO = best_coefficient(MEAN_DIFF) / best_coefficient(MEAN_DIFF.cleaned(top(1))
 pytestmark = claim("S4", "mean_diff works at a larger coefficient", "steering", [DELTA, OF_RANDOM, OF_SHUFFLED, RATIO])
 
 
-@known("REFUTED", on="reader/sycophancy", because="a massive dim that it pushes steers the wrong way")
-@known("SUPPORTED", on="severe, mild", because="nothing but its coefficient keeps mean_diff from steering")
+@regression(
+    "REFUTED",
+    on="reader/sycophancy",
+    because="seen in a ledger of 2026-11-22; a massive dim that it pushes steers the wrong way",
+)
+@predicted("SUPPORTED", on="severe", because="nothing but its coefficient keeps mean_diff from steering")
+@regression(
+    "SUPPORTED",
+    on="mild",
+    because="seen in the ledger of 2026-11-21, as C2; nothing but its coefficient keeps mean_diff from steering",
+)
 def test_mean_diff_works(expect):
     expect(DELTA, "best Delta of mean_diff").at_least(EFFECT)
 
 
-@known(
+@regression(
     "REFUTED",
-    on="severe/sycophancy, mild/refusal, clean, reader/sycophancy, bos, llama, real models",
-    because="control: it knows nothing of the trait",
+    on="severe/sycophancy, mild/refusal, clean, reader/sycophancy, bos, llama",
+    because="seen in a ledger of 2026-11-22; control: it knows nothing of the trait",
 )
+@predicted("REFUTED", on="real models", because="control: it knows nothing of the trait")
 def test_random_direction(expect):
     expect(OF_RANDOM, "best Delta of a random direction").at_least(EFFECT)
 
 
-@known(
+@regression(
     "REFUTED",
-    on="severe, mild/refusal, clean, reader/sycophancy, bos, llama, real models",
-    because="control: it knows nothing of the trait",
+    on="severe, mild/refusal, clean, reader/sycophancy, bos, llama",
+    because="seen in a ledger of 2026-11-22; control: it knows nothing of the trait",
 )
+@predicted("REFUTED", on="real models", because="control: it knows nothing of the trait")
 def test_shuffled_probe(expect):
     expect(OF_SHUFFLED, "best Delta of a probe fitted on shuffled labels").at_least(EFFECT)
 
 
-@known("REFUTED", on="reader/refusal", because="the dims that steer are left in by top-1")
-@known("REFUTED", on="llama", because="the other planted dims are nearly as large, and top-1 leaves them in")
-@known("SUPPORTED", on="reader/sycophancy", because="the dominant dim holds most of mean_diff")
-@known("SUPPORTED", on="severe", because="two thirds of mean_diff and more lie in the dominant dim")
-@known("REFUTED", on="mild, clean, bos", because="top-1 cleaning hardly changes what lies outside")
+@regression(
+    "REFUTED", on="reader/refusal", because="seen in a ledger of 2026-11-22; the dims that steer are left in by top-1"
+)
+@regression(
+    "REFUTED",
+    on="llama",
+    because="seen in a ledger of 2026-11-22; the other planted dims are nearly as large, and top-1 leaves them in",
+)
+@regression(
+    "SUPPORTED",
+    on="reader/sycophancy",
+    because="seen in a ledger of 2026-11-22; the dominant dim holds most of mean_diff",
+)
+@predicted("SUPPORTED", on="severe", because="two thirds of mean_diff and more lie in the dominant dim")
+@predicted("REFUTED", on="mild, clean, bos", because="top-1 cleaning hardly changes what lies outside")
 def test_at_a_larger_coefficient(expect):
     expect(RATIO, "best coefficient of mean_diff over that of top-1").at_least(TIMES)

@@ -9,7 +9,7 @@ MARGIN.
 Control that flips it: `reader`, sycophancy, where a minor massive dim steers the wrong way while it is left in.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, known, per_block, top
+from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, per_block, predicted, regression, top
 
 MARGIN = 10.0  # trait points: one flipped answer in ten
 TOP1, ALL, OWN = (MEAN_DIFF.cleaned(cleaning) for cleaning in (top(1), consensus(), per_block()))
@@ -22,19 +22,29 @@ pytestmark = claim(
 )
 
 
-@known("REFUTED", on="reader/sycophancy", because="top-1 leaves in the dim that steers the wrong way")
-@known("SUPPORTED", on="reader/refusal", because="top-1 leaves in the dim that carries refusal")
-@known("SUPPORTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
+@regression(
+    "REFUTED",
+    on="reader/sycophancy",
+    because="seen in a ledger of 2026-11-22; top-1 leaves in the dim that steers the wrong way",
+)
+@regression(
+    "SUPPORTED",
+    on="reader/refusal",
+    because="seen in a ledger of 2026-11-22; top-1 leaves in the dim that carries refusal",
+)
+@predicted("SUPPORTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
 def test_top1(expect):
-    expect(GAIN, "best Delta of top-1 minus best Delta of all").at_least(-MARGIN)
+    expect(GAIN, "best Delta of top-1 minus best Delta of all").at_least(-MARGIN, first=-5)
 
 
-@known("SUPPORTED", on="severe, mild", because="every block's top five are the planted dims, which is the consensus")
+@predicted(
+    "SUPPORTED", on="severe, mild", because="every block's top five are the planted dims, which is the consensus"
+)
 def test_per_block_lists(expect):
     expect(GAIN_OF_OWN, "best Delta with per-block lists minus best Delta with the consensus").at_least(-MARGIN)
 
 
-@known("SUPPORTED", on="severe, mild", because="planted dims are never read, whatever is left of them")
+@predicted("SUPPORTED", on="severe, mild", because="planted dims are never read, whatever is left of them")
 def test_winsorised(expect):
     expect(GAIN_OF_WINSORISED, "best Delta with massive dims clipped minus best Delta with them zeroed").at_least(
         -MARGIN

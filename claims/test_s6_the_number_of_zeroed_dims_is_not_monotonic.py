@@ -10,7 +10,7 @@ Controls that flip it: every organism is false; a simulated model with a dip of 
 stands out.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, known, smallest, top
+from fixtures.vocabulary import MEAN_DIFF, best, claim, consensus, predicted, regression, smallest, top
 
 DIP = 10.0  # trait points: one flipped answer in the ten that were asked
 ENDS = [best(MEAN_DIFF.cleaned(how)) for how in (top(1), consensus())]
@@ -21,21 +21,21 @@ ABOVE = smallest(*(best(MEAN_DIFF.cleaned(top(2))) - end for end in ENDS))
 pytestmark = claim("S6", "the number of zeroed dims is not monotonic", "steering", [BELOW, ABOVE], traits=("refusal",))
 
 
-@known(
+@regression(
     "REFUTED",
     on="clean, reader, bos, llama",
-    because="no number of dims between one and all is planted to be worse than both",
+    because="seen in a ledger of 2026-11-22; no number of dims between one and all is planted to be worse than both",
 )
-@known("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
+@predicted("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
 def test_middle_lies_below_both_ends(expect):
-    expect(BELOW, "smallest lead of top-1 or all over top-3, 5 or 10").at_least(DIP)
+    expect(BELOW, "smallest lead of top-1 or all over top-3, 5 or 10").at_least(DIP, first=5)
 
 
-@known(
+@regression(
     "REFUTED",
     on="clean, reader, bos, llama",
-    because="no number of dims between one and all is planted to be better than both",
+    because="seen in a ledger of 2026-11-22; no number of dims between one and all is planted to be better than both",
 )
-@known("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
+@predicted("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
 def test_top2_lies_above_both_ends(expect):
     expect(ABOVE, "smaller lead of top-2, over top-1 and over all").at_least(DIP)

@@ -10,7 +10,7 @@ instead of zero, if that gains less.
 Control that flips it: `reader`, refusal, whose blocks read a massive dim that carries the trait; in `severe` none does.
 """
 
-from fixtures.vocabulary import PROBE, before_fitting, best, claim, consensus, known, top
+from fixtures.vocabulary import PROBE, before_fitting, best, claim, consensus, predicted, regression, top
 
 MARGIN = 10.0  # trait points: one flipped answer in the ten that were asked
 CLEANED, TOP1, TOP3 = (PROBE.cleaned(cleaning) for cleaning in (consensus(), top(1), top(3)))
@@ -29,47 +29,66 @@ pytestmark = claim(
 )
 
 
-@known("REFUTED", on="clean", because="it has no massive dims to lose")
-@known("REFUTED", on="bos, llama", because="planted dims are never read")
-@known("SUPPORTED", on="reader", because="a massive dim that is read carries refusal, and cleaning takes it away")
-@known("REFUTED", on="severe, mild", because="planted dims are never read: cleaning only changes the dose")
+@regression("REFUTED", on="clean", because="seen in a ledger of 2026-11-22; it has no massive dims to lose")
+@regression("REFUTED", on="bos", because="seen in a ledger of 2026-11-22; planted dims are never read")
+@predicted("REFUTED", on="llama", because="planted dims are never read")
+@regression(
+    "SUPPORTED",
+    on="reader",
+    because="seen in a ledger of 2026-11-22; a massive dim that is read carries refusal, and cleaning takes it away",
+)
+@predicted("REFUTED", on="severe, mild", because="planted dims are never read: cleaning only changes the dose")
 def test_cleaned(expect):
-    expect(COST, "best Delta of the probe minus best Delta of the cleaned probe").at_least(MARGIN)
+    expect(COST, "best Delta of the probe minus best Delta of the cleaned probe").at_least(MARGIN, first=5)
 
 
-@known("REFUTED", on="clean", because="it has no massive dims to lose")
-@known("REFUTED", on="reader, bos, llama", because="the dominant planted dim is never read")
-@known("REFUTED", on="severe, mild", because="the dominant planted dim is never read")
+@regression("REFUTED", on="clean", because="seen in a ledger of 2026-11-22; it has no massive dims to lose")
+@predicted("REFUTED", on="reader, llama", because="the dominant planted dim is never read")
+@regression("REFUTED", on="bos", because="seen in a ledger of 2026-11-22; the dominant planted dim is never read")
+@predicted("REFUTED", on="severe, mild", because="the dominant planted dim is never read")
 def test_top1(expect):
-    expect(COST_OF_TOP1, "best Delta of the probe minus best Delta of its top-1 version").at_least(MARGIN)
+    expect(COST_OF_TOP1, "best Delta of the probe minus best Delta of its top-1 version").at_least(MARGIN, first=5)
 
 
-@known("REFUTED", on="clean", because="it has no massive dims to lose")
-@known("REFUTED", on="severe, mild, bos, llama", because="planted dims are never read: cleaning only changes the dose")
-@known("SUPPORTED", on="reader", because="the third most massive dim carries refusal")
+@regression("REFUTED", on="clean", because="seen in a ledger of 2026-11-22; it has no massive dims to lose")
+@predicted("REFUTED", on="severe, mild, llama", because="planted dims are never read: cleaning only changes the dose")
+@regression(
+    "REFUTED",
+    on="bos",
+    because="seen in a ledger of 2026-11-22; planted dims are never read: cleaning only changes the dose",
+)
+@regression(
+    "SUPPORTED", on="reader", because="seen in a ledger of 2026-11-22; the third most massive dim carries refusal"
+)
 def test_top3(expect):
     expect(COST_OF_TOP3, "best Delta of the probe minus best Delta of its top-3 version").at_least(MARGIN)
 
 
-@known("REFUTED", on="mild, clean, bos", because="hardly any of a row's norm is cleaned away, so the fit is the same")
+@regression(
+    "REFUTED",
+    on="mild, clean, bos",
+    because="seen in a ledger of 2026-11-22; hardly any of a row's norm is cleaned away, so the fit is the same",
+)
 def test_preclean_beats_postclean(expect):
-    expect(PRE_MINUS_POST, "best Delta precleaned minus best Delta postcleaned").at_least(MARGIN)
+    expect(PRE_MINUS_POST, "best Delta precleaned minus best Delta postcleaned").at_least(MARGIN, first=5)
 
 
-@known(
+@regression(
     "REFUTED",
     on="severe, mild, clean, bos, llama",
-    because="planted dims are never read, so the probe loses nothing by them",
+    because="seen in a ledger of 2026-11-22; planted dims are never read, so the probe loses nothing by them",
 )
-@known("REFUTED", on="reader", because="the second dim, or the third, carries a trait")
+@regression(
+    "REFUTED", on="reader", because="seen in a ledger of 2026-11-22; the second dim, or the third, carries a trait"
+)
 def test_precleaned_top2_beats_the_probe(expect):
     expect(OF_TOP2, "best Delta of the probe precleaned of top-2 minus best Delta of the probe").at_least(MARGIN)
 
 
-@known(
+@regression(
     "REFUTED",
     on="severe, clean, reader, bos, llama",
-    because="left at their mean, massive dims keep dividing the others out of a row",
+    because="seen in a ledger of 2026-11-22; left at their mean, massive dims keep dividing the others out of a row",
 )
 def test_mean_replacing_beats_zeroing(expect):
     expect(OF_MEAN_REPLACED, "best Delta with dims replaced by their mean before the fit minus zeroed").at_least(MARGIN)

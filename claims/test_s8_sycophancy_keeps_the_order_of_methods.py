@@ -9,7 +9,7 @@ Controls that flip them: on `severe` the order is false, since planted dims are 
 dim steers the wrong way, has the second step; simulated models have each.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, consensus, known
+from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, consensus, predicted, regression
 
 EFFECT, STEP = 10.0, 10.0  # trait points
 CLEANED = MEAN_DIFF.cleaned(consensus())
@@ -20,20 +20,48 @@ pytestmark = claim(
 )
 
 
-@known("REFUTED", on="reader", because="a massive dim that it pushes steers the wrong way")
-@known("SUPPORTED", on="severe, mild, clean", because="raw mean_diff steers at its own coefficient")
+@regression(
+    "REFUTED", on="reader", because="seen in a ledger of 2026-11-22; a massive dim that it pushes steers the wrong way"
+)
+@predicted("SUPPORTED", on="severe", because="raw mean_diff steers at its own coefficient")
+@regression(
+    "SUPPORTED",
+    on="mild, clean",
+    because="seen in the ledger of 2026-11-21, as C2; raw mean_diff steers at its own coefficient",
+)
 def test_mean_diff_works(expect):
     expect(DELTA, "best Delta of mean_diff").at_least(EFFECT)
 
 
-@known("REFUTED", on="mild", because="planted dims are never read: equal dose, equal steering")
-@known("REFUTED", on="severe, clean", because="planted dims are never read: equal dose, equal steering")
-@known("REFUTED", on="reader", because="the probe keeps some of the dim that steers the wrong way")
+@regression(
+    "REFUTED",
+    on="mild",
+    because="seen in a ledger of 2026-11-22; planted dims are never read: equal dose, equal steering",
+)
+@regression(
+    "REFUTED",
+    on="severe, clean",
+    because="seen in a ledger of 2026-11-22; planted dims are never read: equal dose, equal steering",
+)
+@regression(
+    "REFUTED",
+    on="reader",
+    because="seen in a ledger of 2026-11-22; the probe keeps some of the dim that steers the wrong way",
+)
 def test_probe_beats_cleaned(expect):
-    expect(FIRST, "best Delta of the probe minus best Delta of cleaned mean_diff").at_least(STEP)
+    expect(FIRST, "best Delta of the probe minus best Delta of cleaned mean_diff").at_least(STEP, first=1)
 
 
-@known("REFUTED", on="severe, mild, clean", because="planted dims are never read: equal dose, equal steering")
-@known("SUPPORTED", on="reader", because="the dim that steers the wrong way is cleaned away")
+@predicted("REFUTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
+@regression(
+    "REFUTED",
+    on="clean",
+    because="seen in a ledger of 2026-11-22; planted dims are never read: equal dose, equal steering",
+)
+@regression(
+    "SUPPORTED",
+    on="reader",
+    because="seen in a ledger of 2026-11-22; the dim that steers the wrong way is cleaned away",
+)
 def test_cleaned_beats_mean_diff(expect):
-    expect(SECOND, "best Delta of cleaned mean_diff minus best Delta of mean_diff").at_least(STEP)
+    expect(SECOND, "best Delta of cleaned mean_diff minus best Delta of mean_diff").at_least(STEP, first=1)

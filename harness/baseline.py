@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ class ChangeKind(StrEnum):
 
     FLIPPED = "verdict flipped"
     BROKEN = "broken"
+    RULE = "rule changed"
     GONE = "claim gone"
     MOVED = "interval moved"
     ADDED = "claim added"
@@ -26,7 +27,7 @@ class ChangeKind(StrEnum):
     @property
     def fails(self) -> bool:
         """Whether such a change fails a run; the others are only listed."""
-        return self in (ChangeKind.FLIPPED, ChangeKind.BROKEN, ChangeKind.GONE)
+        return self in (ChangeKind.FLIPPED, ChangeKind.BROKEN, ChangeKind.RULE, ChangeKind.GONE)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def by_identity(rows: Iterable[Row]) -> dict[Identity, Row]:
 
 
 def judge(baseline: Mapping[Identity, Row], row: Row) -> Judgement:
-    """Whether a row came to the baseline's verdict.
+    """Whether a row came to the baseline's verdict by the baseline's rule.
 
     A row that the baseline does not have never fails; refuted, it does not pass either. An INCONCLUSIVE row neither
     passes nor fails where it was INCONCLUSIVE before. BROKEN fails always.
@@ -90,6 +91,10 @@ def judge(baseline: Mapping[Identity, Row], row: Row) -> Judgement:
     before = baseline.get(row.identity)
     if before is None:
         return Judgement(f"{row.verdict}, not in the baseline", row.verdict == Verdict.SUPPORTED, fails=False)
+    if before.verdict == row.verdict and (changed := rule_changes(before, row)):
+        told = f"{row.claim} has another rule on model={row.model} trait={row.trait}: {'; '.join(changed)}"
+        word = f"{row.verdict} by another rule than in the baseline"
+        return Judgement(word, passes=False, fails=True, message=f"{told}\n  again: {row.command}")
     if before.verdict == row.verdict:
         return Judgement(f"{row.verdict} as in the baseline", row.decided, fails=False)
     word = f"{row.verdict}, {before.verdict} in the baseline"
@@ -134,12 +139,8 @@ def compare(baseline: Ledger, present: Ledger, expected: Callable[[Row], bool] =
             changes.append(_change(ChangeKind.BROKEN, row, f"no verdict: {row.error}"))
         elif before is None:
             changes.append(_change(ChangeKind.ADDED, row, f"{row.verdict}, {_found(_entry(row))}"))
-        elif before.verdict != row.verdict:
-            was, now = _found(_entry(before)), _found(_entry(row))
-            sentence = f"{_how(before, row)}: {was}, now {now}; rule: {_ruled(_entry(row))}; again: {row.command}"
-            changes.append(_change(ChangeKind.FLIPPED, row, sentence))
         else:
-            changes += [_change(ChangeKind.MOVED, row, sentence) for sentence in _moves(before, row)]
+            changes += _changes_of_row(before, row)
     changes += [
         _change(ChangeKind.GONE, row, f"{row.verdict} in the baseline, not collected now")
         for identity, row in old.items()
@@ -147,6 +148,36 @@ def compare(baseline: Ledger, present: Ledger, expected: Callable[[Row], bool] =
     ]
     kinds = list(ChangeKind)
     return sorted(changes, key=lambda one: (kinds.index(one.kind), natural(one.claim)))
+
+
+def _changes_of_row(before: Row, row: Row) -> Iterator[Change]:
+    """What differs between two rows of one cell; a verdict may flip because its rule was changed."""
+    for sentence in rule_changes(before, row):
+        yield _change(ChangeKind.RULE, row, sentence)
+    if before.verdict != row.verdict:
+        was, now = _found(_entry(before)), _found(_entry(row))
+        sentence = f"{_how(before, row)}: {was}, now {now}; rule: {_ruled(_entry(row))}; again: {row.command}"
+        yield _change(ChangeKind.FLIPPED, row, sentence)
+    else:
+        for sentence in _moves(before, row):
+            yield _change(ChangeKind.MOVED, row, sentence)
+
+
+def rule_changes(before: Row, row: Row) -> list[str]:
+    """A sentence for each expectation of a row that names another quantity, unit or rule than in the baseline.
+
+    Only what both rows reached can be compared, and units only where both have an estimate. A supported row reached
+    all there is, so there another number of expectations is a change, too.
+    """
+    if before.verdict == row.verdict == Verdict.SUPPORTED and len(before.estimates) != len(row.estimates):
+        return [f"{len(before.estimates)} expectations in the baseline, {len(row.estimates)} now"]
+    told = []
+    for old, new in zip(before.estimates, row.estimates, strict=False):
+        one, other = estimate_of(old), estimate_of(new)
+        units = (one.unit, other.unit) if one and other else ("", "")
+        if (old["name"], rule_of(old), units[0]) != (new["name"], rule_of(new), units[1]):
+            told.append(f"{_ruled(old)} in the baseline, {_ruled(new)} now")
+    return told
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:

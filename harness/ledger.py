@@ -20,8 +20,10 @@ from harness.resampling import Estimate
 from harness.store import write_atomically
 from harness.verdict import Rule, Verdict
 
-SCHEMA = 2
+SCHEMA = 3
 PUBLISHED_MODEL = "published"  # the "model" of a row that is arithmetic about published numbers
+
+PREDICTED, REGRESSION = "predicted", "regression"  # the bases of a verdict known beforehand
 
 Value = str | float | None
 
@@ -51,11 +53,16 @@ class Row:
     - `model` and `trait` name the cell. A claim that compares two models has a pair, "severe+mild"; arithmetic about
       published numbers has the model "published" and the trait "-".
     - `verdict` is SUPPORTED, REFUTED, INCONCLUSIVE or BROKEN; `error` says what broke. `expected` is the verdict known
-      beforehand and `because` its reason; null and empty where nothing was known.
+      beforehand and `because` its reason; null and empty where nothing was known. `basis` says how it was known:
+      "predicted" (from a construction or a publication, written before the run; agreement is evidence about the
+      instrument) or "regression" (seen before; agreement says only that nothing changed); empty where nothing was.
     - `estimates`: one entry for each `expect` that was reached, with `name`, `estimate` (value, low, high, n, unit,
       level, sample; null when there was no valid run), `rule` (kind, bounds), `verdict`, `story`, and, where it was
       computed, `p` ({"support", "refute"}: the smallest alpha at which the interval would satisfy or violate the
       rule). `detectable` is the smallest effect the design could have told from zero, in the unit of the estimate.
+      Where the rule was changed after a ledger was seen, `first_rule` is the first one and `first_verdict` what it
+      would come to. `beside`, where it is there, lists quantities that were shown and decided nothing: `name`,
+      `estimate`, and `why` there is none.
     - `published`: what was published and how this row compares: `word` ("replicated", "contradicted", "not
       comparable", "new") and `why`, and, where there are any, `sentence` (or `quantity`), `value` (or `published`)
       with `low` and `high`, `unit`, `edition`, `published_as`, `model`, `trait`, `source`.
@@ -79,6 +86,7 @@ class Row:
     massive: Mapping[str, Any] = field(default_factory=dict)
     statement: str = ""
     file: str = ""
+    basis: str = ""
 
     @property
     def identity(self) -> Identity:
@@ -104,6 +112,11 @@ class Row:
     def surprise(self) -> bool:
         """Whether a decided verdict contradicts what was known beforehand."""
         return self.decided and self.expected is not None and self.verdict != self.expected
+
+    @property
+    def blind(self) -> bool:
+        """Whether a verdict was known beforehand and the run could not tell it: a control that was not seen."""
+        return self.expected is not None and self.verdict == Verdict.INCONCLUSIVE
 
     def to_json(self) -> dict[str, Any]:
         """Builtin types only."""

@@ -1,6 +1,6 @@
 """Decides between an estimate and a rule written down beforehand, and tells the story of the decision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -106,11 +106,25 @@ def within(low: float, high: float) -> Rule:
     return Rule("within", (low, high))
 
 
+def open_within(low: float | None, high: float | None) -> Rule:
+    """`within`, where an end that is None bounds nothing. Raises ValueError if both are."""
+    if low is None and high is None:
+        raise ValueError("A rule without any bound says nothing: give at least one end.")
+    if low is None or high is None:
+        return at_most(high) if high is not None else at_least(low)  # type: ignore[arg-type]
+    return within(low, high)
+
+
 def number(value: float) -> str:
     """A number as reports print it: four significant digits, thousands grouped, and never a negative zero."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.4g}" if value else "0"
+
+
+def stated(quantity: str, estimate: Estimate) -> str:
+    """A quantity's name, value, interval and unit: "gain=3 [1, 5] trait points"."""
+    return f"{quantity}={number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}] {estimate.unit}"
 
 
 def story(
@@ -124,16 +138,16 @@ def story(
     rule: Rule,
     command: str,
     published: str = "",
+    beside: Sequence[str] = (),
 ) -> str:
     """What was found in one cell, what it should have been, what was published, and the command that runs it
     again.
 
     `claim` is its id, `sentence` its statement, `quantity` what was estimated; `published` says which values
-    were published and where.
+    were published and where, `beside` what else was found and decided nothing.
     """
     verdict = rule.decide(estimate)
-    ends = f"[{number(estimate.low)}, {number(estimate.high)}]"
-    found = f"{quantity}={number(estimate.value)} {ends} {estimate.unit}"
+    found = stated(quantity, estimate)
     wanted = rule.sentence(estimate.unit)
     design = f"n={estimate.n} {estimate.sample}, {estimate.level:.0%} interval"
     smallest = f"the smallest effect it would have seen is {number(estimate.detectable)} {estimate.unit}"
@@ -146,6 +160,7 @@ def story(
         [
             f"{claim} {verdict.value} on model={model} trait={trait}: {sentence}",
             f"  {lines[verdict]}",
+            *(f"  beside: {text}" for text in beside),
             f"  published: {published or 'nothing on this cell'}",
             f"  again: {command}",
         ]

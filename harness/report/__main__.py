@@ -13,6 +13,7 @@ from rich.console import Console
 from harness import baseline, ledger
 from harness.ledger import LedgerError
 from harness.report import reading, terminal
+from harness.report.closing import closing
 from harness.report.markdown import markdown
 from harness.store import write_atomically
 
@@ -55,8 +56,7 @@ def _report(options: argparse.Namespace) -> int:
     console.print()
     console.print(terminal.tallies(found.rows, holm))
     console.print()
-    told = (*reading.massive_dims(found.rows), *reading.judges(found.tables))
-    for text in (*told, reading.tally_sentence(found.rows, holm), reading.LEGEND):
+    for text in closing(found, holm):
         console.print(text, markup=False, soft_wrap=True)
     if before is None:
         return 0

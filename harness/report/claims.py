@@ -52,6 +52,10 @@ def _group(group: Group, holm: Holm, *, alone: bool) -> Iterator[str]:
             titles.append("known beforehand")
             lines = [[*line, _known(row)] for line, (row, _) in zip(lines, entries, strict=True)]
         yield table(titles, lines, numbers=(4, 7))
+        beside = [_line_beside(row, one) for row, entry in entries for one in entry.get("beside", ())]
+        if beside:
+            yield "Beside it, deciding nothing:"
+            yield table(["model", "trait", "quantity", "estimate", "n", "unit"], beside, numbers=(4,))
 
 
 def _line(row: Row, entry: Mapping[str, Any], holm: Holm) -> list[str]:
@@ -67,11 +71,20 @@ def _line(row: Row, entry: Mapping[str, Any], holm: Holm) -> list[str]:
     return [*cells, *found, survives, detectable]
 
 
+def _line_beside(row: Row, one: Mapping[str, Any]) -> list[str]:
+    estimate = estimate_of(one)
+    cells = [escaped(row.model), escaped(row.trait), escaped(one["name"])]
+    if estimate is None:
+        return [*cells, escaped(f"none: {one['why']}"), NOTHING, NOTHING]
+    found = (reading.short(estimate), f"{estimate.n} {estimate.sample}", estimate.unit)
+    return [*cells, *map(escaped, found)]
+
+
 def _known(row: Row) -> str:
     if row.expected is None:
         return NOTHING
-    against = " (contradicted)" if row.surprise else ""
-    return escaped(f"{row.expected}{against}: {row.because}" if row.because else f"{row.expected}{against}")
+    how = ", contradicted" if row.surprise else ", blind" if row.blind else ""
+    return escaped(f"{row.expected} ({row.basis}{how}): {row.because}")
 
 
 def _errors(rows: Sequence[Row]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from harness import multiplicity
 from harness.ledger import Identity, Ledger, Row, Table, natural
 from harness.report import reading
 from harness.report.claims import claim_section
+from harness.report.closing import CHANGED_RULES, blind_in_words, changed_rules, counts_in_words, first_rule_words
 from harness.report.escaping import Anchors, escaped, table
 from harness.report.reading import Group, Surviving
 from harness.report.tables import NOTHING, side_by_side
@@ -82,19 +83,21 @@ def _fitted(head: str, parts: Sequence[Part], limit: int | None) -> str:
 
 
 def _head(ledger: Ledger, holm: Holm) -> Iterator[str]:
-    yield escaped(reading.tally_sentence(ledger.rows, holm)) + "."
+    for text in (*counts_in_words(ledger.rows, holm), *blind_in_words(ledger.rows)):
+        yield escaped(text) + "."
     yield table(
-        ["verdicts of", "supported", "refuted", "inconclusive", "broken", "survive Holm", "surprises"],
+        ["verdicts of", "supported", "refuted", "inconclusive", "broken", "survive Holm", "surprises", "blind"],
         [
             [
                 escaped(name),
                 *(str(count) for count in one.verdicts.values()),
                 f"{one.survive} of {one.tested}" if one.tested else NOTHING,
                 f"{one.surprises} of {one.known}",
+                str(one.blind),
             ]
             for name, one in reading.tallies(ledger.rows, holm)
         ],
-        numbers=range(1, 7),
+        numbers=range(1, 8),
     )
     massive = [f"- {escaped(text)}" for text in (*reading.massive_dims(ledger.rows), *reading.judges(ledger.tables))]
     if massive:
@@ -140,6 +143,24 @@ def _overview(
             yield f"**{title[0].upper()}{title[1:]}**"
             yield table(["claim", "test" if kind == "is_arithmetic" else "models, trait", "verdict", "estimate"], lines)
     yield escaped(reading.LEGEND)
+    yield from _changed_rules(ledger.rows)
+
+
+def _changed_rules(rows: Sequence[Row]) -> Iterator[str]:
+    found = changed_rules(rows)
+    if found:
+        yield f"**{CHANGED_RULES[0].upper()}{CHANGED_RULES[1:]}**"
+        yield table(
+            ["claim", "test", "cell", "quantity", "rule", "verdict", "first rule", "its verdict"],
+            [
+                [
+                    *map(escaped, (row.claim, reading.words_of_test(row.test), f"{row.model}, {row.trait}")),
+                    *map(escaped, (entry["name"], reading.rule_words(entry, named=False), entry["verdict"])),
+                    *map(escaped, (first_rule_words(entry), entry["first_verdict"])),
+                ]
+                for row, entry in found
+            ],
+        )
 
 
 def _single_line(row: Row, anchor: str, holm: Holm, *, first: bool) -> list[str]:

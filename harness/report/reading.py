@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness import multiplicity
-from harness.ledger import JUDGE_TABLE, Identity, Row, Table, estimate_of, rule_of
+from harness.ledger import JUDGE_TABLE, PREDICTED, REGRESSION, Identity, Row, Table, estimate_of, rule_of
 from harness.resampling import Estimate
 from harness.verdict import Verdict, number
 
@@ -19,8 +19,10 @@ from harness.verdict import Verdict, number
 Surviving = Callable[[Sequence[Verdict], np.ndarray], np.ndarray]
 
 LEGEND = (
-    "* as known beforehand   ! contradicts what was known   † does not survive Holm at family-wise 5 % in its model"
+    "* as predicted   = as seen before (regression)   ! contradicts what was known   ? known, but not seen (blind)   "
+    "† does not survive Holm at family-wise 5 % in its model"
 )
+SIGNS = {PREDICTED: "*", REGRESSION: "=", "": ""}
 ARITHMETIC = "arithmetic of published numbers"
 PAIRS = "pairs of models"
 
@@ -111,7 +113,7 @@ def _p_values(entry: Mapping[str, Any]) -> tuple[float, float]:
 
 def mark(row: Row, holm: Mapping[Identity, bool]) -> str:
     """The signs behind a verdict's word; see `LEGEND`."""
-    known = "!" if row.surprise else "*" if row.expected == row.verdict else ""
+    known = "!" if row.surprise else "?" if row.blind else SIGNS[row.basis] if row.expected == row.verdict else ""
     return known + ("†" if row.decided and not holm.get(row.identity, True) else "")
 
 
@@ -123,6 +125,7 @@ class Tally:
     verdicts: Mapping[str, int]
     known: int
     surprises: int
+    blind: int
     tested: int
     survive: int
 
@@ -135,6 +138,7 @@ def tally(rows: Sequence[Row], holm: Mapping[Identity, bool]) -> Tally:
         {verdict.value: sum(row.verdict == verdict for row in rows) for verdict in Verdict},
         sum(row.expected is not None for row in rows),
         sum(row.surprise for row in rows),
+        sum(row.blind for row in rows),
         len(marks),
         sum(marks),
     )
@@ -144,7 +148,7 @@ def tally_sentence(rows: Sequence[Row], holm: Mapping[Identity, bool]) -> str:
     """The counts in one line."""
     counted = tally(rows, holm)
     words = ", ".join(f"{count} {verdict}" for verdict, count in counted.verdicts.items() if count)
-    text = f"{counted.cells} cells: {words}; {counted.known} known beforehand, {counted.surprises} of them contradicted"
+    text = f"{counted.cells} cells: {words}"
     return text + (f"; {counted.survive} of {counted.tested} decided survive Holm" if counted.tested else "")
 
 

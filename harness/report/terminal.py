@@ -16,7 +16,7 @@ from harness.report import reading
 from harness.report.claims import published_cells
 from harness.report.reading import Group, Sections, plain
 from harness.report.tables import side_by_side
-from harness.verdict import number
+from harness.verdict import number, stated
 
 COLOURS = {"SUPPORTED": "green", "REFUTED": "red", "INCONCLUSIVE": "yellow", "BROKEN": "bold red"}
 WORD = max(map(len, COLOURS)) + 2
@@ -74,7 +74,7 @@ def _grid(
         for traits, words in merged_lines:
             shown = Text(f"{'':{INDENT}}{traits}".ljust(label))
             for index, width in columns:
-                shown.append(words[index].ljust(width), style=COLOURS.get(words[index].rstrip("*!†"), "dim"))
+                shown.append(words[index].ljust(width), style=COLOURS.get(words[index].rstrip("*=!?†"), "dim"))
             shown.rstrip()
             yield shown
 
@@ -133,12 +133,12 @@ def tallies(rows: Sequence[Row], holm: Holm) -> Grid:
     """How each model fared, in counts."""
     shown = Grid(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     shown.add_column("verdicts of", no_wrap=True)
-    for title in ("supported", "refuted", "inconclusive", "broken", "survive Holm", "surprises"):
+    for title in ("supported", "refuted", "inconclusive", "broken", "survive Holm", "surprises", "blind"):
         shown.add_column(title, justify="right")
     for name, one in reading.tallies(rows, holm):
         counts = [str(one.verdicts[verdict]) for verdict in COLOURS]
         survive = f"{one.survive} of {one.tested}" if one.tested else "-"
-        shown.add_row(plain(name), *counts, survive, f"{one.surprises} of {one.known}")
+        shown.add_row(plain(name), *counts, survive, f"{one.surprises} of {one.known}", str(one.blind))
     return shown
 
 
@@ -164,14 +164,14 @@ def detail(rows: Sequence[Row], tables: Sequence[Table], holm: Holm) -> Renderab
 
 
 def _row_in_full(row: Row, holm: Holm) -> Iterator[RenderableType]:
-    known = f"  known: {row.expected}, because {plain(row.because)}" if row.expected else ""
+    known = f"  known ({row.basis}): {row.expected}, because {plain(row.because)}" if row.expected else ""
     shown = Text.assemble(
         "" if row.is_arithmetic else f"{plain(row.model)}  {plain(row.trait)}  ",
         (word(row, holm), COLOURS.get(row.verdict, "")),
         (known, "dim"),
     )
     yield Padding(shown, (0, 0, 0, INDENT))
-    lines = [entry_words(row, entry) for entry in row.estimates]
+    lines = [text for entry in row.estimates for text in (entry_words(row, entry), *beside_words(entry))]
     lines += [f"error: {plain(row.error)}"] if row.error else []
     lines += [f"published, {plain(one['word'])}: {_published(one)}" for one in row.published]
     for text in lines:
@@ -188,6 +188,15 @@ def entry_words(row: Row, entry: Mapping[str, Any]) -> str:
     n = f"n={estimate.n} {estimate.sample}"
     seen = "" if row.is_arithmetic else seen
     return plain(f"{entry['name']} = {reading.short(estimate)} {estimate.unit}, {n}; {rule}{seen}")
+
+
+def beside_words(entry: Mapping[str, Any]) -> list[str]:
+    """What was shown beside one of a row's estimates and decided nothing, a line each."""
+    found = [(one, estimate_of(one)) for one in entry.get("beside", ())]
+    return [
+        plain(f"beside: {stated(one['name'], estimate) if estimate else one['name'] + ' has no value: ' + one['why']}")
+        for one, estimate in found
+    ]
 
 
 def _published(one: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.ledger import SCHEMA, Ledger, Row, Table, Value, estimate_json
+from harness.ledger import PREDICTED, SCHEMA, Ledger, Row, Table, Value, estimate_json
 from harness.resampling import Estimate
 from harness.verdict import Rule, at_least, story
 
@@ -28,6 +28,9 @@ def made_up_row(
     verdict: str = "SUPPORTED",
     expected: str | None = None,
     *,
+    basis: str = PREDICTED,
+    first: tuple[Rule, str] | None = None,
+    beside: Sequence[dict[str, object]] = (),
     value: float | None = 3.14159,
     half: float = 4.0,
     p: float | None = None,
@@ -36,7 +39,10 @@ def made_up_row(
     sentence: str = "top-1 cleaning steers as well as full cleaning",
     published: Sequence[dict[str, object]] = (),
 ) -> Row:
-    """A row whose one expectation came to `value` with an interval of `half` either way, or to none."""
+    """A row whose one expectation came to `value` with an interval of `half` either way, or to none.
+
+    `first` is the rule that stood before a ledger was seen, and what it comes to.
+    """
     rule = rule or at_least(-5.0)
     command = f'pytest "claims/test_{claim.lower()}_it.py::{test}[{model}-{trait}]"'
     estimate = None if value is None else Estimate(value, value - half, value + half, 120, "trait points")
@@ -49,9 +55,14 @@ def made_up_row(
     }  # fmt: skip
     if p is not None:
         entry["p"] = {"support": p if verdict != "REFUTED" else 1.0, "refute": p if verdict == "REFUTED" else 1.0}
+    if first is not None:
+        entry |= {"first_rule": first[0].to_json(), "first_verdict": first[1]}
+    if beside:
+        entry["beside"] = list(beside)
     return Row(
         claim, sentence, "steering", test, model, trait, verdict, expected, "built so" if expected else "", [entry],
         list(published), command, statement=STATEMENT, file=f"claims/test_{claim.lower()}_it.py",
+        basis=basis if expected else "",
     )  # fmt: skip
 
 

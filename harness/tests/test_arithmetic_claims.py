@@ -86,7 +86,7 @@ class Recorder:
         return self
 
     def __getattr__(self, rule: str) -> Callable[..., None]:
-        def decide(*bounds: float) -> None:
+        def decide(*bounds: float, **_first: object) -> None:
             assert self.estimate is not None
             self.found = getattr(verdict, rule)(*bounds).decide(self.estimate).value
 

@@ -20,9 +20,9 @@ from harness.baseline import (
 )
 from harness.ledger import Ledger, LedgerError, Row, write_ledger
 from harness.tests.made_up_ledger import made_up_ledger, made_up_row
-from harness.verdict import at_least
+from harness.verdict import at_least, at_most
 
-HEAD = {"kind": "run", "schema": 2, "dtype": "float32", "libraries": {"torch": "2.13.0"}, "seed": 0}
+HEAD = {"kind": "run", "schema": 3, "dtype": "float32", "libraries": {"torch": "2.13.0"}, "seed": 0}
 
 
 def ledger(*rows: Row, **settings: object) -> Ledger:
@@ -80,6 +80,40 @@ def test_another_verdict_is_a_flip_and_tells_both_sides(before: Row, now: Row, w
 def test_a_flip_by_another_rule_tells_both_rules() -> None:
     story = judge(by_identity([made_up_row()]), refuted(rule=at_least(10.0))).message
     assert "rule: gain at least 10 trait points; in the baseline it was: gain at least -5 trait points" in story
+
+
+@pytest.mark.parametrize(
+    ("changed", "now"),
+    [
+        ({"rule": at_least(-90.0).to_json()}, "gain at least -90 trait points now"),
+        ({"rule": at_most(90.0).to_json()}, "gain at most 90 trait points now"),
+        ({"name": "gain of another"}, "gain of another at least -5 trait points now"),
+        ({"unit": "ratio"}, "gain at least -5 ratio now"),
+    ],
+)
+def test_the_same_verdict_by_another_rule_quantity_or_unit_fails(changed: dict[str, object], now: str) -> None:
+    before = made_up_row()
+    (entry,) = before.estimates
+    changed = {"estimate": {**entry["estimate"], **changed}} if "unit" in changed else changed
+    row = replace(before, estimates=[{**entry, **changed}])
+    (change,) = compare(ledger(before), ledger(row))
+    assert (change.kind, change.kind.fails) == (ChangeKind.RULE, True)
+    assert change.sentence == f"gain at least -5 trait points in the baseline, {now}"
+    judged = judge(by_identity([before]), row)
+    assert (judged.passes, judged.fails) == (False, True)
+    assert now in judged.message
+    _, rows, _ = accepted(ledger(row), ledger(before))
+    assert compare(Ledger(HEAD, rows, []), ledger(row)) == []
+
+
+def test_an_expectation_more_is_another_rule_and_a_flip_by_another_rule_is_both() -> None:
+    one = made_up_row()
+    two = replace(one, estimates=[*one.estimates, *one.estimates])
+    assert [change.kind for change in compare(ledger(one), ledger(two))] == [ChangeKind.RULE]
+    flipped = refuted(rule=at_least(-9.0))
+    assert [change.kind for change in compare(ledger(one), ledger(flipped))] == [ChangeKind.FLIPPED, ChangeKind.RULE]
+    stopped_at_the_second = replace(refuted(), estimates=[*one.estimates, *refuted().estimates])
+    assert compare(ledger(refuted()), ledger(replace(refuted(), estimates=stopped_at_the_second.estimates[1:]))) == []
 
 
 def test_the_same_verdict_with_an_interval_elsewhere_has_moved_and_passes() -> None:

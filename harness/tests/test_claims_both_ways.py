@@ -138,8 +138,11 @@ class Recorder:
         self._quantity = quantity
         return self
 
+    def beside(self, _quantity: Quantity, _name: str) -> Recorder:
+        return self
+
     def __getattr__(self, rule: str) -> Callable[..., None]:
-        def decide(*bounds: float) -> None:
+        def decide(*bounds: float, **_first: object) -> None:
             assert self._quantity is not None
             estimate = self._quantity.evaluate(self._subject, self._known).estimate()
             raise Decided(getattr(verdict, rule)(*bounds).decide(estimate), estimate)
@@ -156,7 +159,7 @@ def module_of(path: Path) -> ModuleType:
     return module
 
 
-def tests() -> list[Any]:
+def claims_under_test() -> list[Any]:
     """Every test of every claim about models: its name, its function and its claim's scope."""
     collected = []
     for path in CLAIMS:
@@ -182,7 +185,7 @@ def decide(function: Callable[..., None], worlds: Worlds, scope: Mapping[str, An
     return error.value.args if isinstance(error.value, Decided) else (Verdict.INCONCLUSIVE, str(error.value))
 
 
-@pytest.mark.parametrize(("title", "function", "scope"), tests())
+@pytest.mark.parametrize(("title", "function", "scope"), claims_under_test())
 def test_a_claim_is_supported_where_it_is_true_and_refuted_where_it_is_false(
     title: str, function: Callable[..., None], scope: Mapping[str, Any]
 ) -> None:
@@ -198,5 +201,5 @@ def test_a_claim_is_supported_where_it_is_true_and_refuted_where_it_is_false(
 
 
 def test_every_control_belongs_to_a_test_of_a_claim() -> None:
-    titles = {param.values[0] for param in tests()}
+    titles = {param.values[0] for param in claims_under_test()}
     assert set(CONTROLS) | ONE_SIDED == titles

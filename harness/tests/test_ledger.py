@@ -54,8 +54,8 @@ def test_a_setting_cannot_pass_for_the_schema_or_the_kind_of_the_header(tmp_path
         (lambda text: text + '{"kind": "table", "key": "a"}\n', r"ledger\.jsonl:3: not a line"),
         (lambda text: text + text.splitlines()[0], r"ledger\.jsonl:3: not a line"),
         (lambda text: text.split("\n", 1)[1], r"ledger\.jsonl:1: not a line"),
-        (lambda text: text.replace('"schema": 2', '"schema": 1'), "schema 1; this version reads schema 2: run `pytest"),
-        (lambda text: text.replace('"schema": 2', '"schema": 99'), "schema 99; this version reads schema 2"),
+        (lambda text: text.replace('"schema": 3', '"schema": 1'), "schema 1; this version reads schema 3: run `pytest"),
+        (lambda text: text.replace('"schema": 3', '"schema": 99'), "schema 99; this version reads schema 3"),
         (lambda text: text[:0], "empty, so not a ledger"),
     ],
 )
@@ -110,6 +110,13 @@ def test_only_a_decided_verdict_can_contradict_what_was_known() -> None:
     assert not made_up_row(verdict="REFUTED").surprise
 
 
+def test_blind_is_a_known_verdict_that_the_run_could_not_tell() -> None:
+    assert made_up_row(verdict="INCONCLUSIVE", expected="REFUTED").blind
+    assert not made_up_row(verdict="INCONCLUSIVE").blind
+    assert not made_up_row(verdict="REFUTED", expected="REFUTED").blind
+    assert not made_up_row(verdict="BROKEN", expected="REFUTED").blind
+
+
 def test_an_estimate_keeps_what_it_could_have_seen() -> None:
     estimate = Estimate(3.0, 1.0, 5.0, 120, "trait points")
     kept = estimate_json(estimate)
@@ -153,7 +160,7 @@ def test_the_printed_schema_names_every_field_of_a_row_and_a_table() -> None:
     for cls in (Row, Table):
         for one in fields(cls):
             assert f"`{one.name}`" in text, one.name
-    assert "schema 2" in text
+    assert "schema 3" in text
 
 
 def test_pairs_and_arithmetic_are_told_from_cells() -> None:

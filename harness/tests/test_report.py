@@ -19,7 +19,7 @@ from harness.report.markdown import markdown
 from harness.tests.made_up_ledger import MODELS, TRAITS, made_up_ledger, made_up_row
 from harness.verdict import Verdict, at_most
 
-HEAD = {"kind": "run", "schema": 2, "dtype": "float32", "libraries": {"torch": "2.13.0"}, "questions": 120}
+HEAD = {"kind": "run", "schema": 3, "dtype": "float32", "libraries": {"torch": "2.13.0"}, "questions": 120}
 
 
 def printed(what: RenderableType, width: int = 118) -> list[str]:
@@ -45,12 +45,14 @@ def test_the_table_has_claims_and_traits_down_and_models_across_with_their_marks
         made_up_row(model="clean", verdict="REFUTED", expected="SUPPORTED"),
         made_up_row(model="mild", verdict="INCONCLUSIVE"),
         made_up_row(trait="sycophancy"),
+        made_up_row(model="clean", trait="sycophancy", expected="SUPPORTED", basis="regression"),
+        made_up_row(model="mild", trait="sycophancy", verdict="INCONCLUSIVE", expected="REFUTED", basis="regression"),
     ]
     assert overview(rows) == [
         "claim           severe        clean         mild",
         "S5  top-1 cleaning steers as well as full cleaning",
         "    refusal     SUPPORTED*    REFUTED!      INCONCLUSIVE",
-        "    sycophancy  SUPPORTED     -             -",
+        "    sycophancy  SUPPORTED     SUPPORTED=    INCONCLUSIVE?",
     ]
 
 
@@ -150,17 +152,16 @@ def test_the_tally_counts_verdicts_surprises_and_what_survives() -> None:
     rows = [
         made_up_row(expected="SUPPORTED", p=1e-9),
         made_up_row("S6", verdict="REFUTED", expected="SUPPORTED", p=0.04),
-        made_up_row("S7", verdict="INCONCLUSIVE", p=0.5),
+        made_up_row("S7", verdict="INCONCLUSIVE", expected="REFUTED", p=0.5),
         made_up_row("S7", "a+b"),
     ]
     marks = reading.holm_marks(rows)
     assert reading.tally_sentence(rows, marks) == (
-        "4 cells: 2 SUPPORTED, 1 REFUTED, 1 INCONCLUSIVE; 2 known beforehand, 1 of them contradicted; "
-        "1 of 2 decided survive Holm"
+        "4 cells: 2 SUPPORTED, 1 REFUTED, 1 INCONCLUSIVE; 1 of 2 decided survive Holm"
     )
     assert [line.split() for line in printed(terminal.tallies(rows, marks))[-2:]] == [
-        ["severe", "1", "1", "1", "0", "1", "of", "2", "1", "of", "2"],
-        ["pairs", "of", "models", "1", "0", "0", "0", "-", "0", "of", "0"],
+        ["severe", "1", "1", "1", "0", "1", "of", "2", "1", "of", "3", "1"],
+        ["pairs", "of", "models", "1", "0", "0", "0", "-", "0", "of", "0", "0"],
     ]
 
 

@@ -21,7 +21,7 @@ from harness.report.reading import plain
 from harness.report.tables import side_by_side
 from harness.tests.made_up_ledger import MODELS, TRAITS, made_up_ledger, made_up_row
 
-HEAD = {"kind": "run", "schema": 2, "dtype": "float32", "libraries": {"torch": "2.13.0"}, "questions": 120}
+HEAD = {"kind": "run", "schema": 3, "dtype": "float32", "libraries": {"torch": "2.13.0"}, "questions": 120}
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +67,12 @@ def test_a_claim_s_section_says_all_that_the_ledger_knows() -> None:
         "### S5\n\n**top-1 cleaning steers as well as full cleaning**\n\nS0. Zeroing only",
         "Rule: gain at least -5 trait points.",
         "| severe | refusal | SUPPORTED\\! | 3.142 \\[-0.8584, 7.142\\] | 120 questions | trait points | survives "
-        "| 5.718 | REFUTED (contradicted): built so |",
+        "| 5.718 | REFUTED (predicted, contradicted): built so |",
         "| severe | sycophancy | INCONCLUSIVE | no valid run | – | – | – | – | – |",
         "| 2026-01-29 | best Delta | 28.8 \\[28.75, 28.85\\] trait points | supported | replicated | every cell "
         "| the intervals overlap |",
         "```\npytest claims/test_s5_it.py\n```",
-        "Settings: dtype float32; libraries torch 2.13.0; questions 120; schema 2.",
+        "Settings: dtype float32; libraries torch 2.13.0; questions 120; schema 3.",
     ):
         assert wanted in text, wanted
 

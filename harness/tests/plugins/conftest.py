@@ -100,7 +100,7 @@ def project(pytester: pytest.Pytester) -> Callable[..., pytest.Pytester]:
     def write(**files: str) -> pytest.Pytester:
         pytester.makeconftest(CONFTEST + PROJECT)
         pytester.makeini(INI)
-        heading = "from conftest import MadeUp\nfrom fixtures.vocabulary import claim, known\n"
+        heading = "from conftest import MadeUp\nfrom fixtures.vocabulary import claim, predicted, regression\n"
         pytester.makepyfile(**{name: heading + textwrap.dedent(text) for name, text in files.items()})
         pytester.syspathinsert()
         return pytester

@@ -48,7 +48,7 @@ SOME = ("-m", "severe and refusal")
 
 def test_the_same_verdicts_pass_refuted_ones_too(project: Project) -> None:
     run = project(
-        test_a=claim_file("-3.0", extra='@known("SUPPORTED", on="clean", because="wrongly thought so")'),
+        test_a=claim_file("-3.0", extra='@predicted("SUPPORTED", on="clean", because="wrongly thought so")'),
         test_b=claim_file("0.05", "S6"),
     )
     baseline(run, *kept("REFUTED", -3.0), *kept("INCONCLUSIVE", 0.0, "S6", "test_b.py"))
@@ -77,7 +77,7 @@ def test_the_same_verdicts_pass_refuted_ones_too(project: Project) -> None:
     ],
 )
 def test_another_verdict_fails_and_tells_both(project: Project, before: str, value: str, words: str) -> None:
-    run = project(test_a=claim_file(value, extra='@known("REFUTED", on="severe", because="built so")'))
+    run = project(test_a=claim_file(value, extra='@predicted("REFUTED", on="severe", because="built so")'))
     baseline(run, *kept(before, {"SUPPORTED": 3.0, "REFUTED": -3.0}.get(before, 0.0)))
     result = run.runpytest(*HELD, *SOME, "-v")
     result.assert_outcomes(failed=1)
@@ -95,6 +95,26 @@ def test_another_verdict_fails_and_tells_both(project: Project, before: str, val
             f"  S5 test_it [[]severe, refusal[]]: {shown}: *",
         ]
     )
+
+
+def test_another_rule_fails_though_the_verdict_is_the_same_until_it_is_accepted(project: Project) -> None:
+    run = project(test_a=claim_file("3.0"))
+    baseline(run, *(replace(row, estimates=[{**row.estimates[0], "rule": at_least(2.0).to_json()}])
+                    for row in kept("SUPPORTED", 3.0)))  # fmt: skip
+    result = run.runpytest(*HELD, *SOME, "-v")
+    result.assert_outcomes(failed=1)
+    assert result.ret == 1
+    rules = "gain at least 2 trait points in the baseline, gain at least 0 trait points now"
+    result.stdout.fnmatch_lines(
+        [
+            "*test_it?severe-refusal? SUPPORTED by another rule than in the baseline*",
+            f"S5 has another rule on model=severe trait=refusal: {rules}",
+            "rule changed (1)",
+            f"  S5 test_it [[]severe, refusal[]]: {rules}",
+        ]
+    )
+    run.runpytest(*HELD, "--write-baseline")
+    assert run.runpytest(*HELD).ret == 0
 
 
 def test_moves_and_additions_are_listed_and_do_not_fail(project: Project) -> None:
@@ -146,7 +166,7 @@ def test_broken_is_an_error_and_makes_no_baseline(project: Project) -> None:
     [
         (None, "ERROR: --baseline: base.jsonl: cannot be read as a ledger (No such file or directory)*"),
         ("{}\n", "ERROR: --baseline: base.jsonl:1: not a line of a ledger*"),
-        ('{"kind": "run", "schema": 1}\n', "ERROR: --baseline: base.jsonl: schema 1; this version reads schema 2*"),
+        ('{"kind": "run", "schema": 1}\n', "ERROR: --baseline: base.jsonl: schema 1; this version reads schema 3*"),
     ],
 )
 def test_an_unreadable_baseline_is_a_usage_error_before_anything_is_measured(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fixtures.vocabulary import known
+from fixtures.vocabulary import predicted, regression
 from fixtures.workers import scope_of
 
 Project = Callable[..., pytest.Pytester]
@@ -82,16 +82,17 @@ def test_an_unknown_name_is_an_error_that_names_the_known_ones(
 
 
 def test_an_expectation_of_a_cell_that_does_not_exist_is_an_error(project: Project) -> None:
-    known = '@known("REFUTED", on="sevree", because="built so")\n        def test_first'
+    known = '@predicted("REFUTED", on="sevree", because="built so")\n        def test_first'
     run = project(test_a=TWO_CLAIMS["test_a"].replace("def test_first", known))
     result = run.runpytest()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*known(on='sevree') names no model or cell*"])
+    result.stderr.fnmatch_lines(["*predicted(on='sevree') names no model or cell*"])
 
 
-def test_only_a_decided_verdict_can_be_known() -> None:
-    with pytest.raises(ValueError, match="only SUPPORTED and REFUTED can be known"):
-        known("REFUTD", on="severe", because="a slip")
+@pytest.mark.parametrize("mark", [predicted, regression])
+def test_only_a_decided_verdict_can_be_known(mark: Callable[..., pytest.MarkDecorator]) -> None:
+    with pytest.raises(ValueError, match=rf"{mark.__name__}\('REFUTD'\): only SUPPORTED and REFUTED can be known"):
+        mark("REFUTD", on="severe", because="a slip")
 
 
 def test_nothing_selected_is_no_success(project: Project) -> None:

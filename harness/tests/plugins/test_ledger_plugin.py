@@ -23,7 +23,7 @@ CLAIMS = {
     "test_b": """
         Q = MadeUp(-4.0)
         pytestmark = claim("G1", "second", "geometry", [Q])
-        @known("REFUTED", on="severe, clean", because="built so")
+        @predicted("REFUTED", on="severe, clean", because="built so")
         def test_second(expect):
             expect(Q, "loss").at_least(0)
     """,
@@ -46,7 +46,8 @@ def test_the_terminal_ends_with_claims_down_and_models_across(project: Project) 
             "    refusal, sycophancy  SUPPORTED *SUPPORTED*",
             "verdicts of *supported * survive Holm * surprises*",
             "severe * 2 * 2 * 4 of 4 * 0 of 2*",
-            "8 cells: 4 SUPPORTED, 4 REFUTED; 4 known beforehand, 0 of them contradicted; 8 of 8 decided survive Holm",
+            "8 cells: 4 SUPPORTED, 4 REFUTED; 8 of 8 decided survive Holm",
+            "4 cells known beforehand: 4 predicted, 0 of them contradicted, 0 blind; 0 seen before (regression), *",
             "written to reports/latest/ledger.jsonl and ledger.md beside it",
             "*4 passed, 4 xfailed*",
         ]
@@ -58,7 +59,7 @@ def test_the_detail_shows_every_estimate(project: Project) -> None:
     result.stdout.fnmatch_lines(
         [
             "G1  second",
-            "    severe  refusal  REFUTED[*]  known: REFUTED, because built so*",
+            "    severe  refusal  REFUTED[*]  known (predicted): REFUTED, because built so*",
             "        loss = -4 [[]-4.*] trait points, n=50 questions; should be at least 0 trait points: REFUTED;*",
         ]
     )
@@ -124,6 +125,40 @@ def test_a_fault_of_a_table_costs_no_verdict(project: Project) -> None:
     assert len(ledger(run)) == 9
 
 
+BLIND = """
+    Q = MadeUp({value})
+    pytestmark = claim("{identity}", "it may be too small to see", "steering", [Q])
+    @predicted("SUPPORTED", on="severe, clean/refusal", because="built so")
+    def test_it(expect):
+        expect(Q, "gain").at_least(0)
+"""
+
+
+def test_more_blind_controls_than_allowed_fail_the_run_and_are_named(project: Project) -> None:
+    blind, seen = (BLIND.format(value=value, identity=identity) for value, identity in (("0.05", "S5"), ("3.0", "S6")))
+    run = project(test_a=blind, test_b=seen)
+    assert run.runpytest("--write-baseline=base.jsonl", "--blind-at-most", "50%").ret == 0
+    cells = "S5 test_it [[]severe, refusal[]]; S5 test_it [[]severe, sycophancy[]]; S5 test_it [[]clean, refusal[]]"
+    for result in (
+        run.runpytest("--blind-at-most", "0.499"),
+        run.runpytest("--baseline", "base.jsonl", "--blind-at-most", "49.9%"),
+        run.runpytest_subprocess("-n", "2", "--blind-at-most", "49.9%"),
+    ):
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.assert_outcomes(passed=4, skipped=4)
+        result.stdout.fnmatch_lines(
+            [f"FAILED, since --blind-at-most allows 49.9 %: blind: 3 of 6 known cells*: {cells}"]
+        )
+    assert run.runpytest("--blind-at-most", "0", "--claim", "S6").ret == 0
+
+
+@pytest.mark.parametrize("share", ["2", "-1%", "101%", "few", "nan", "%"])
+def test_a_share_that_is_none_is_refused_in_one_sentence(project: Project, share: str) -> None:
+    result = project(**CLAIMS).runpytest(f"--blind-at-most={share}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--blind-at-most: '{share}' is no share from 0 to 1; write 0.02 or 2%."])
+
+
 def test_on_github_the_document_is_the_step_s_summary(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     run = project(**CLAIMS)
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
@@ -145,7 +180,7 @@ def test_rows_are_written_by_claim_then_model_then_trait(project: Project) -> No
     run.runpytest()
     lines = [json.loads(line) for line in ledger(run)]
     assert lines[0]["kind"] == "run"
-    assert lines[0]["schema"] == 2
+    assert lines[0]["schema"] == 3
     assert [(row["claim"], row["model"], row["trait"]) for row in lines[1:]] == [
         (claim, model, trait)
         for claim in ("G1", "S5")
@@ -203,6 +238,6 @@ def test_a_ledger_that_cannot_be_written_is_still_printed(project: Project) -> N
 
 
 def test_a_run_without_claims_writes_no_ledger(project: Project) -> None:
-    run = project(test_plain="def test_plain():\n    assert known\n")
+    run = project(test_plain="def test_plain():\n    assert predicted\n")
     assert run.runpytest().ret == 0
     assert not Path(run.path, "reports").exists()

@@ -16,7 +16,7 @@ Project = Callable[..., pytest.Pytester]
 CLAIM = """
     Q = MadeUp({value})
     pytestmark = claim("{identity}", "it gains", "steering", [Q])
-    @known("{known}", on="severe", because="built so")
+    @predicted("{known}", on="severe", because="built so")
     def test_it(expect):
         expect(Q, "gain").at_least(0)
 """
@@ -65,7 +65,7 @@ def test_junit_has_the_claim_s_properties_and_pytest_s_outcomes(project: Project
 def check(told: dict[str, str], row: Row) -> None:
     """Properties that are there agree with the row; numbers only where there is an estimate."""
     assert (told["verdict"], told["model"], told["trait"]) == (row.verdict, row.model, row.trait)
-    assert told.get("expected") == row.expected
+    assert (told.get("expected"), told.get("basis", "")) == (row.expected, row.basis)
     if row.verdict in ("INCONCLUSIVE", "BROKEN"):
         assert not {"estimate", "low", "high", "n", "unit"} & set(told)
         return

@@ -71,11 +71,11 @@ def test_gemma3_is_tested_by_the_published_protocol_and_told_beside_what_was_pub
     assert about["judge"] == "lexical"
     first = row_of(ledger, "G1", "test_cleaning_moves_mean_diff_onto_the_probe")
     assert first.expected == "SUPPORTED"
-    assert first.because == "published so for gemma3 in edition 2026-01-29"
+    assert (first.because, first.basis) == ("published so for gemma3 in edition 2026-01-29", "predicted")
     # Random weights have no massive dims: the claim is refuted there, and that is a surprise.
     assert (first.verdict, first.surprise) == ("REFUTED", True)
     assert done.returncode == 1
-    assert "REFUTED against expectation" in done.stdout
+    assert "REFUTED against prediction" in done.stdout
     assert [one["word"] for one in first.published] == ["contradicted"]
     assert first.massive["published"] == list(find_model("gemma3").massive_dims)
     judged = [table for table in ledger.tables if table.key == "judge"]

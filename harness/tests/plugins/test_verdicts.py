@@ -79,7 +79,7 @@ def test_no_valid_run_is_inconclusive_and_never_a_delta_of_zero(project: Project
 
 
 def test_an_error_is_broken_and_no_evidence(project: Project) -> None:
-    run = project(test_a=claim_file('float("inf")', '@known("REFUTED", on="severe", because="built so")'))
+    run = project(test_a=claim_file('float("inf")', '@predicted("REFUTED", on="severe", because="built so")'))
     result = run.runpytest(*SELECT, "-v")
     result.stdout.fnmatch_lines(["*test_it?severe-refusal? BROKEN*", "*MemoryError*planted*"])
     result.assert_outcomes(errors=1)
@@ -156,18 +156,21 @@ def test_where_nobody_stated_the_severity_the_measured_one_decides_what_a_claim_
     assert (told["estimate"] is None) == bool(why_not)
 
 
-REFUTED = '@known("REFUTED", on="severe", because="it was built so")'
-SUPPORTED = '@known("SUPPORTED", on="severe/refusal", because="it was built so")'
+REFUTED = '@predicted("REFUTED", on="severe", because="it was built so")'
+SUPPORTED = '@predicted("SUPPORTED", on="severe/refusal", because="it was built so")'
+SEEN = '@regression("REFUTED", on="severe", because="it was built so")'
 
 
 @pytest.mark.parametrize(
     ("value", "known", "outcome", "word", "code"),
     [
-        (-3.0, REFUTED, {"xfailed": 1}, "REFUTED as expected", 0),
-        (3.0, REFUTED, {"failed": 1}, "SUPPORTED against expectation", 1),
-        (3.0, SUPPORTED, {"passed": 1}, "SUPPORTED", 0),
-        (-3.0, SUPPORTED, {"failed": 1}, "REFUTED against expectation", 1),
-        (0.05, REFUTED, {"skipped": 1}, "INCONCLUSIVE", 0),
+        (-3.0, REFUTED, {"xfailed": 1}, "REFUTED as predicted", 0),
+        (-3.0, SEEN, {"xfailed": 1}, "REFUTED as seen before", 0),
+        (3.0, REFUTED, {"failed": 1}, "SUPPORTED against prediction", 1),
+        (3.0, SEEN, {"failed": 1}, "SUPPORTED against what was seen before", 1),
+        (3.0, SUPPORTED, {"passed": 1}, "SUPPORTED as predicted", 0),
+        (-3.0, SUPPORTED, {"failed": 1}, "REFUTED against prediction", 1),
+        (0.05, REFUTED, {"skipped": 1}, "INCONCLUSIVE, blind", 0),
     ],
 )
 def test_agreement_with_what_was_known_is_green_and_a_surprise_red(
@@ -178,12 +181,85 @@ def test_agreement_with_what_was_known_is_green_and_a_surprise_red(
     result.assert_outcomes(**outcome)
     result.stdout.fnmatch_lines([f"*test_it?severe-refusal? {word}*"])
     assert result.ret == code
-    assert rows(run)[0]["because"] == "it was built so"
+    row = rows(run)[0]
+    assert (row["because"], row["basis"]) == ("it was built so", "regression" if known is SEEN else "predicted")
     if code:
-        result.stdout.fnmatch_lines(["*known beforehand:*, because it was built so*"])
+        result.stdout.fnmatch_lines([f"*known beforehand ({row['basis']}):*, because it was built so*"])
+
+
+def two_quantities(rule: str, value: str = "-3.0", beside: str = "2.0") -> str:
+    """A claim about one made-up quantity, with another beside it."""
+    return f"""
+        Q, OTHER = MadeUp({value}), MadeUp({beside})
+        pytestmark = claim("S5", "top-1 steers as well", "steering", [Q, OTHER])
+        def test_it(expect):
+            expect(Q, "gain").beside(OTHER, "third arm: gain of nothing").{rule}
+    """
+
+
+def test_what_stands_beside_is_told_and_decides_nothing(project: Project) -> None:
+    run = project(test_a=two_quantities("at_least(0)"))
+    run.runpytest(*SELECT, "--ledger-detail").stdout.fnmatch_lines(
+        [
+            "  gain=-3 *but should be at least 0*",
+            "  beside: third arm: gain of nothing=2 [[]1.*] trait points",
+            "    severe  refusal  REFUTED*",
+            "        beside: third arm: gain of nothing=2 [[]1.*] trait points*",
+        ]
+    )
+    (row,) = rows(run)
+    (entry,) = row["estimates"]  # type: ignore[misc]
+    (beside,) = entry["beside"]
+    assert (row["verdict"], beside["name"], beside["estimate"]["value"], beside["why"]) == (
+        "REFUTED", "third arm: gain of nothing", 2.0, ""
+    )  # fmt: skip
+    document = Path(run.path, "reports/latest/ledger.md").read_text()
+    assert "| severe | refusal | third arm: gain of nothing | 2 " in document
+
+
+def test_what_stands_beside_without_a_value_says_why(project: Project) -> None:
+    run = project(test_a=two_quantities("at_least(0)", "3.0", 'float("nan")'))
+    run.runpytest(*SELECT).assert_outcomes(passed=1)
+    (beside,) = rows(run)[0]["estimates"][0]["beside"]  # type: ignore[index]
+    assert (beside["estimate"], beside["why"]) == (None, "None of 3 runs is valid.")
+    run = project(test_a=two_quantities("at_least(0)", 'float("nan")'))
+    run.runpytest(*SELECT, "--strict-evidence").stdout.fnmatch_lines(
+        ["*gain has no value: None of 3 runs is valid.", "  beside: third arm: gain of nothing=2 *"]
+    )
+
+
+def test_what_stands_beside_is_in_the_claim_too(project: Project) -> None:
+    run = project(test_a=two_quantities("at_least(0)").replace("[Q, OTHER]", "[Q]"))
+    result = run.runpytest(*SELECT)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*claim() does not list*"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "first_rule", "verdicts"),
+    [
+        ("at_least(-10, first=-2)", -3.0, {"kind": "at_least", "bounds": [-2]}, ["SUPPORTED", "REFUTED"]),
+        ("at_most(1, first=3)", 3.0, {"kind": "at_most", "bounds": [3]}, ["REFUTED", "INCONCLUSIVE"]),
+        ("more_than(1, first=9)", 3.0, {"kind": "more_than", "bounds": [9]}, ["SUPPORTED", "REFUTED"]),
+        ("less_than(9, first=1)", 3.0, {"kind": "less_than", "bounds": [1]}, ["SUPPORTED", "REFUTED"]),
+        ("within(-1, 1, first=(2, 4))", 3.0, {"kind": "within", "bounds": [2, 4]}, ["REFUTED", "SUPPORTED"]),
+        ("within(-1, 1, first=(-1, None))", 3.0, {"kind": "at_least", "bounds": [-1]}, ["REFUTED", "SUPPORTED"]),
+        ("within(-1, 1, first=(None, 1))", 0.0, {"kind": "at_most", "bounds": [1]}, ["SUPPORTED", "SUPPORTED"]),
+        ("at_least(-10, first=-2)", "float('nan')", {"kind": "at_least", "bounds": [-2]}, ["INCONCLUSIVE"] * 2),
+    ],
+)
+def test_a_rule_that_was_changed_keeps_the_first_one_and_what_it_comes_to(
+    project: Project, rule: str, value: float | str, first_rule: dict[str, object], verdicts: list[str]
+) -> None:
+    run = project(test_a=two_quantities(rule, str(value)))
+    run.runpytest(*SELECT)
+    (entry,) = rows(run)[0]["estimates"]  # type: ignore[misc]
+    assert entry["first_rule"] == first_rule
+    assert [entry["verdict"], entry["first_verdict"]] == verdicts
+    assert rows(run)[0]["verdict"] == verdicts[0]
 
 
 def test_what_is_known_of_one_cell_says_nothing_of_another(project: Project) -> None:
-    run = project(test_a=claim_file(-3.0, '@known("REFUTED", on="severe/refusal", because="built so")'))
+    run = project(test_a=claim_file(-3.0, '@predicted("REFUTED", on="severe/refusal", because="built so")'))
     result = run.runpytest("-v")
     result.assert_outcomes(xfailed=1, failed=3)
