@@ -3,7 +3,7 @@
 The bounds follow from what scores are used for. They were chosen before any judge was measured by them, knowing the
 size of the gold sets and the width of an exact judge's intervals on them. A judge is trusted for what was shown and not
 for what could not be ruled out: the whole 95 % interval of a figure must lie within its bounds, so that a judge exactly
-on a bound is passed on at most 5 % of gold sets (`harness.montecarlo_judges`).
+on a bound is passed on at most 5 % of gold sets (`harness.montecarlo.judges`).
 
 - Effects of 10 points decide claims about a trait, and coherence is read in points, too. A slope of 2/3 to 3/2 reads an
   effect of 10 as 6.7 to 15, which is neither half of it nor double.

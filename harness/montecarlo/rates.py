@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from harness import stats
+from harness.montecarlo import judges
 from harness.montecarlo.cases import CASES, SIZES, Case
 from harness.montecarlo.worlds import scores
 from harness.multiplicity import FAMILY_LEVEL, p_decided, surviving
 from harness.resampling import CannotTell, Plan, Replicated
 from harness.verdict import Rule, Verdict, at_least, at_most, more_than
 
-REPEATS, QUICK = 400, 24  # data sets of a cell
+REPEATS, QUICK, QUICK_JUDGES = 300, 24, 10  # data sets of a cell
 CLAIMS = 60  # in the simulated ledger of one model
 SEED = 0
 
@@ -196,5 +197,6 @@ def measure(quick: bool, processes: int | None = None) -> dict[str, Any]:
         "family_level": FAMILY_LEVEL,
         "seconds": round(time.time() - started),
         "rates": found,
+        "judges": judges.rows(QUICK_JUDGES if quick else REPEATS),
         "families": [asdict(each) for each in families],
     }

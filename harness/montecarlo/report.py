@@ -41,13 +41,26 @@ def markdown(found: dict[str, Any]) -> str:
     """The report as Markdown, from what `rates.measure` returned."""
     rows = found["rates"]
     above = [row for row in rows if "ABOVE" in remark(row["worst"], row["repeats"])]
+    above += [row for row in found["judges"] if "ABOVE" in remark(row["passed_though_false"], row["repeats"])]
     lines = [
         _INTRODUCTION,
-        f"{len(rows)} combinations of procedure, kind of score and n; {found['seconds']} s"
+        f"{len(rows)} combinations of procedure, kind of score and n, {len(found['judges'])} of judge and gold set; "
+        f"{found['seconds']} s"
         f"{', quick run' if found['quick'] else ''}. Above 5 % beyond the simulation's noise: {len(above)}.",
         f"{worst_line(rows)}\n",
         "## Procedures in use\n",
         *_table(rows),
+        "\n## Judges at the gate\n",
+        "Judges whose truth lies on a bound of the gate, on gold sets of so many responses to so many questions: the "
+        "share that is passed all the same, and the share of good judges that is passed.\n",
+        "| what decides | responses | questions | on the bound | gold sets | passed though false | passed when good | |",
+        "|---" * 8 + "|",
+        *(
+            f"| {row['procedure']} | {row['n']} | {row['questions']} | {row['truth']} | {row['repeats']} "
+            f"| {_rate(row['passed_though_false'], row['repeats'])} | {_percent(row['passed_when_good'])} "
+            f"| {remark(row['passed_though_false'], row['repeats'])} |"
+            for row in found["judges"]
+        ),
         "\n## What n questions can see\n",
         "Smallest mean difference of paired all-or-nothing scores told from 0 with 80 % power, in points, by the "
         "share of questions whose answers differ (`harness.power`; computed, and checked by simulation in its tests). "

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import montecarlo_judges
 from harness.datasets import judging_folder, known_traits
 from harness.gold import GoldExchange, load_gold
 from harness.judge_gate import AUROC, MISSING, SIDES, quality_in, why_not_trusted
 from harness.judging import Exchange, Judgement
 from harness.making import judge_check
+from harness.montecarlo import judges as montecarlo_judges
 
 SETS = [
     (language, name)
