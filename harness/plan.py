@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from harness.datasets import TraitData
+from harness.directions import DRAWN
 from harness.measurements import (
     Activations,
     Baseline,
@@ -53,6 +54,16 @@ class Plan:
     stored: int
     missing: tuple[Measurement, ...]
     stages: tuple[Stage, ...]
+
+    @property
+    def repeated(self) -> dict[str, int]:
+        """Rows that are steered only to know how uncertain a direction is: "extractions" from resampled scenarios, and
+        "draws" of the controls after their first."""
+        rows = {"extractions": 0, "draws": 0}
+        for sweep in self.missing:
+            if isinstance(sweep, Sweep) and sweep.direction.extraction:
+                rows["draws" if sweep.direction.method in DRAWN else "extractions"] += rows_of(sweep)
+        return rows
 
     @property
     def calls(self) -> int:

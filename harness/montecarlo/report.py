@@ -53,7 +53,7 @@ def markdown(found: dict[str, Any]) -> str:
         "\n## Judges at the gate\n",
         "Judges whose truth lies on a bound of the gate, on gold sets of so many responses to so many questions: the "
         "share that is passed all the same, and the share of good judges that is passed.\n",
-        "| what decides | responses | questions | on the bound | gold sets | passed though false | passed when good | |",
+        "| what decides | responses | questions | on the bound | gold sets | passed though false | when good | |",
         "|---" * 8 + "|",
         *(
             f"| {row['procedure']} | {row['n']} | {row['questions']} | {row['truth']} | {row['repeats']} "
