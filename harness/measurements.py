@@ -42,7 +42,7 @@ class Activations:
     """Base model, trait scenarios: block outputs averaged over response tokens 0..window-1.
 
     Answer: arrays `positive`, `negative` float32 [pairs, blocks, hidden] in file order;
-    record `training_pairs`, `responses` (generated text, for reading only).
+    record `training_pairs`, `topics` (one a pair), `responses` (generated text, for reading only).
     """
 
     model: str
@@ -72,7 +72,7 @@ class Direction:
     its own if None: the mean of more tokens is shorter, and doses of different windows must have one unit.
     Answer: array `direction` float32 [hidden]; record `massive_dims` (the consensus), `share_outside` (of the
     direction's norm, outside those), `cleaned_dims`, `norm` and `norm_without` (of the training activations, with
-    and without the massive dims), `accuracy`, `effect_size`, `threshold`, `polarity` (on held-out scenarios).
+    and without the massive dims).
     """
 
     activations: Activations
