@@ -3,10 +3,12 @@
 Mechanism: the class means differ along it by construction, and one threshold between them carries over to new
 scenarios.
 Published: validation accuracy 100 %, d = 3.49, on 20 scenarios of which the split held out the last tenth (gemma3,
-refusal, block 15). Their threshold came from the validation data; here the training part sets it.
+refusal, block 15). Their threshold came from the validation data. Here every scenario is held out once, with all
+others of its topic, and direction and threshold are made from the rest.
 Refuted if it puts fewer than MOST of the held-out scenarios on their side, or their means less than FAR apart.
-Controls that flip it: a random direction without massive dims, tested beside it on every model. (One with massive
-dims may separate: it reads little but the dominant dim, whose size can go with the trait.)
+Controls that flip it: random directions without massive dims, drawn anew for every tenth that is held out, on every
+model. (A single one may separate by luck; one with massive dims reads little but the dominant dim, whose size can go
+with the trait.)
 """
 
 from fixtures.vocabulary import MEAN_DIFF, RANDOM, accuracy, claim, consensus, effect_size, known
@@ -20,17 +22,17 @@ pytestmark = claim("G7", "mean_diff separates held-out scenarios", "geometry", [
 
 
 def test_accuracy(expect):
-    expect(ACCURACY, "validation accuracy of mean_diff").at_least(MOST)
+    expect(ACCURACY, "accuracy of mean_diff on held-out scenarios").at_least(MOST)
 
 
 def test_effect_size(expect):
-    expect(EFFECT, "validation effect size of mean_diff").at_least(FAR)
+    expect(EFFECT, "effect size of mean_diff on held-out scenarios").at_least(FAR)
 
 
 @known(
     "REFUTED",
-    on="severe, mild/sycophancy, clean, reader, real models",
-    because="control: it knows nothing of the trait",
+    on="severe, mild, clean, reader, bos, llama, real models",
+    because="control: ten draws know nothing of the trait",
 )
 def test_random_direction(expect):
-    expect(RANDOM_EFFECT, "validation effect size of a cleaned random direction").at_least(FAR)
+    expect(RANDOM_EFFECT, "effect size of cleaned random directions on held-out scenarios").at_least(FAR)

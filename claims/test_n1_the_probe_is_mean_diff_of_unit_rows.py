@@ -9,8 +9,8 @@ Refuted if the third arm lies more than 18 degrees from the probe (cosine .95: n
 common, so that less is lost between the two than a tenth of the effect that a difference of gains must have to count);
 for the division by the norm, if the third arm is no more than MARGIN nearer to the probe than mean_diff is.
 Controls that flip it: a probe that is hardly regularised (C = 10,000) weighs the few scenarios near its boundary, and
-is another direction everywhere; a sweep of C shows where it leaves. Rows of one length (`clean`, `bos`) have nothing
-that a norm could divide out.
+is another direction (not yet on `reader`, sycophancy); a sweep of C shows where it leaves. Rows of one length
+(`clean`, `bos`) have nothing that a norm could divide out.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, PROBE_C100, PROBE_C10000, UNIT_MEAN_DIFF, claim, cosine, known
@@ -42,7 +42,7 @@ def test_probe_of_c_100(expect):
 
 @known(
     "REFUTED",
-    on="severe, mild, clean, reader, bos, llama",
+    on="severe, mild, clean, reader/refusal, bos, llama",
     because="control: hardly regularised, the fit follows the scenarios near its boundary",
 )
 def test_probe_of_c_10000(expect):

@@ -20,7 +20,7 @@ def separation(
     in `harness.directions`.
     """
 
-    def fit(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    def fit(one: np.ndarray, other: np.ndarray, _half: int) -> np.ndarray:
         return np.asarray(cleaning.clean(directions.mean_diff(one, other), dims))
 
     read = held_out(positive, negative, np.arange(len(positive)) % 2, fit)

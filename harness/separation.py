@@ -21,7 +21,7 @@ from harness.tails import LEVEL, SMALLEST, CannotTell, End
 FOLDS = 10  # the published share that was held out, a tenth, at a time
 SMALLEST_SPREAD = 1e-6  # cosine units: the resolution of float32 activations, so an effect size stays finite
 
-Fit = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Fit = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # positive and negative rows, and the fold they leave out
 
 
 @checked
@@ -45,13 +45,15 @@ def folds_of(topics: Sequence[Hashable], number: int = FOLDS) -> Int[np.ndarray,
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Every pair as a direction sees it that it did not help to make: `positive` and `negative` [pairs] float64.
+    """Every pair as a direction sees it that it did not help to make, three arrays [pairs] float64.
 
-    Cosines of row and direction less the threshold, turned so that the positive rows of the training part lie higher.
+    positive, negative: cosine of row and direction, less the threshold.
+    polarity: +1 where the positive rows that the direction was made from lie higher along it, else -1.
     """
 
     positive: np.ndarray
     negative: np.ndarray
+    polarity: np.ndarray
 
 
 @checked
@@ -63,25 +65,25 @@ def held_out(
 ) -> HeldOut:
     """Cross-fit: for each fold, `fit` a direction on the pairs of the other folds and read those of the fold.
 
-    The threshold is the midpoint of the training classes' mean cosines. Errors as in `harness.directions.unit_rows`
-    and those of `fit`.
+    `fit` is told the fold, so that controls which are drawn can be drawn anew for each. The threshold is the midpoint
+    of the training classes' mean cosines. Errors as in `harness.directions.unit_rows`, and those of `fit`.
     """
     rows = unit_rows(positive, "positive"), unit_rows(negative, "negative")
-    read = np.zeros((2, len(folds)))
+    read = np.ones((3, len(folds)))
     for fold in np.unique(folds):
         inside = folds == fold
-        direction = fit(positive[~inside], negative[~inside])
+        direction = fit(positive[~inside], negative[~inside], int(fold))
         above, below = (float((row[~inside] @ direction).mean()) for row in rows)
-        turn = 1.0 if above >= below else -1.0
         for side, row in enumerate(rows):
-            read[side, inside] = turn * (row[inside] @ direction - (above + below) / 2)
-    return HeldOut(read[0], read[1])
+            read[side, inside] = row[inside] @ direction - (above + below) / 2
+        read[2, inside] = 1.0 if above >= below else -1.0
+    return HeldOut(*read)
 
 
 @checked
 def right_sides(read: HeldOut) -> Float[np.ndarray, "pairs"]:
     """The share of each pair's two rows on the right side of the threshold, a row on it counting one half."""
-    return ((np.sign(read.positive) - np.sign(read.negative)) / 2 + 1) / 2
+    return (read.polarity * (np.sign(read.positive) - np.sign(read.negative)) / 2 + 1) / 2
 
 
 @dataclass(frozen=True, eq=False)

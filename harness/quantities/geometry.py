@@ -13,11 +13,12 @@ from harness.evidence import Evidence
 from harness.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell, Quantity, one_cell
 from harness.quantities.cells import Cell, Recipe, Subject
+from harness.refitted import Refitted
 from harness.resampling import CannotTell, Estimate, Plan, Replicated
 
 Where = Literal["all blocks", "steered blocks"]
 CHANCE = 0.5  # the accuracy of a guess between two classes of one size
-COSINES = (-1.0, 1.0)
+COSINES, SHARES = (-1.0, 1.0), (0.0, 1.0)
 
 
 def refitted(recipe: Recipe, cell: Cell, where: Where, answers: Answers) -> np.ndarray:
@@ -52,8 +53,7 @@ def _blocks(cell: Cell, where: Where) -> tuple[int, ...]:
 class Cosine(OnCell):
     """Cosine of two directions averaged over blocks, refitted on resampled pairs of scenarios.
 
-    A refit on a resample is noisier than the fit itself, which turns directions apart: the replicates are moved by
-    their mean bias, and the value stands for this number of pairs (reports/statistics/false_verdicts.md).
+    A refit on a resample is noisier than the fit itself, which turns directions apart: see `harness.refitted`.
     """
 
     one: Recipe
@@ -71,7 +71,7 @@ class Cosine(OnCell):
         one, other = (refitted(recipe, cell, self.where, answers) for recipe in (self.one, self.other))
         cosines = (one * other).sum(axis=-1).mean(axis=-1)  # [1 + resamples]
         pairs = answers(self.one.refits(cell, _blocks(cell, self.where))).record["pairs"]
-        return Replicated(float(cosines[0]), cosines[1:], cell.pairs_plan(pairs), "cosine", pairs).recentred()
+        return Refitted(float(cosines[0]), cosines[1:], cell.pairs_plan(pairs), "cosine", pairs, COSINES)
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class ShareInside(OnCell):
         shares = [np.linalg.norm(vectors[:, place][:, dims], axis=1) for place, dims in enumerate(chosen)]
         mean = np.mean(shares, axis=0)
         pairs = answers(self.recipe.refits(cell, cell.blocks)).record["pairs"]
-        return Replicated(float(mean[0]), mean[1:], cell.pairs_plan(pairs), "share of norm", pairs).recentred()
+        return Refitted(float(mean[0]), mean[1:], cell.pairs_plan(pairs), "share of norm", pairs, SHARES)
 
 
 @dataclass(frozen=True)
@@ -187,8 +187,8 @@ def require_direction(recipe: Recipe, cell: Cell, answers: Answers) -> None:
         blocks = ", ".join(map(str, cell.blocks))
         raise NoDirection(
             f"{bare.method} of {cell.trait}, response[:{bare.window}], does not tell held-out scenarios apart at block "
-            f"{blocks} (accuracy {found.value:.2f} [{found.low:.2f}, {found.high:.2f}], {found.n} topics); claims about "
-            "it say nothing: elicit the trait otherwise."
+            f"{blocks} (accuracy {found.value:.2f} [{found.low:.2f}, {found.high:.2f}]); claims about it say nothing: "
+            "elicit the trait otherwise."
         )
 
 
@@ -216,8 +216,8 @@ def _held_out(recipe: Recipe, cell: Cell, block: int, answers: Answers) -> separ
     if recipe.cleaning.before:
         raise ValueError(f"{recipe.title}: cross-fitted directions are cleaned after the fit; clean them so.")
 
-    def fit(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
-        method = directions.method_at(recipe.method, cell.name, cell.trait, block, 0)
+    def fit(positive: np.ndarray, negative: np.ndarray, fold: int) -> np.ndarray:
+        method = directions.method_at(recipe.method, cell.name, cell.trait, block, f"without fold {fold}")
         dims = _cleaned_dims(recipe, cell, block, answers)
         return np.asarray(clean_by(method(positive, negative), dims, recipe.cleaning.how))
 

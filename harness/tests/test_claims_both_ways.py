@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -200,6 +201,20 @@ def test_a_claim_is_supported_where_it_is_true_and_refuted_where_it_is_false(
     assert found is Verdict.SUPPORTED, estimate
     found, estimate = decide(function, false, scope)
     assert found is Verdict.REFUTED, estimate
+
+
+ABOUT_DIRECTIONS = [param for param in tests() if param.values[0][:2] in ("G1", "G2", "G3", "G4", "G5", "N1", "P4")]
+
+
+@pytest.mark.parametrize(("title", "function", "scope"), ABOUT_DIRECTIONS)
+def test_where_no_method_tells_scenarios_apart_a_claim_about_directions_says_nothing(
+    title: str, function: Callable[..., None], scope: Mapping[str, Any]
+) -> None:
+    found, why = decide(function, INSIDE.but(apart=0.0), scope)
+    assert found is Verdict.INCONCLUSIVE, title
+    assert re.search(
+        r"of refusal, response\[:\d+\], does not tell held-out scenarios apart at block 2 \(accuracy 0\.\d\d \[", why
+    )
 
 
 def test_every_control_belongs_to_a_test_of_a_claim() -> None:
