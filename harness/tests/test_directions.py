@@ -27,6 +27,7 @@ few = settings(examples, max_examples=15)
 seeds = st.integers(0, 10_000)
 # The published methods; the gradient method (which is not free of scale) and the controls have their own tests.
 FITTED = {name: METHODS[name] for name in ("mean_diff", "probe")}
+PROBES = ("probe", "probe C=100", "probe C=10000")  # ever less regularised
 FACTORS = [1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3, 1e6]
 
 
@@ -111,7 +112,7 @@ def test_the_loss_has_no_slope_at_the_probe(seed, hidden, massive, c):
     length, intercept = optimum_along(towards, rows, labels, c)
     assert length > 0
     slope = logistic_gradient(length * towards, intercept, rows, labels, c)
-    assert np.abs(slope).max() < 1e-6 * max(1.0, c, length)
+    assert np.abs(slope).max() < 1e-6 * max(1.0, length)
 
 
 @few
@@ -124,7 +125,7 @@ def test_the_probe_is_the_same_with_more_dims_than_rows(seed):
 
 
 @few
-@given(seed=seeds, method=st.sampled_from(["unit_mean_diff", "probe", "probe C=100", "probe C=10000"]))
+@given(seed=seeds, method=st.sampled_from(["unit_mean_diff", *PROBES]))
 def test_what_reads_unit_rows_does_not_see_the_length_of_a_row(seed, method):
     positive, negative = classes(seed, massive=30.0)
     rng = np.random.default_rng(seed + 1)
@@ -144,9 +145,10 @@ def test_mean_diff_of_rows_of_one_length_is_that_of_unit_rows(seed, length):
 def test_the_probe_leaves_the_mean_difference_of_unit_rows_as_its_regularisation_falls():
     positive, negative = classes(2, rows=60, hidden=30, massive=30.0)
     third = unit_mean_diff(positive, negative)
-    apart = [cosine(probe(positive, negative, c), third) for c in (0.01, 1.0, 100.0, 10_000.0)]
+    fitted = [probe(positive, negative, 0.01), *(METHODS[name](positive, negative) for name in PROBES)]
+    apart = [cosine(one, third) for one in fitted]
     assert apart[0] > 0.9999
-    assert apart == sorted(apart, reverse=True)
+    assert (-np.diff(apart) > 0.0001).all()
     assert apart[-1] < 0.9
 
 
