@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from harness import cleaning, directions
+from harness.separation import SMALLEST_SPREAD, held_out
 from harness.shapes import checked
 
 
@@ -15,16 +16,16 @@ def separation(
 ) -> float:
     """How far two classes lie apart along a direction that was made from other pairs, as a pooled Cohen's d.
 
-    mean_diff, `dims` zeroed, is fitted on every other pair and read on the rest, and the other way round; the mean of
-    both. Errors as in `harness.directions`.
+    mean_diff, `dims` zeroed, is fitted on every other pair and read on the rest, and the other way round. Errors as
+    in `harness.directions`.
     """
-    halves = np.arange(len(positive)) % 2 == 0
-    found = []
-    for fitted in (halves, ~halves):
-        direction = cleaning.clean(directions.mean_diff(positive[fitted], negative[fitted]), dims)
-        read = directions.quality(direction, positive[fitted], negative[fitted], positive[~fitted], negative[~fitted])
-        found.append(read.effect_size)
-    return float(np.mean(found))
+
+    def fit(one: np.ndarray, other: np.ndarray, _half: int) -> np.ndarray:
+        return np.asarray(cleaning.clean(directions.mean_diff(one, other), dims))
+
+    read = held_out(positive, negative, np.arange(len(positive)) % 2, fit)
+    spread = np.sqrt((read.positive.var(ddof=1) + read.negative.var(ddof=1)) / 2)
+    return float((read.positive.mean() - read.negative.mean()) / max(spread, SMALLEST_SPREAD))
 
 
 def choose(candidates: Sequence[int], separations: Sequence[float]) -> int:

@@ -1,8 +1,9 @@
-"""Makes a direction from the activations of two classes of scenarios, and says how well it separates them."""
+"""Makes a direction from the activations of two classes of scenarios."""
 
+import functools
 import warnings
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +11,6 @@ from jaxtyping import Float
 from harness.shapes import checked
 
 ROUNDING = 64 * np.finfo(np.float64).eps  # differences of means below this share of the means are rounding
-SMALLEST_SPREAD = 1e-6  # cosine units: the resolution of float32 activations, so an effect size stays finite
 PROBE_TOLERANCE = 1e-10  # largest entry of the loss gradient at which the probe counts as converged
 
 
@@ -51,6 +51,20 @@ def mean_diff(
 
 
 @checked
+def unit_mean_diff(
+    positive: Float[np.ndarray, "rows_pos hidden"], negative: Float[np.ndarray, "rows_neg hidden"]
+) -> Float[np.ndarray, "hidden"]:
+    """mean_diff of the L2-normalised rows, so that no row counts for its length. Errors as in `mean_diff`, and
+    ValueError for a row of zeros.
+
+    The probe's weights are C times the sum of its rows, each times its residual (where its loss has no slope), and
+    the residuals sum to zero over both classes: as long as no row is told apart surely they are all near one half,
+    and the probe is this vector.
+    """
+    return mean_diff(unit_rows(positive, "positive"), unit_rows(negative, "negative"))
+
+
+@checked
 def probe(
     positive: Float[np.ndarray, "rows_pos hidden"],
     negative: Float[np.ndarray, "rows_neg hidden"],
@@ -61,7 +75,8 @@ def probe(
     unit vector.
 
     Rows are not centred and the intercept is fitted but unused, as in the published protocol (C = 1, L-BFGS,
-    at most 1,000 iterations); only the tolerance is tighter. With more dims than rows the fit runs in the
+    at most 1,000 iterations); only the tolerance is tighter, and above that C the same optimum is found by Newton
+    steps (it is finite for every C, separable classes or not). With more dims than rows the fit runs in the
     span of the rows, where the optimum lies, and is the same. Raises DegenerateDirection if the classes
     cannot be told apart at all, NonFiniteActivations if a row is not finite, ValueError if a class is empty,
     a row is zero or the fit does not converge.
@@ -69,13 +84,14 @@ def probe(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    rows = np.concatenate([_unit_rows(positive, "positive"), _unit_rows(negative, "negative")])
+    rows = np.concatenate([unit_rows(positive, "positive"), unit_rows(negative, "negative")])
     labels = np.repeat([1, 0], [len(positive), len(negative)])
     basis = None
     if rows.shape[1] > rows.shape[0]:
         basis, coordinates = np.linalg.qr(rows.T)
         rows = coordinates.T
-    model = LogisticRegression(C=regularisation_c, solver="lbfgs", max_iter=max_iter, tol=PROBE_TOLERANCE)
+    solver = "lbfgs" if regularisation_c <= 1 else "newton-cholesky"  # L-BFGS stops short where the loss is steep
+    model = LogisticRegression(C=regularisation_c, solver=solver, max_iter=max_iter, tol=PROBE_TOLERANCE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(rows, labels)
@@ -138,13 +154,23 @@ def shuffled_probe(
 
 
 DRAWN = ("random", "shuffled probe")  # controls that take a seed: every place where they are made has a draw of its own
+REGULARISATIONS = (100.0, 10_000.0)  # values of C beside the published 1, at which the probe is fitted, too
 METHODS: dict[str, Callable[..., np.ndarray]] = {
     "mean_diff": mean_diff,
+    "unit_mean_diff": unit_mean_diff,
     "probe": probe,
+    **{f"probe C={c:g}": functools.partial(probe, regularisation_c=c) for c in REGULARISATIONS},
     "gradient": gradient,
     "random": random_direction,
     "shuffled probe": shuffled_probe,
 }
+
+
+def method_at(name: str, *place: object) -> Callable[..., np.ndarray]:
+    """A method as it is used at one place (model, trait, block ...): controls that are drawn get their own draw."""
+    if name not in DRAWN:
+        return METHODS[name]
+    return functools.partial(METHODS[name], seed=zlib.crc32(" ".join(map(str, (name, *place))).encode()))
 
 
 @checked
@@ -167,62 +193,6 @@ def cosine(one: Float[np.ndarray, "hidden"], other: Float[np.ndarray, "hidden"])
     return float(np.clip(unit(one) @ unit(other), -1.0, 1.0))
 
 
-@dataclass(frozen=True)
-class Quality:
-    """How well a direction separates held-out scenarios.
-
-    accuracy: share of validation rows on the right side of `threshold`, a row on it counting one half.
-    effect_size: pooled Cohen's d of the validation projections, positive minus negative.
-    threshold: midpoint of the class means of the training projections, in cosine units.
-    polarity: +1 if positive training rows project higher, else -1.
-    """
-
-    accuracy: float
-    effect_size: float
-    threshold: float
-    polarity: int
-
-
-@checked
-def quality(
-    direction: Float[np.ndarray, "hidden"],
-    train_positive: Float[np.ndarray, "rows_a hidden"],
-    train_negative: Float[np.ndarray, "rows_b hidden"],
-    validation_positive: Float[np.ndarray, "rows_c hidden"],
-    validation_negative: Float[np.ndarray, "rows_d hidden"],
-) -> Quality:
-    """Accuracy and effect size of `direction` on validation rows; projections are cosines of row and
-    direction.
-
-    Threshold and polarity come from the training rows alone. The pooled standard deviation is taken as at
-    least SMALLEST_SPREAD, so constant projections give a finite effect size. Errors as in `probe`.
-    """
-    towards = unit(direction)
-    mean_positive = float((_unit_rows(train_positive, "training positive") @ towards).mean())
-    mean_negative = float((_unit_rows(train_negative, "training negative") @ towards).mean())
-    threshold = (mean_positive + mean_negative) / 2
-    polarity = 1 if mean_positive >= mean_negative else -1
-
-    positive = _unit_rows(validation_positive, "validation positive") @ towards
-    negative = _unit_rows(validation_negative, "validation negative") @ towards
-    sides = np.concatenate([np.sign(positive - threshold), -np.sign(negative - threshold)]) * polarity
-    return Quality(
-        accuracy=float((sides + 1).mean() / 2),
-        effect_size=float(
-            (positive.mean() - negative.mean()) / max(pooled_spread(positive, negative), SMALLEST_SPREAD)
-        ),
-        threshold=threshold,
-        polarity=polarity,
-    )
-
-
-def pooled_spread(one: np.ndarray, other: np.ndarray) -> float:
-    """The pooled standard deviation of two samples, 0 if they have no freedom left."""
-    freedom = len(one) + len(other) - 2
-    squares = ((one - one.mean()) ** 2).sum() + ((other - other.mean()) ** 2).sum()
-    return float(np.sqrt(squares / freedom)) if freedom > 0 else 0.0
-
-
 def _rows(activations: np.ndarray, what: str) -> np.ndarray:
     if not activations.size:
         raise ValueError(f"There are no {what} activations: give at least one row.")
@@ -232,7 +202,8 @@ def _rows(activations: np.ndarray, what: str) -> np.ndarray:
     return activations.astype(np.float64)
 
 
-def _unit_rows(activations: np.ndarray, what: str) -> np.ndarray:
+def unit_rows(activations: np.ndarray, what: str) -> np.ndarray:
+    """Every row over its L2 norm, in float64. Raises as `mean_diff` does, and ValueError for a row of zeros."""
     rows = _rows(activations, what)
     largest = np.abs(rows).max(axis=1, keepdims=True)
     if not largest.all():

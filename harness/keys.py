@@ -43,7 +43,7 @@ CODE: Mapping[type, tuple[str, ...]] = {
     Activations: READING,
     MassiveActivations: (*READING, "massive", "calibration"),
     Direction: ("making", *FITTING),
-    BlockChoice: ("making", "blocks", *FITTING),
+    BlockChoice: ("making", "blocks", "separation", *FITTING),
     Refits: ("making", *FITTING),
     Baseline: (*READING, *STEERING),
     Sweep: (*READING, *STEERING),

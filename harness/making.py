@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -61,7 +59,8 @@ def activations(
         advance(len(batch))
 
     calls = in_batches([len(prompt) for prompt in prompts], batch_rows, run, on_halved)
-    record = {"training_pairs": data.training_pairs, "responses": texts}
+    topics = [positive.topic for positive, _ in data.pairs]
+    record = {"training_pairs": data.training_pairs, "topics": topics, "responses": texts}
     answers = {
         measurement: Answer(
             {"positive": means[measurement.window][0::2], "negative": means[measurement.window][1::2]}, record
@@ -118,30 +117,18 @@ def training_rows(answer: Answer, block: int) -> tuple[Array, Array]:
 
 
 def direction(measurement: Direction, read: Answer, measured: Answer) -> Answer:
-    """One direction with its quality on held-out scenarios and the norms its amounts are counted in."""
+    """One direction and the norms its amounts are counted in."""
     block = measurement.block
     positive, negative = training_rows(read, block)
-    pairs = read.record["training_pairs"]
     consensus = tuple(measured.record["consensus"])
     how = measurement.cleaning
     dims = cleaned_dims(measured, block, how)
     vector = fit(measurement, *extracted(measurement, positive, negative), dims)
-    quality = directions.quality(
-        vector,
-        positive,
-        negative,
-        read.arrays["positive"][pairs:, block],
-        read.arrays["negative"][pairs:, block],
-    )
     rows = np.concatenate([positive, negative])
     record = {
         "share_outside": float(cleaning.share_outside(vector, consensus)),
         "massive_dims": [int(dim) for dim in consensus],
         "cleaned_dims": [int(dim) for dim in dims],
-        "accuracy": float(quality.accuracy),
-        "effect_size": float(quality.effect_size),
-        "threshold": float(quality.threshold),
-        "polarity": int(quality.polarity),
         "norm": float(calibration.activation_norm(rows)),
         "norm_without": float(calibration.activation_norm(rows, consensus)),
         "dose_norm": float(measured.arrays["token_norm_without"][block]),
@@ -158,18 +145,10 @@ def extracted(measurement: Direction, positive: Array, negative: Array) -> tuple
     return positive[chosen], negative[chosen]
 
 
-def method_at(name: str, *place: object) -> Callable[[Array, Array], Array]:
-    """A method as it is used at one place (model, trait, block ...): controls that are drawn get their own draw."""
-    if name not in directions.DRAWN:
-        return directions.METHODS[name]
-    seed = zlib.crc32(" ".join(map(str, (name, *place))).encode())
-    return functools.partial(directions.METHODS[name], seed=seed)
-
-
 def fit(measurement: Direction, positive: Array, negative: Array, dims: Sequence[int]) -> Array:
     """The unit direction of a method, cleaned of `dims` before or after the fit."""
     read, how = measurement.activations, measurement.cleaning
-    method = method_at(measurement.method, read.model, read.trait, measurement.block, measurement.extraction)
+    method = directions.method_at(measurement.method, read.model, read.trait, measurement.block, measurement.extraction)
     if not how.before:
         return cleaning.clean_by(method(positive, negative), dims, how.how)
     rows = cleaning.treat(np.concatenate([positive, negative]), dims, how.how)
@@ -197,7 +176,7 @@ def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
         for number, chosen in enumerate(choices):
             for place, block in enumerate(places):
                 positive, negative = training_rows(read, block)
-                method = method_at(measurement.method, origin.model, origin.trait, block, number)
+                method = directions.method_at(measurement.method, origin.model, origin.trait, block, number)
                 found[number, place] = method(positive[chosen], negative[chosen])
             advance(1)
     return Answer({"directions": found}, {"pairs": pairs, "blocks": list(places)})

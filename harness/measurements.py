@@ -44,7 +44,7 @@ class Activations:
     """Base model, trait scenarios: block outputs averaged over response tokens 0..window-1.
 
     Answer: arrays `positive`, `negative` float32 [pairs, blocks, hidden] in file order;
-    record `training_pairs`, `responses` (generated text, for reading only).
+    record `training_pairs`, `topics` (one a pair), `responses` (generated text, for reading only).
     """
 
     model: str
@@ -75,8 +75,7 @@ class Direction:
     Answer: array `direction` float32 [hidden]; record `massive_dims` (the consensus), `share_outside` (of the
     direction's norm, outside those), `cleaned_dims`, `norm` and `norm_without` (of the training activations, with
     and without the massive dims: what base coefficients are counted in, as published), `dose_norm` (of a token of the
-    steered model without the massive dims: what doses are counted in, whatever the window and the trait),
-    `accuracy`, `effect_size`, `threshold`, `polarity` (on held-out scenarios).
+    steered model without the massive dims: what doses are counted in, whatever the window and the trait).
     """
 
     activations: Activations

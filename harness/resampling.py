@@ -30,6 +30,7 @@ __all__ = [
 
 POWER = 0.80
 Repeat = Literal["extractions", "draws"]
+Combine = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class PlanMismatch(ValueError):
@@ -258,7 +259,7 @@ class Replicated:
     def _combined(
         self,
         other: "Replicated",
-        combine: Callable[[np.ndarray, np.ndarray], np.ndarray],
+        combine: Combine,
         unit: str,
         bounds: Bounds | None,
     ) -> "Replicated":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from harness.evidence import Evidence
+from harness.montecarlo import separation
+from harness.montecarlo.case import POINTS, RESAMPLES, SIZES, Case
 from harness.montecarlo.worlds import GATE, PLATEAU, RISING, Line, World, moved
 from harness.quantities import (
     AroundBase,
@@ -25,31 +27,8 @@ from harness.quantities import (
 )
 from harness.quantities.algebra import Difference, OnCell, OneOfPair, Ratio, UnderRelevanceCap
 
-Draw = Callable[[np.random.Generator, int, bool], Evidence]
-RESAMPLES = 500  # of questions; a quarter of what claims use, for speed
-SIZES = (10, 30, 60, 120)
-POINTS = (10.0, 20.0, 40.0)
 SETTINGS = Settings(resamples=RESAMPLES, draws=5)
 FEW = (60, 120)  # sizes of what takes long
-
-
-@dataclass(frozen=True)
-class Case:
-    """A procedure on a world: its name, its truth, its unit, and the effects at which it is asked how often it decides.
-
-    `procedures` are the kinds of quantity it stands for (`procedure`); none for what no claim uses. `pairs` resamples
-    scenario pairs and knows no kinds of score. `repeats` is the share of the usual number of data sets.
-    """
-
-    name: str
-    truth: float
-    unit: str
-    draw: Draw
-    procedures: tuple[str, ...] = ()
-    effects: tuple[float, ...] = POINTS
-    pairs: bool = False
-    sizes: tuple[int, ...] = SIZES
-    repeats: float = 1.0
 
 
 def procedure(quantity: Quantity) -> str:
@@ -92,14 +71,16 @@ def simulated(
     return Case(name, truth, unit, draw, (procedure(quantity),), effects, sizes=tuple(sizes), repeats=repeats)
 
 
-A, B, C, D, RANDOM = (Recipe(name) for name in ("mean_diff", "probe", "gradient", "unit_mean_diff", "random"))
+# Stand for any directions: whether scenarios are told apart, which is asked of each, is soon told of these.
+A, B, C, D, E = [Recipe(method, window) for window in (5, 10, 20) for method in ("mean_diff", "unit_mean_diff")][:5]
+RANDOM = Recipe("random")
 EXTRACTED = replace(SETTINGS, extractions=5)
 RATIOS = (0.2, 0.5, 1.0)
 GAIN = RISING.best()[0]
-AHEAD = World({"mean_diff": moved(RISING, 0.05)})  # by 5 points, at every dose and so at the best
+AHEAD = World({A: moved(RISING, 0.05)})  # by 5 points, at every dose and so at the best
 EIGHT, EIGHTEEN = (Line((0.4,) * runs, (0.9,) * runs, tuple(np.linspace(0.4, 3.0, runs).tolist())) for runs in (8, 18))
-APART = World({"mean_diff": moved(RISING, 0.04), "probe": moved(RISING, -0.04)})
-FAR_APART = {"mean_diff": moved(PLATEAU, 0.1), "probe": moved(PLATEAU, -0.1), "random": moved(PLATEAU, -0.1)}
+APART = World({A: moved(RISING, 0.04), B: moved(RISING, -0.04)})
+FAR_APART = {A: moved(PLATEAU, 0.1), B: moved(PLATEAU, -0.1), RANDOM: moved(PLATEAU, -0.1)}
 
 
 def _search_truth() -> float:
@@ -117,11 +98,11 @@ SEARCH = _search_truth()
 SEARCHED = BestDelta(A, ("doses", "around base")) - SearchDelta(A)
 BESTS = {recipe: BestDelta(recipe) for recipe in (A, B, C, D, RANDOM)}
 LEADS = tuple(BESTS[A] - BESTS[other] for other in (B, C, D))
-SIX = tuple(BESTS[one] - BestDelta(other) for one in (A, B) for other in (C, D, Recipe("mean_diff", 10)))
+SIX = tuple(BESTS[one] - BestDelta(other) for one in (A, B) for other in (C, D, E))
 TWO_GAINS = Largest((BESTS[A] - BESTS[C], BESTS[B] - BESTS[C]))
 DOSES_OF_BESTS = BestAmount(A) / BestAmount(B)
 ELSEWHERE = DeltaAtBestOf(A, B) - BESTS[B]
-CASES: tuple[Case, ...] = (
+STEERING: tuple[Case, ...] = (
     simulated("coherence of a run, 10 % missing", CoherenceAt(A, "full base", 0.7), 85.0, World(missing=0.1)),
     simulated("best", BESTS[A], GAIN, World()),
     simulated("best, 10 % missing", BESTS[A], GAIN, World(missing=0.1)),
@@ -143,8 +124,8 @@ CASES: tuple[Case, ...] = (
     simulated(
         "best, 5 extractions of spread 5", BESTS[A], GAIN, World(extraction=5.0), settings=EXTRACTED, repeats=0.5
     ),
-    simulated("best of a control, 5 draws of spread 10", BESTS[RANDOM], 40.0, World({"random": PLATEAU}, draw=10.0)),
-    simulated("best of a control that does nothing", BESTS[RANDOM], 2.0, World({"random": moved(PLATEAU, -0.38)})),
+    simulated("best of a control, 5 draws of spread 10", BESTS[RANDOM], 40.0, World({RANDOM: PLATEAU}, draw=10.0)),
+    simulated("best of a control that does nothing", BESTS[RANDOM], 2.0, World({RANDOM: moved(PLATEAU, -0.38)})),
     simulated("best around the base", AroundBase(A), GAIN, World()),
     simulated("difference of bests", BESTS[A] - BESTS[B], 5.0, AHEAD),
     simulated("difference of bests, 10 % missing", BESTS[A] - BESTS[B], 5.0, replace(AHEAD, missing=0.1)),
@@ -162,7 +143,7 @@ CASES: tuple[Case, ...] = (
     simulated("smallest of 2 equal leads", Smallest(LEADS[:2]), 5.0, AHEAD),
     simulated("smallest of 3 equal leads", Smallest(LEADS), 0.0, World()),
     simulated("smallest of 6 equal leads", Smallest(SIX), 0.0, World(), repeats=0.5),
-    simulated("smallest of leads of 0 and 15", Smallest(LEADS[:2]), 0.0, World({"gradient": moved(RISING, -0.15)})),
+    simulated("smallest of leads of 0 and 15", Smallest(LEADS[:2]), 0.0, World({C: moved(RISING, -0.15)})),
     simulated("largest of 2 equal gains", TWO_GAINS, 0.0, World()),
     simulated("largest of 2 equal gains, nearly alike", TWO_GAINS, 0.0, World(alike=0.9)),
     simulated("ratio of best doses", DOSES_OF_BESTS, 1.0, World(), "ratio", RATIOS),
@@ -188,3 +169,4 @@ CASES: tuple[Case, ...] = (
         "gap from a control, 5 draws of spread 5", CurveGap(A, RANDOM), 20.0, World(FAR_APART, usual=PLATEAU, draw=5.0)
     ),
 )
+CASES = (*STEERING, *separation.CASES)

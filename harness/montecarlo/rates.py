@@ -13,7 +13,8 @@ import numpy as np
 
 from harness import stats
 from harness.montecarlo import judges
-from harness.montecarlo.cases import CASES, SIZES, Case
+from harness.montecarlo.case import SIZES, Case
+from harness.montecarlo.cases import CASES
 from harness.montecarlo.worlds import scores
 from harness.multiplicity import FAMILY_LEVEL, p_decided, surviving
 from harness.resampling import CannotTell, Plan, Replicated
@@ -88,23 +89,25 @@ def rates(case: Case, n: int, graded: bool, repeats: int, seed: Sequence[int]) -
     def share(rule: Rule, verdict: Verdict) -> float:
         return sum(rule.decide(each) is verdict for each in estimates) / repeats
 
+    values = [each.value for each in estimates]
+    truth = case.truth if case.truth is not None else float(np.mean(values)) if values else 0.0
     lacking, open_ = 1 - len(estimates) / repeats, Verdict.INCONCLUSIVE
-    supported, refuted = share(more_than(case.truth), Verdict.SUPPORTED), share(at_least(case.truth), Verdict.REFUTED)
+    supported, refuted = share(more_than(truth), Verdict.SUPPORTED), share(at_least(truth), Verdict.REFUTED)
     return Rates(
         procedure=case.name,
         n=n,
         scores="scenario pairs" if case.pairs else ("graded" if graded else "all or nothing"),
         unit=case.unit,
-        truth=case.truth,
+        truth=truth,
         repeats=repeats,
         false_supported=supported,
         false_refuted=refuted,
         covered=1 - (supported + refuted) / max(1 - lacking, 1 / repeats),
-        bias=float(np.mean([each.value for each in estimates])) - case.truth if estimates else float("nan"),
+        bias=float(np.mean(values)) - truth if values else float("nan"),
         width=float(np.mean([each.high - each.low for each in estimates])) if estimates else float("nan"),
         effects=case.effects,
         undecided=tuple(
-            lacking + (share(at_least(case.truth - by), open_) + share(at_least(case.truth + by), open_)) / 2
+            lacking + (share(at_least(truth - by), open_) + share(at_least(truth + by), open_)) / 2
             for by in case.effects
         ),
         no_interval=lacking,

@@ -18,6 +18,7 @@ intervals of a rate (Clopper and Pearson).
 - *false SUPPORTED*: the claim says "more than B", and the truth is B. *false REFUTED*: it says "at least B", and it is.
 - *covered*: the interval holds the truth. *bias*: the mean printed value less the truth.
 - *open at*: the share INCONCLUSIVE where the truth is that far from the bound; never to decide is no cure.
+- For cosines, shares, accuracy and d the truth is the expectation of the value with that many pairs.
 - *no interval*: share of data sets that gave none (too few valid), which is no decision and counts as open.
 """
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from harness.directions import DRAWN
-from harness.measurements import Baseline, Direction, JudgeCheck, Measurement, Scores, Sweep
-from harness.quantities import Answers, Cell, Settings
+from harness.measurements import Activations, Baseline, Direction, JudgeCheck, Measurement, Scores, Sweep
+from harness.quantities import Answers, Cell, Recipe, Settings
 from harness.registry import ModelSpec
 from harness.store import Answer
 
 QUESTION_SHARE = 0.5  # of the variance of a latent score lies in the question, which correlates the runs
+PAIRS = 20  # of scenarios
 GRADERS = 4  # a graded score is the mean of so many all-or-nothing ones
 GATE = 0.7  # of coherence, as a chance
 DOSES = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6)
@@ -53,7 +54,7 @@ def moved(line: Line, trait: float) -> Line:
 
 @dataclass(frozen=True)
 class World:
-    """A model of one trait. `lines` has the line of a direction by its method; of any other, `usual`.
+    """A model of one trait. `lines` has the line of a direction by its recipe; of any other, `usual`.
 
     blocks: how many are steered, all alike. missing: share of missing judgements. follows: correlation of trait and
     coherence through the question. alike: share of what is random in an answer that all directions have in common.
@@ -61,7 +62,7 @@ class World:
     draw: the same for the draws of a control.
     """
 
-    lines: Mapping[str, Line] = field(default_factory=dict)
+    lines: Mapping[Recipe, Line] = field(default_factory=dict)
     usual: Line = RISING
     blocks: int = 1
     missing: float = 0.0
@@ -70,9 +71,9 @@ class World:
     extraction: float = 0.0
     draw: float = 0.0
 
-    def line(self, method: str) -> Line:
-        """The line of a method."""
-        return self.lines.get(method, self.usual)
+    def line(self, direction: Direction) -> Line:
+        """The line of a direction."""
+        return self.lines.get(Recipe(direction.method, direction.activations.window, direction.cleaning), self.usual)
 
     def cell(self, questions: int, settings: Settings) -> Cell:
         """A cell of this world."""
@@ -113,14 +114,21 @@ class _Sample:
     def answer(self, measurement: Measurement) -> Answer:
         match measurement:
             case Direction():
-                return Answer({}, {"norm": 1.0, "norm_without": 1.0})
+                return Answer({}, {"norm": 1.0, "norm_without": 1.0, "dose_norm": 1.0})
+            case Activations():
+                # Scenarios that any method tells apart: whether there is a direction is not what is simulated here.
+                sides = np.array([1.0, 0.2, 0.1]) + 0.1 * np.random.default_rng(0).normal(
+                    size=(PAIRS, self.world.blocks, 3)
+                )
+                record = {"training_pairs": PAIRS, "topics": list(range(PAIRS))}
+                return Answer({"positive": sides, "negative": -sides}, record)
             case JudgeCheck():
-                return Answer({}, {"trait": {"why_not": ""}, "coherence": {"why_not": ""}})
+                return Answer({}, {})  # nothing that could speak against it
             case Scores(of=Baseline()):
                 return self._scores([0.0], [(0.0, 0.95)], "baseline")
             case Scores(of=Sweep() as sweep):
                 doses = list(sweep.amounts)
-                line, shift = self.world.line(sweep.direction.method), self._shift(sweep.direction)
+                line, shift = self.world.line(sweep.direction), self._shift(sweep.direction)
                 moved_on = [
                     (float(np.clip(trait + shift, 0.0, 1.0)), coherent) for trait, coherent in map(line.at, doses)
                 ]

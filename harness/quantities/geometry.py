@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from harness import directions, massive, stats
-from harness.cleaning import clean_all
+from harness import directions, massive, separation, stats
+from harness.cleaning import clean_all, clean_by
+from harness.evidence import Evidence
 from harness.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell
 from harness.quantities.cells import Cell, Recipe
-from harness.resampling import Plan, Replicated
+from harness.refitted import Refitted
+from harness.resampling import CannotTell, Plan, Replicated
 
 Where = Literal["all blocks", "steered blocks"]
-COSINES = (-1.0, 1.0)
+CHANCE = 0.5  # the accuracy of a guess between two classes of one size
+COSINES, SHARES = (-1.0, 1.0), (0.0, 1.0)
 
 
 def refitted(recipe: Recipe, cell: Cell, where: Where, answers: Answers) -> np.ndarray:
@@ -24,15 +27,22 @@ def refitted(recipe: Recipe, cell: Cell, where: Where, answers: Answers) -> np.n
     def compute() -> np.ndarray:
         answer = answers(recipe.refits(cell, _blocks(cell, where)))
         vectors = answer.arrays["directions"].astype(np.float64)
-        measured, how = answers(cell.massive), recipe.cleaning
         for place, block in enumerate(answer.record["blocks"]):
-            own, mean = measured.record["top"][block], measured.arrays["mean"][block]
-            dims = massive.cleaned_dims(how.kind, how.k, mean, measured.record["consensus"], own)
-            vectors[:, place] = clean_all(vectors[:, place], dims)
+            vectors[:, place] = clean_all(vectors[:, place], _cleaned_dims(recipe, cell, block, answers))
         return vectors
 
     found: np.ndarray = answers.once(("refits", recipe, where, cell.name, cell.trait, cell.settings), compute)
     return found
+
+
+def _cleaned_dims(recipe: Recipe, cell: Cell, block: int, answers: Answers) -> tuple[int, ...]:
+    """The dims that a recipe's cleaning disarms at a block."""
+    how = recipe.cleaning
+    if how.kind == "none":
+        return ()
+    measured = answers(cell.massive)
+    own, mean = measured.record["top"][block], measured.arrays["mean"][block]
+    return massive.cleaned_dims(how.kind, how.k, mean, measured.record["consensus"], own)
 
 
 def _blocks(cell: Cell, where: Where) -> tuple[int, ...]:
@@ -43,8 +53,7 @@ def _blocks(cell: Cell, where: Where) -> tuple[int, ...]:
 class Cosine(OnCell):
     """Cosine of two directions averaged over blocks, refitted on resampled pairs of scenarios.
 
-    A refit on a resample is noisier than the fit itself, which turns directions apart: the replicates are moved by
-    their mean bias, and the value stands for this number of pairs (reports/statistics/false_verdicts.md).
+    A refit on a resample is noisier than the fit itself, which turns directions apart: see `harness.refitted`.
     """
 
     one: Recipe
@@ -52,14 +61,17 @@ class Cosine(OnCell):
     where: Where = "steered blocks"
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        blocks = _blocks(cell, self.where)
-        return (cell.massive, self.one.refits(cell, blocks), self.other.refits(cell, blocks))
+        both, blocks = (self.one, self.other), _blocks(cell, self.where)
+        read = (cell.activations(recipe.window) for recipe in both)
+        return (cell.massive, *read, *(recipe.refits(cell, blocks) for recipe in both))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
+        for recipe in (self.one, self.other):
+            require_direction(recipe, cell, answers)
         one, other = (refitted(recipe, cell, self.where, answers) for recipe in (self.one, self.other))
         cosines = (one * other).sum(axis=-1).mean(axis=-1)  # [1 + resamples]
         pairs = answers(self.one.refits(cell, _blocks(cell, self.where))).record["pairs"]
-        return Replicated(float(cosines[0]), cosines[1:], cell.pairs_plan(pairs), "cosine", pairs).recentred()
+        return Refitted(float(cosines[0]), cosines[1:], cell.pairs_plan(pairs), "cosine", pairs, COSINES)
 
 
 @dataclass(frozen=True)
@@ -73,9 +85,10 @@ class ShareInside(OnCell):
     dims: Literal["top five", "consensus"]
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        return (cell.massive, self.recipe.refits(cell, cell.blocks))
+        return (cell.massive, cell.activations(self.recipe.window), self.recipe.refits(cell, cell.blocks))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
+        require_direction(self.recipe, cell, answers)
         vectors = refitted(self.recipe, cell, "steered blocks", answers)
         measured = answers(cell.massive)
         chosen = [
@@ -87,7 +100,7 @@ class ShareInside(OnCell):
         shares = [np.linalg.norm(vectors[:, place][:, dims], axis=1) for place, dims in enumerate(chosen)]
         mean = np.mean(shares, axis=0)
         pairs = answers(self.recipe.refits(cell, cell.blocks)).record["pairs"]
-        return Replicated(float(mean[0]), mean[1:], cell.pairs_plan(pairs), "share of norm", pairs).recentred()
+        return Refitted(float(mean[0]), mean[1:], cell.pairs_plan(pairs), "share of norm", pairs, SHARES)
 
 
 @dataclass(frozen=True)
@@ -112,54 +125,95 @@ class NormOutside(OnCell):
 
 @dataclass(frozen=True)
 class Accuracy(OnCell):
-    """The share of held-out scenarios on the right side of a direction's threshold, which the training part sets."""
+    """The share of scenarios on the right side of a threshold, direction and threshold made from other topics alone.
+
+    Averaged over the steered blocks; see `harness.separation` for folds and interval.
+    """
 
     recipe: Recipe
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        return (cell.activations(self.recipe.window), *(self.recipe.at(cell, block) for block in cell.blocks))
+        return _needs_of_held_out(self.recipe, cell)
 
-    def on(self, cell: Cell, answers: Answers) -> Replicated:
-        right = []
-        for block in cell.blocks:
-            positive, negative = _held_out(self.recipe, cell, block, answers)
-            record = answers(self.recipe.at(cell, block)).record
-            sides = [np.sign(positive - record["threshold"]), -np.sign(negative - record["threshold"])]
-            right.append((np.mean(sides, axis=0) * record["polarity"] + 1) / 2)  # [pairs]
-        shares = np.mean(right, axis=0)
-        return stats.mean_of(shares, _held_out_plan(cell, len(shares)), "share", (0.0, 1.0))
+    def on(self, cell: Cell, answers: Answers) -> Evidence:
+        read = [_held_out(self.recipe, cell, block, answers) for block in cell.blocks]
+        shares = np.mean([separation.right_sides(one) for one in read], axis=0)
+        return separation.accuracy(shares, _topics(self.recipe, cell, answers))
 
 
 @dataclass(frozen=True)
 class EffectSize(OnCell):
-    """Pooled Cohen's d of held-out projections, positive minus negative, at the first steered block."""
+    """Cohen's d of scenarios along directions made from other topics, positive minus negative, at the first steered
+    block."""
 
     recipe: Recipe
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        return (cell.activations(self.recipe.window), self.recipe.at(cell, cell.blocks[0]))
+        return _needs_of_held_out(self.recipe, cell)
 
-    def on(self, cell: Cell, answers: Answers) -> Replicated:
-        positive, negative = _held_out(self.recipe, cell, cell.blocks[0], answers)
-
-        def effect(chosen: np.ndarray) -> float:
-            one, other = positive[chosen], negative[chosen]
-            spread = max(directions.pooled_spread(one, other), directions.SMALLEST_SPREAD)
-            return float((one.mean() - other.mean()) / spread)
-
-        return stats.bootstrap(effect, _held_out_plan(cell, len(positive)), "standard deviations")
+    def on(self, cell: Cell, answers: Answers) -> Evidence:
+        topics = _topics(self.recipe, cell, answers)
+        read = _held_out(self.recipe, cell, cell.blocks[0], answers)
+        return separation.effect_size(read, topics, _topics_plan(cell, len(set(topics))))
 
 
-def _held_out(recipe: Recipe, cell: Cell, block: int, answers: Answers) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines of the held-out activations with a direction, positive and negative, [pairs] each."""
-    read, towards = answers(cell.activations(recipe.window)), answers(recipe.at(cell, block)).arrays["direction"]
-    pairs = read.record["training_pairs"]
-    rows = [read.arrays[label][pairs:, block].astype(np.float64) for label in ("positive", "negative")]
-    positive, negative = (row @ towards / np.linalg.norm(row, axis=1) for row in rows)
-    return positive, negative
+class NoDirection(CannotTell):
+    """A method finds no direction of a trait in a model, so claims about that direction say nothing."""
 
 
-def _held_out_plan(cell: Cell, pairs: int) -> Plan:
+def require_direction(recipe: Recipe, cell: Cell, answers: Answers) -> None:
+    """Raise NoDirection unless a recipe's method tells scenarios of other topics apart at the steered blocks.
+
+    That is, unless the low end of its accuracy is above one half (what guessing has). It is asked of the method and
+    window, uncleaned, once for each, and looks up nothing but `cell.activations(recipe.window)`. Controls that are
+    drawn at random are let through: they need know nothing.
+    """
+    if recipe.method in directions.DRAWN:
+        return
+    bare = Recipe(recipe.method, recipe.window)
+    found = Accuracy(bare).evaluate(replace(cell, extraction=0, draw=0), answers).estimate()
+    if found.low <= CHANCE:
+        blocks = ", ".join(map(str, cell.blocks))
+        raise NoDirection(
+            f"{bare.method} of {cell.trait}, response[:{bare.window}], does not tell held-out scenarios apart at block "
+            f"{blocks} (accuracy {found.value:.2f} [{found.low:.2f}, {found.high:.2f}]); claims about it say nothing: "
+            "elicit the trait otherwise."
+        )
+
+
+def _needs_of_held_out(recipe: Recipe, cell: Cell) -> tuple[Measurement, ...]:
+    read = cell.activations(recipe.window)
+    return (read,) if recipe.cleaning.kind == "none" else (read, cell.massive)
+
+
+def _topics(recipe: Recipe, cell: Cell, answers: Answers) -> list[str]:
+    """The topic of every pair of scenarios."""
+    return list(answers(cell.activations(recipe.window)).record["topics"])
+
+
+def _topics_plan(cell: Cell, topics: int) -> Plan:
     settings = cell.settings
-    units = f"{cell.model.language} {cell.trait}, held out"
-    return Plan((pairs,), "held-out scenario pairs", units, settings.resamples, settings.seed)
+    units = f"{cell.model.language} {cell.trait}, topics"
+    return Plan((topics,), "topics", units, settings.resamples, settings.seed)
+
+
+def _held_out(recipe: Recipe, cell: Cell, block: int, answers: Answers) -> separation.HeldOut:
+    """Every pair of a cell along a direction of the recipe that was made from the pairs of other topics.
+
+    Raises ValueError for a cleaning before the fit.
+    """
+    if recipe.cleaning.before:
+        raise ValueError(f"{recipe.title}: cross-fitted directions are cleaned after the fit; clean them so.")
+
+    def fit(positive: np.ndarray, negative: np.ndarray, fold: int) -> np.ndarray:
+        method = directions.method_at(recipe.method, cell.name, cell.trait, block, f"without fold {fold}")
+        dims = _cleaned_dims(recipe, cell, block, answers)
+        return np.asarray(clean_by(method(positive, negative), dims, recipe.cleaning.how))
+
+    def compute() -> separation.HeldOut:
+        read = answers(cell.activations(recipe.window))
+        folds = separation.folds_of(_topics(recipe, cell, answers))
+        return separation.held_out(read.arrays["positive"][:, block], read.arrays["negative"][:, block], folds, fit)
+
+    found: separation.HeldOut = answers.once(("held out", recipe, cell.name, cell.trait, block), compute)
+    return found

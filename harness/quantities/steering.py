@@ -15,6 +15,7 @@ from harness.judge_gate import why_not_trusted
 from harness.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell
 from harness.quantities.cells import Cell, Recipe
+from harness.quantities.geometry import require_direction
 from harness.resampling import CannotTell, Replicated
 from harness.stats import GATE, NoValidRun
 
@@ -30,9 +31,10 @@ class JudgeNotTrusted(CannotTell):
 
 
 def sweeps(recipe: Recipe, cell: Cell, grids: tuple[str, ...]) -> tuple[Measurement, ...]:
-    """The judge's check, the baseline, and judged sweeps of a recipe: every block and grid of the cell."""
+    """The judge's check, the baseline, what tells whether there is a direction, and judged sweeps of a recipe: every
+    block and grid of the cell."""
     judged = (recipe.sweep(cell, block, grid) for block in cell.blocks for grid in run_grids(cell, grids))
-    return (cell.judge_check, cell.baseline, *judged)
+    return (cell.judge_check, cell.baseline, cell.activations(recipe.window), *judged)
 
 
 def run_grids(cell: Cell, grids: tuple[str, ...]) -> tuple[str, ...]:
@@ -51,6 +53,7 @@ def require_trusted_judge(cell: Cell, answers: Answers) -> None:
 def curves(recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answers, unit: Unit = "dose") -> list[Curve]:
     """One dose-response curve for each block, all grids merged by ascending amount."""
     require_trusted_judge(cell, answers)
+    require_direction(recipe, cell, answers)
     found = []
     for block in cell.blocks:
         runs = [answers(recipe.sweep(cell, block, grid)) for grid in run_grids(cell, grids)]

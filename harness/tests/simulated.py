@@ -31,6 +31,7 @@ from harness.store import Answer
 HIDDEN, BLOCKS, PAIRS, TRAINING = 64, 4, 140, 40
 MASSIVE = (3, 11, 23, 37, 52)  # dominant first
 BLOCK = 2
+PARTS = ((0, 20), (20, 20), (40, 10), (50, 9))  # first place and number of the ordinary dims of four orthogonal parts
 SETTINGS = Settings(questions=100, resamples=400, refit_resamples=60)
 
 # What a direction achieves at coherence 70, in trait points, from its method, window and cleaning.
@@ -46,9 +47,10 @@ class World:
 
     `effect` is a direction's best Delta; `best_dose` the dose at which it gets there (coherence falls below 70 beyond).
     `inside` is the share of mean_diff's norm in massive dims by window, `probe_inside` the probe's; `agreement` the
-    cosine of the two outside them. `norm` and `ordinary` are activation norms with and without massive dims; `apart`
-    is the distance of the held-out classes along mean_diff in standard deviations. `cap` says that answers which show
-    the trait are held at a coherence of 50 by a judge that caps it by relevance.
+    cosine of the two outside them; `fit` the cosine of the probe with the mean difference of unit rows, and `hard_fit`
+    that of a probe that is hardly regularised. `norm` and `ordinary` are activation norms with and without massive
+    dims; `apart` is the distance of the classes along mean_diff in standard deviations. `cap` says that answers which
+    show the trait are held at a coherence of 50 by a judge that caps it by relevance.
     """
 
     effect: Effect = lambda direction: 0.0 if direction.method in ("random", "shuffled probe") else 50.0
@@ -56,6 +58,8 @@ class World:
     inside: Mapping[int, float] = field(default_factory=dict)
     probe_inside: float = 0.05
     agreement: float = 0.99
+    fit: float = 0.99
+    hard_fit: float = 0.5
     norm: float = 700.0
     ordinary: float = 15.0
     apart: float = 4.0
@@ -115,20 +119,33 @@ def _answer(world: World, measurement: Measurement) -> Answer:
 
 def _towards(world: World, method: str, window: int) -> np.ndarray:
     """The uncleaned unit direction of a method."""
-    shared, other, inner = np.zeros(HIDDEN), np.zeros(HIDDEN), np.zeros(HIDDEN)
     ordinary = [dim for dim in range(HIDDEN) if dim not in MASSIVE]
-    shared[ordinary[:20]], other[ordinary[20:40]] = 1.0, 1.0
-    shared, other = shared / np.linalg.norm(shared), other / np.linalg.norm(other)
+    shared, other, third, fourth = (_even(ordinary[place : place + size]) for place, size in PARTS)
+    inner = np.zeros(HIDDEN)
     inner[list(MASSIVE)] = (0.98, 0.13, 0.1, 0.08, 0.06)
     inner /= np.linalg.norm(inner)
     if method in ("random", "shuffled probe"):
         drawn = np.random.default_rng(zlib.crc32(method.encode())).standard_normal(HIDDEN)
         return np.asarray(drawn / np.linalg.norm(drawn))
-    if method == "probe":
-        outer = world.agreement * shared + np.sqrt(1 - world.agreement**2) * other
-        return np.asarray(np.sqrt(1 - world.probe_inside**2) * outer + world.probe_inside * inner)
-    share = world.inside.get(window, 0.1)
-    return np.asarray(np.sqrt(1 - share**2) * shared + share * inner)
+    probe = _turned(_turned(other, shared, world.agreement), inner, world.probe_inside)
+    of_unit_rows = _turned(third, probe, world.fit)
+    if method.startswith("probe C="):
+        return _turned(fourth, of_unit_rows, world.hard_fit)
+    if method in ("probe", "unit_mean_diff"):
+        return probe if method == "probe" else of_unit_rows
+    return _turned(shared, inner, world.inside.get(window, 0.1))
+
+
+def _even(dims: list[int]) -> np.ndarray:
+    """The unit vector that weighs some dims alike and no others."""
+    vector = np.zeros(HIDDEN)
+    vector[dims] = 1 / np.sqrt(len(dims))
+    return vector
+
+
+def _turned(one: np.ndarray, towards: np.ndarray, cosine: float) -> np.ndarray:
+    """A unit vector turned towards another at right angles to it, until it has this cosine with that other."""
+    return np.asarray(np.sqrt(1 - cosine**2) * one + cosine * towards)
 
 
 def _cleaned(vector: np.ndarray, how: Cleaning) -> np.ndarray:
@@ -159,23 +176,18 @@ def _activations(world: World) -> Answer:
         ordinary *= world.ordinary / np.linalg.norm(ordinary, axis=-1, keepdims=True).mean()
         ordinary[..., MASSIVE[0]] = np.sqrt(max(world.norm**2 - world.ordinary**2, 0.0))
         rows[label] = ordinary.astype(np.float32)
-    return Answer(rows, {"training_pairs": TRAINING})
+    return Answer(rows, {"training_pairs": TRAINING, "topics": [f"topic {pair // 2}" for pair in range(PAIRS)]})
 
 
 def _direction(world: World, measurement: Direction) -> Answer:
     vector = _cleaned(_towards(world, measurement.method, measurement.activations.window), measurement.cleaning)
     outside = vector.copy()
     outside[list(MASSIVE)] = 0.0
-    read = _activations(world)
-    rows = {label: row[:TRAINING, BLOCK].astype(np.float64) for label, row in read.arrays.items()}
-    means = {label: (row @ vector / np.linalg.norm(row, axis=1)).mean() for label, row in rows.items()}
     record = {
         "share_outside": float(np.linalg.norm(outside)),
         "norm": world.norm,
         "norm_without": world.ordinary,
         "dose_norm": world.ordinary,
-        "threshold": float(means["positive"] + means["negative"]) / 2,
-        "polarity": 1 if means["positive"] >= means["negative"] else -1,
     }
     return Answer({"direction": vector.astype(np.float32)}, record)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -96,6 +97,11 @@ CONTROLS: Mapping[str, tuple[Worlds, Worlds]] = {
         (USUAL.but(effect=best(probe=80.0)), USUAL.but(effect=best(probe=80.0))),
         (USUAL.but(effect=best(probe=80.0)), USUAL.but(effect=best(probe=20.0))),
     ),
+    "N1 probe": (USUAL, USUAL.but(fit=0.8)),
+    "N1 probe_of_c_100": (USUAL.but(hard_fit=0.99), USUAL),
+    "N1 probe_of_c_10000": (USUAL.but(hard_fit=0.99), USUAL),
+    "N1 division_by_the_norm_parts_the_probe_from_mean_diff": (INSIDE, USUAL),
+    "N2 difference": (USUAL, USUAL.but(effect=best(unit_mean_diff=20.0))),
     "P1 ten_tokens_lie_below": (USUAL.but(effect=best(mean_diff_w10=20.0)), USUAL),
     "P2 probe_loses": (USUAL.but(effect=best(probe_w20=20.0)), USUAL),
     "P2 probe_loses_by_ten": (USUAL.but(effect=best(probe_w10=20.0)), USUAL),
@@ -198,6 +204,33 @@ def test_a_claim_is_supported_where_it_is_true_and_refuted_where_it_is_false(
     assert found is Verdict.SUPPORTED, estimate
     found, estimate = decide(function, false, scope)
     assert found is Verdict.REFUTED, estimate
+
+
+# What is not about a direction of the trait, or about that very failure.
+WITHOUT_DIRECTION = (
+    "C1 start_is_incoherent",
+    "G6 little_norm_remains",
+    "G7 accuracy",
+    "G7 effect_size",
+    "G7 random_direction",
+    "R3 uncorrected_search_stays_incoherent",
+    "S4 random_direction",
+    "S4 shuffled_probe",
+)
+ABOUT_DIRECTIONS = [param for param in claims_under_test() if param.values[0] not in WITHOUT_DIRECTION]
+
+
+@pytest.mark.parametrize(("title", "function", "scope"), ABOUT_DIRECTIONS)
+def test_where_no_method_tells_scenarios_apart_a_claim_about_directions_says_nothing(
+    title: str, function: Callable[..., None], scope: Mapping[str, Any]
+) -> None:
+    nothing = INSIDE.but(apart=0.0)
+    found, why = decide(function, (nothing, nothing) if scope["pair"] else nothing, scope)
+    assert found is Verdict.INCONCLUSIVE, title
+    told = (
+        r"response\[:\d+\], does not tell held-out scenarios apart at block 2 \(accuracy 0\.\d\d \[0\.\d\d, 0\.\d\d\]\)"
+    )
+    assert re.search(told, why)
 
 
 def test_every_control_belongs_to_a_test_of_a_claim() -> None:

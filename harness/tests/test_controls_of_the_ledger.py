@@ -54,4 +54,8 @@ def test_no_verdict_of_the_organisms_contradicts_what_was_known() -> None:
 def test_every_id_of_the_sources_is_collected() -> None:
     ids = {path.stem.split("_")[1].upper() for path in CLAIMS}
     expected = {"A": 7, "C": 4, "D": 3, "G": 7, "M": 4, "P": 4, "R": 3, "S": 8}
-    assert ids == {f"{letter}{number}" for letter, count in expected.items() for number in range(1, count + 1)} | {"E3"}
+    assert ids == {f"{letter}{number}" for letter, count in expected.items() for number in range(1, count + 1)} | {
+        "E3",
+        "N1",
+        "N2",
+    }

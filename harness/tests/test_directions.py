@@ -16,10 +16,10 @@ from harness.directions import (
     gradient,
     mean_diff,
     probe,
-    quality,
     random_direction,
     shuffled_probe,
     unit,
+    unit_mean_diff,
 )
 
 examples = settings(deadline=None, derandomize=True, max_examples=40)
@@ -27,6 +27,7 @@ few = settings(examples, max_examples=15)
 seeds = st.integers(0, 10_000)
 # The published methods; the gradient method (which is not free of scale) and the controls have their own tests.
 FITTED = {name: METHODS[name] for name in ("mean_diff", "probe")}
+PROBES = ("probe", "probe C=100", "probe C=10000")  # ever less regularised
 FACTORS = [1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3, 1e6]
 
 
@@ -100,7 +101,7 @@ def test_mean_diff_equals_the_difference_of_exact_means(seed):
     seed=seeds,
     hidden=st.sampled_from([4, 16, 90]),
     massive=st.sampled_from([0.0, 30.0]),
-    c=st.sampled_from([0.1, 1.0, 10.0]),
+    c=st.sampled_from([0.1, 1.0, 10.0, 1e4]),
 )
 def test_the_loss_has_no_slope_at_the_probe(seed, hidden, massive, c):
     positive, negative = classes(seed, hidden=hidden, massive=massive)
@@ -124,11 +125,31 @@ def test_the_probe_is_the_same_with_more_dims_than_rows(seed):
 
 
 @few
-@given(seed=seeds)
-def test_the_probe_does_not_see_the_length_of_a_row(seed):
-    positive, negative = classes(seed)
-    lengths = np.random.default_rng(seed + 1).uniform(0.01, 100, (len(positive), 1))
-    np.testing.assert_allclose(probe(positive * lengths, negative), probe(positive, negative), atol=1e-6)
+@given(seed=seeds, method=st.sampled_from(["unit_mean_diff", *PROBES]))
+def test_what_reads_unit_rows_does_not_see_the_length_of_a_row(seed, method):
+    positive, negative = classes(seed, massive=30.0)
+    rng = np.random.default_rng(seed + 1)
+    longer, shorter = (rng.uniform(0.01, 100, (len(rows), 1)) * rows for rows in (positive, negative))
+    found, expected = METHODS[method](longer, shorter), METHODS[method](positive, negative)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert cosine(mean_diff(longer, shorter), mean_diff(positive, negative)) < 0.999  # which does
+
+
+@examples
+@given(seed=seeds, length=st.sampled_from(FACTORS))
+def test_mean_diff_of_rows_of_one_length_is_that_of_unit_rows(seed, length):
+    positive, negative = (length * rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in classes(seed))
+    np.testing.assert_allclose(unit_mean_diff(positive, negative), mean_diff(positive, negative), atol=1e-12)
+
+
+def test_the_probe_leaves_the_mean_difference_of_unit_rows_as_its_regularisation_falls():
+    positive, negative = classes(2, rows=60, hidden=30, massive=30.0)
+    third = unit_mean_diff(positive, negative)
+    fitted = [probe(positive, negative, 0.01), *(METHODS[name](positive, negative) for name in PROBES)]
+    apart = [cosine(one, third) for one in fitted]
+    assert apart[0] > 0.9999
+    assert (-np.diff(apart) > 0.0001).all()
+    assert apart[-1] < 0.9
 
 
 def test_the_probe_points_to_the_positive_class():
@@ -218,57 +239,6 @@ def test_cosines_stay_between_minus_one_and_one(seed):
     assert cosine(vector, vector) <= 1
     assert cosine(vector, -3 * vector) >= -1
     assert cosine(vector, vector) == pytest.approx(1)
-
-
-EAST = np.array([1.0, 0.0])
-
-
-def at_cosines(*cosines: float) -> np.ndarray:
-    return np.array([[value, math.sqrt(1 - value**2)] for value in cosines])
-
-
-def test_the_threshold_comes_from_the_training_rows_alone():
-    # Validation rows separate perfectly at .5, but the training rows put the threshold at 0.
-    found = quality(EAST, at_cosines(0.2), at_cosines(-0.2), at_cosines(0.8, 0.9), at_cosines(0.1, 0.3))
-    assert found.threshold == pytest.approx(0)
-    assert found.accuracy == 0.5
-    assert found.polarity == 1
-
-
-def test_a_direction_that_points_the_wrong_way_says_so_and_still_separates():
-    found = quality(-EAST, at_cosines(0.5), at_cosines(-0.5), at_cosines(0.4, 0.6), at_cosines(-0.4, -0.6))
-    assert found.polarity == -1
-    assert found.accuracy == 1.0
-    assert found.effect_size < 0
-
-
-def test_the_effect_size_is_cohens_d_with_the_pooled_spread():
-    found = quality(EAST, at_cosines(0.5), at_cosines(-0.5), at_cosines(0.1, 0.3, 0.5), at_cosines(-0.2, 0.0))
-    pooled = math.sqrt((0.08 + 0.02) / 3)
-    assert found.effect_size == pytest.approx((0.3 + 0.1) / pooled)
-
-
-def test_a_row_on_the_threshold_counts_one_half():
-    on_it = at_cosines(0.0)
-    assert quality(EAST, at_cosines(0.5), at_cosines(-0.5), on_it, at_cosines(-0.5)).accuracy == 0.75
-
-
-def test_constant_projections_give_a_finite_effect_size():
-    found = quality(EAST, at_cosines(0.5), at_cosines(-0.5), at_cosines(0.5, 0.5), at_cosines(-0.5, -0.5))
-    assert found.effect_size == pytest.approx(1e6)
-    nothing = quality(EAST, at_cosines(0.5), at_cosines(0.5), at_cosines(0.5), at_cosines(0.5))
-    assert (nothing.effect_size, nothing.accuracy) == (0.0, 0.5)
-
-
-@few
-@given(seed=seeds, factor=st.sampled_from(FACTORS))
-def test_quality_does_not_depend_on_scale(seed, factor):
-    positive, negative = classes(seed)
-    halves = positive[:10], negative[:10], positive[10:], negative[10:]
-    plain = quality(mean_diff(*halves[:2]), *halves)
-    scaled = quality(mean_diff(*halves[:2]) * factor, *(half * factor for half in halves))
-    assert scaled.accuracy == plain.accuracy
-    assert scaled.effect_size == pytest.approx(plain.effect_size)
 
 
 @few

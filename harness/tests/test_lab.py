@@ -173,6 +173,7 @@ def test_methods_cleanings_and_scales_of_a_sweep_are_what_they_say(bench: Callab
     for method in ("gradient", "random", "shuffled probe"):
         assert np.linalg.norm(lab.answer(scores(method=method).of.direction).arrays["direction"]) == pytest.approx(1.0)  # type: ignore[union-attr]
     read, dims = lab.answer(activations()), lab.answer(MASSIVE).record["consensus"]
+    assert read.record["topics"] == [f"t{pair // 2}" for pair in range(len(read.arrays["positive"]))]
     precleaned = scores(cleaning=Cleaning("consensus", how="mean", before=True)).of.direction  # type: ignore[union-attr]
     vector = lab.answer(precleaned).arrays["direction"]
     difference = (read.arrays["positive"] - read.arrays["negative"])[: read.record["training_pairs"], 1].mean(axis=0)

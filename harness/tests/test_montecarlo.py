@@ -11,7 +11,8 @@ from harness.arithmetic import PublishedQuantity
 from harness.datasets import ROOT
 from harness.evidence import Extreme
 from harness.montecarlo import __main__ as command
-from harness.montecarlo.cases import CASES, SETTINGS, Case, procedure
+from harness.montecarlo.case import Case
+from harness.montecarlo.cases import CASES, SETTINGS, procedure
 from harness.montecarlo.rates import family, measure, rates
 from harness.montecarlo.report import markdown, remark, worst_line
 from harness.montecarlo.worlds import RISING, World, scores
@@ -118,7 +119,7 @@ def test_an_error_of_a_procedure_is_not_taken_for_indecision():
 def test_the_truth_of_a_world_is_where_its_true_means_lead():
     """Coherence falls through .7 at 60 % of the way from dose 1.0 (trait .45) to 1.2 (.60)."""
     assert RISING.best() == (pytest.approx(54.0, abs=0.05), pytest.approx(1.12, abs=0.001))
-    many = BestDelta(Recipe("probe"))
+    many = BestDelta(Recipe("mean_diff"))
     world = World()
     found = many.evaluate(world.cell(4000, SETTINGS), world.answers(np.random.default_rng(0), 4000, True))
     assert found.value == pytest.approx(54.0, abs=1.5)

@@ -14,7 +14,7 @@ from harness.published import PUBLISHED, PublishedError, Table, load_published, 
 
 SHARED = "{model: m, edition: e, unit: ratio, source: LOG step 1}"
 ENTRY = "{id: a, what: w, value: 1.0}"
-OWN = "D"  # claims of this project's own: nothing was published under them
+OWN = ("D", "N")  # claims of this project's own: nothing was published under them
 
 
 def document(entry: str = ENTRY, claims: str = "", more: str = "") -> str:

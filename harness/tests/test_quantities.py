@@ -32,6 +32,7 @@ from harness.quantities import (
 )
 from harness.quantities.algebra import OneOfPair
 from harness.quantities.cells import amounts_of
+from harness.quantities.geometry import NoDirection, require_direction
 from harness.quantities.tabulated import CoherenceAtBest, CurveAt, NormOf
 from harness.resampling import CannotTell
 from harness.stats import NoValidRun
@@ -126,6 +127,19 @@ def test_geometry_comes_to_what_the_world_was_built_with() -> None:
     assert evaluate(NormOf("full"), World()).value == pytest.approx(700.0, rel=0.01)
     assert evaluate(NormOf("outside", 0.7), World()).value == pytest.approx(10.5, rel=0.02)
     assert evaluate(EffectSize(RAW), World(apart=6.0)).value > evaluate(EffectSize(RAW), World(apart=3.0)).value > 1.0
+
+
+def test_there_is_a_direction_only_where_its_accuracy_is_surely_above_chance() -> None:
+    subject = replace(cell("refusal"), extraction=1)
+    known, asked = watched(World(apart=0.7))
+    found = Accuracy(RAW).evaluate(cell("refusal"), known).estimate()
+    assert found.value > 0.5 >= found.low
+    for recipe in (RAW, TOP1, PROBE.over(5)):
+        with pytest.raises(NoDirection, match=r"does not tell held-out scenarios apart at block 2 \(accuracy 0\.5"):
+            require_direction(recipe, subject, known)
+    require_direction(Recipe("shuffled probe"), subject, known)  # which need not know anything
+    assert set(asked) == {subject.activations(5)}
+    require_direction(RAW, subject, answers({"simulated": World(apart=4.0)}))
 
 
 def test_an_extreme_chooses_no_member_and_takes_differences_inside() -> None:

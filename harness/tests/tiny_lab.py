@@ -109,7 +109,7 @@ def bench(
         folder = tmp_path / "datasets" / "words" / "traits" / trait
         folder.mkdir(parents=True)
         rows = [
-            {"text": text(3 + pair % 5), "label": label, "pair": pair, "topic": "t"}
+            {"text": text(3 + pair % 5), "label": label, "pair": pair, "topic": f"t{pair // 2}"}
             for pair in range(10)
             for label in ("positive", "negative")
         ]
