@@ -16,35 +16,11 @@ FLIPPED = "harness/tests/test_store.py::test_one_flipped_bit_anywhere_is_found"
 
 FAULTS = (
     Fault(
-        "rule-accepts-the-estimate",
-        '"at least" asks for the upper end of the interval only',
-        VERDICT,
-        '"at_least": lambda low, high, bound: (low >= bound, high < bound)',
-        '"at_least": lambda low, high, bound: (high >= bound, high < bound)',
-        (WHOLE_INTERVAL,),
-    ),
-    Fault(
         "rules-without-interval",
         "every rule is decided by the estimate alone, whatever its interval",
         VERDICT,
         "_KINDS[self.kind](estimate.low, estimate.high, *self.bounds)",
         "_KINDS[self.kind](estimate.value, estimate.value, *self.bounds)",
-        (WHOLE_INTERVAL,),
-    ),
-    Fault(
-        "refuted-is-supported",
-        "what is refuted is reported as supported",
-        VERDICT,
-        "return Verdict.REFUTED if violated else Verdict.INCONCLUSIVE",
-        "return Verdict.SUPPORTED if violated else Verdict.INCONCLUSIVE",
-        (WHOLE_INTERVAL,),
-    ),
-    Fault(
-        "inconclusive-is-supported",
-        "what cannot be told is reported as supported",
-        VERDICT,
-        "return Verdict.REFUTED if violated else Verdict.INCONCLUSIVE",
-        "return Verdict.REFUTED if violated else Verdict.SUPPORTED",
         (WHOLE_INTERVAL,),
     ),
     Fault(
@@ -54,14 +30,6 @@ FAULTS = (
         "raise pytest.skip.Exception(story, _use_item_location=True)",
         "return",
         (f"{WORDS}::test_an_inconclusive_claim_is_a_skip_with_its_own_word",),
-    ),
-    Fault(
-        "refuted-passes",
-        "a refuted claim raises nothing",
-        VERDICTS,
-        "            raise Refuted(story)",
-        "            return",
-        (f"{WORDS}::test_a_refuted_claim_fails_and_tells_its_story",),
     ),
     Fault(
         "no-valid-run-is-zero",
@@ -94,14 +62,6 @@ FAULTS = (
         'decided, error = Verdict.BROKEN, f"{call.excinfo.typename}: {call.excinfo.value}"',
         "decided = Verdict.REFUTED",
         (f"{WORDS}::test_an_error_is_broken_and_no_evidence",),
-    ),
-    Fault(
-        "no-estimate-is-supported",
-        "a test that looked at nothing is supported",
-        OUTCOMES,
-        "decided = Verdict.SUPPORTED if found else Verdict.BROKEN",
-        "decided = Verdict.SUPPORTED",
-        (f"{WORDS}::test_a_claim_that_records_no_estimate_is_broken",),
     ),
     Fault(
         "key-without-amounts",
@@ -137,14 +97,6 @@ FAULTS = (
         (FILES,),
     ),
     Fault(
-        "key-without-judge",
-        "the key of scores holds the judge's name and not which judge it is",
-        KEYS,
-        'case Scores(judge=judge):\n                found["judge"] = self._judge_identity(judge, spec.language)',
-        'case Scores(judge=judge):\n                found["judge"] = judge',
-        ("harness/tests/test_keys.py::test_another_judge_changes_scores_only",),
-    ),
-    Fault(
         "key-without-code",
         "the key of an answer leaves out the code that makes it",
         KEYS,
@@ -167,14 +119,6 @@ FAULTS = (
         'if key_of(body) != checksum or body.get("key") != key:',
         'if body.get("key") != key:',
         (FLIPPED,),
-    ),
-    Fault(
-        "another-entry-accepted",
-        "an answer that was stored under another key is believed",
-        STORE,
-        'if key_of(body) != checksum or body.get("key") != key:',
-        "if key_of(body) != checksum:",
-        ("harness/tests/test_store.py::test_an_entry_under_another_key_is_found_out",),
     ),
     Fault(
         "damage-not-told",

@@ -1,0 +1,128 @@
+"""Faults in intervals, p-values and the best of curves that no other test would notice show here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import norm, t
+
+from harness.crossfit import means_by_part
+from harness.curves import Curve, curve_gap
+from harness.evidence import Bracketed, Evidence, Extreme
+from harness.interpolation import best_on_curves
+from harness.measurements import Cleaning, Direction
+from harness.montecarlo.worlds import scores
+from harness.multiplicity import p_refute, p_support
+from harness.quantities import BestDelta, Recipe, Smallest
+from harness.resampling import Plan, Repeat, Replicated
+from harness.tests import simulated
+from harness.tests.simulated import SETTINGS, World
+from harness.verdict import Verdict, at_least, at_most
+
+DRAWN, MADE = (10.0, 20.0, 25.0, 40.0, 60.0), (3.0, 9.0, -4.0)
+
+
+def quantity(value: float, spread: float = 0.0, seed: int = 0, **repeats: tuple[float, ...]) -> Replicated:
+    """A quantity whose replicates scatter normally about its value, from so many units that t is normal."""
+    plan = Plan((2000,), resamples=4000)
+    replicates = np.random.default_rng(seed).permutation(norm.ppf((np.arange(4000) + 0.5) / 4000))
+    return Replicated(value, value + spread * replicates, plan, "points", 2000, repeats=dict(repeats))
+
+
+def half_width(evidence: Evidence) -> float:
+    estimate = evidence.estimate()
+    return (estimate.high - estimate.low) / 2
+
+
+@pytest.mark.parametrize(
+    ("of", "values", "error"),
+    [("draws", DRAWN, np.std(DRAWN, ddof=1) / np.sqrt(5)), ("extractions", MADE, np.std(MADE, ddof=1))],
+)
+def test_repeats_widen_an_interval_by_students_t_times_their_spread(
+    of: Repeat, values: tuple[float, ...], error: float
+) -> None:
+    found = quantity(100.0, **{of: values})
+    expected = error * t.ppf(0.975, len(values) - 1)
+    assert half_width(found) == pytest.approx(expected, rel=0.02)
+    assert p_support(found, at_least(100.0 - expected)) == pytest.approx(0.05, rel=0.1)
+
+
+def test_a_difference_holds_the_noise_of_draws_and_of_extractions_of_either_side() -> None:
+    real, control = quantity(50.0, extractions=MADE), quantity(20.0, draws=DRAWN)
+    for lead in (real - control, control - real):
+        assert half_width(lead) > 1.05 * max(half_width(real), half_width(control))
+    assert half_width(real - real) == 0.0  # what one extraction does to both sides cancels
+
+
+def test_extractions_widen_every_member_of_an_extreme() -> None:
+    def effect(made: Direction) -> float:
+        return 50.0 + (0.0, -12.0, 12.0, -6.0)[made.extraction]
+
+    recipes = Recipe("mean_diff"), Recipe("mean_diff").cleaned(Cleaning("consensus"))
+    smallest, world = (
+        Smallest(tuple(BestDelta(one) for one in recipes)),
+        simulated.answers({"simulated": World(effect)}),
+    )
+    one, three = (
+        smallest.evaluate(replace(simulated.cell("refusal"), settings=replace(SETTINGS, extractions=count)), world)
+        for count in (1, 3)
+    )
+    assert half_width(three) > 2 * half_width(one)
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        Extreme("smallest", tuple(quantity(value, 1.0, seed) for seed, value in enumerate((3.0, 3.5, 9.0)))),
+        Extreme("largest", tuple(quantity(value, 1.0, seed) for seed, value in enumerate((3.0, 3.5, -9.0)))),
+        Bracketed(quantity(3.0, 1.0), quantity(4.0, 1.0, 1), least=0.0),
+    ],
+    ids=["smallest", "largest", "bracketed"],
+)
+def test_an_extreme_and_a_bracket_are_decided_at_a_level_exactly_if_their_p_value_is_no_larger(
+    evidence: Evidence,
+) -> None:
+    seen = set()
+    for bound in np.arange(0.1, 7.0, 0.3):
+        for rule in (at_least(float(bound)), at_most(float(bound))):
+            for alpha in (0.02, 0.05, 0.2):
+                verdict = rule.decide(evidence.estimate(1 - alpha))
+                assert (verdict is Verdict.SUPPORTED) == (p_support(evidence, rule) <= alpha), (rule, alpha)
+                assert (verdict is Verdict.REFUTED) == (p_refute(evidence, rule) <= alpha), (rule, alpha)
+                seen.add(verdict)
+    assert len(seen) == 3
+
+
+def test_no_question_is_on_both_sides_of_a_split_in_any_resample() -> None:
+    units, rng = 23, np.random.default_rng(0)
+    counts = np.vstack([np.ones(units), Plan((units,), resamples=100).counts()])
+    before = rng.uniform(0, 100, (1, units))
+    for unit in range(units):
+        after = before.copy()
+        after[0, unit] += 1000.0
+        one, other = means_by_part(counts, before), means_by_part(counts, after)
+        (fold,) = np.flatnonzero(one.own[:, 0, 0] != other.own[:, 0, 0])
+        np.testing.assert_allclose(one.values[1 + fold], other.values[1 + fold], rtol=1e-9)
+        np.testing.assert_array_equal(np.delete(one.own, fold, axis=0), np.delete(other.own, fold, axis=0))
+
+
+def test_the_best_point_of_a_curve_is_chosen_again_in_every_resample() -> None:
+    units = 60
+    trait = 100.0 * (np.random.default_rng(5).random((2, units)) < 0.5)
+    curve = Curve(np.array([1.0, 2.0]), trait, np.full((2, units), 95.0))
+    found = best_on_curves([curve], np.zeros(units), np.full(units, 95.0), Plan((units,), resamples=200))
+    assert set(found.amount.replicates) == {1.0, 2.0}
+
+
+def test_the_replicates_of_a_best_and_of_a_gap_lie_around_their_values() -> None:
+    """Five runs that are equally good and two curves that coincide: what chance makes of them is not counted twice."""
+    units, rng = 60, np.random.default_rng(1)
+    plan, runs, coherent = Plan((units,), resamples=300), np.arange(1.0, 6.0), np.full((5, units), 95.0)
+    one, other = (
+        Curve(runs, scores(rng, np.full(5, 0.5), rng.normal(size=units), graded=False), coherent) for _ in range(2)
+    )
+    gap = curve_gap(one, other, plan)
+    for found in (best_on_curves([one], np.zeros(units), coherent[0], plan).delta, gap.below, gap.above):
+        assert np.nanmean(found.replicates) == pytest.approx(found.value)
