@@ -16,14 +16,6 @@ CENTRED = f"{HERE}::test_the_replicates_of_a_best_and_of_a_gap_lie_around_their_
 
 FAULTS = (
     Fault(
-        "curve-without-baseline",
-        "the baseline is forgotten in the gain of a curve",
-        CURVES,
-        "paired, kept = trait - baseline_trait,",
-        "paired, kept = trait - 0.0 * baseline_trait,",
-        (PAIRED,),
-    ),
-    Fault(
         "curve-unpaired",
         "the gains of a curve are taken over the mean baseline, not question by question",
         CURVES,
@@ -51,17 +43,17 @@ FAULTS = (
         "gate-crossed-in-a-gap",
         "the gate may be crossed on the way to a run that was not judged",
         INTERPOLATION,
-        "reaches = (each.coherence >= gate - ROUNDING) & each.measured",
-        "reaches = each.coherence >= gate - ROUNDING",
+        "whole = each.measured[right] | (left == knots_)",
+        "whole = left <= knots_",
         (CUT,),
     ),
     Fault(
-        "curve-gate-reversed",
-        "along a curve the gate lets incoherent text in and keeps coherent text out",
+        "gate-crossed-out-of-a-gap",
+        "the gate may be crossed on the way from a run that was not judged",
         INTERPOLATION,
         "reaches = (each.coherence >= gate - ROUNDING) & each.measured",
-        "reaches = (each.coherence <= gate + ROUNDING) & each.measured",
-        (f"{TESTS}::test_the_best_lies_where_coherence_falls_through_the_gate",),
+        "reaches = each.coherence >= gate - ROUNDING",
+        (CUT,),
     ),
     Fault(
         "doing-nothing-is-steering",

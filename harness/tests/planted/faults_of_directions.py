@@ -5,11 +5,10 @@ from __future__ import annotations
 from harness.tests.planted.fault import Fault
 
 CLEANING, DIRECTIONS = "harness/cleaning.py", "harness/directions.py"
-MASSIVE, CALIBRATION = "harness/massive.py", "harness/calibration.py"
+CALIBRATION = "harness/calibration.py"
 CLEANED = (
     "harness/tests/test_cleaning.py::test_a_cleaned_direction_is_zero_on_its_dims_of_unit_norm_and_parallel_elsewhere"
 )
-ALL_AT_ONCE = "harness/tests/test_cleaning.py::test_cleaning_all_at_once_is_cleaning_one_by_one"
 
 FAULTS = (
     Fault(
@@ -19,30 +18,6 @@ FAULTS = (
         "    kept[list(dims)] = 0.0",
         "    kept[[(dim + 1) % hidden for dim in dims]] = 0.0",
         (CLEANED,),
-    ),
-    Fault(
-        "winsorise-to-the-massive",
-        "winsorising clips to the largest entry of the row, massive dims included, so nothing is clipped",
-        CLEANING,
-        "limit = np.abs(np.delete(kept, chosen, axis=1)).max(axis=1, keepdims=True)",
-        "limit = np.abs(kept).max(axis=1, keepdims=True)",
-        ("harness/tests/test_cleaning.py::test_winsorising_clips_to_the_largest_entry_outside_and_keeps_the_sign",),
-    ),
-    Fault(
-        "top-k-signed",
-        "the top dims are the largest by signed mean, so negative massive dims are missed",
-        MASSIVE,
-        "np.argsort(-np.abs(mean_activation_of_block.astype(np.float64)), kind=",
-        "np.argsort(-mean_activation_of_block.astype(np.float64), kind=",
-        ("harness/tests/test_massive.py::test_top_dims_are_the_largest_by_absolute_mean_largest_first",),
-    ),
-    Fault(
-        "severity-over-mean",
-        "severity is the dominant dim over the mean dim, which the dominant one inflates itself",
-        MASSIVE,
-        "median = np.median(size, axis=1)",
-        "median = np.mean(size, axis=1)",
-        ("harness/tests/test_massive.py::test_severity_is_the_dominant_dim_over_the_median_dim",),
     ),
     Fault(
         "mean-diff-swapped",
@@ -107,21 +82,5 @@ FAULTS = (
         "return float(coefficient * _length(outside(direction, dims)))",
         "return float(coefficient * _length(direction))",
         ("harness/tests/test_calibration.py::test_the_effective_coefficient_is_the_share_outside_of_the_length_added",),
-    ),
-    Fault(
-        "coefficient-ignores-share",
-        "the coefficient for a dose is that of a direction without massive dims",
-        CALIBRATION,
-        "return float(dose * norm_without / _length(outside(direction, dims)))",
-        "return float(dose * norm_without / _length(direction))",
-        ("harness/tests/test_calibration.py::test_coefficient_for_dose_inverts_dose",),
-    ),
-    Fault(
-        "corrected-norm-whole",
-        "the norm without massive dims includes them",
-        CALIBRATION,
-        "rows = np.delete(activations.astype(np.float64), list(without), axis=1)",
-        "rows = activations.astype(np.float64)",
-        ("harness/tests/test_calibration.py::test_the_activation_norm_is_the_mean_of_row_norms_with_and_without_dims",),
     ),
 )

@@ -64,6 +64,22 @@ FAULTS = (
         (f"{WORDS}::test_an_error_is_broken_and_no_evidence",),
     ),
     Fault(
+        "regression-is-evidence",
+        "what was seen before and comes out again counts as evidence about the instrument",
+        "harness/report/closing.py",
+        "row.basis == PREDICTED and row.verdict == row.expected",
+        "row.verdict == row.expected",
+        ("harness/tests/test_closing.py::test_only_what_was_predicted_is_evidence_about_the_instrument",),
+    ),
+    Fault(
+        "changed-rule-passes",
+        "a baseline's verdict that was reached by another rule passes",
+        "harness/baseline.py",
+        "if before.verdict == row.verdict and (changed := rule_changes(before, row)):",
+        "if before.verdict != row.verdict and (changed := rule_changes(before, row)):",
+        ("harness/tests/test_baseline.py::test_the_same_verdict_by_another_rule_quantity_or_unit_fails",),
+    ),
+    Fault(
         "key-without-amounts",
         "the key of a sweep does not hold its amounts",
         MEASUREMENTS,
@@ -95,14 +111,6 @@ FAULTS = (
         "            found.update(self._sources(needed))",
         "            self._sources(needed)",
         (FILES,),
-    ),
-    Fault(
-        "key-without-code",
-        "the key of an answer leaves out the code that makes it",
-        KEYS,
-        'self._code_hash(HARNESS / f"{module}.py")',
-        "module",
-        ("harness/tests/test_keys.py::test_changed_code_changes_the_keys_of_what_it_makes",),
     ),
     Fault(
         "damaged-arrays-accepted",

@@ -6,7 +6,7 @@ from harness.tests.planted.fault import Fault
 
 STEERING, GATE, GRADING = "harness/quantities/steering.py", "harness/judge_gate.py", "harness/grading.py"
 BLOCKS, COMPARISON, CELLS = "harness/blocks.py", "harness/comparison.py", "harness/quantities/cells.py"
-GENERATION, KEYS, SCORING = "harness/generation.py", "harness/keys.py", "harness/judges/scoring.py"
+GENERATION, KEYS = "harness/generation.py", "harness/keys.py"
 TABLES, GRADED, GATED = (f"harness/tests/test_{name}.py" for name in ("judge_tables", "grading", "judge_gate"))
 LOST = f"{GRADED}::test_what_was_judged_before_the_judge_was_lost_is_kept_and_not_asked_again"
 EXPECTED = (
@@ -37,14 +37,6 @@ FAULTS = (
         "high=0.20)",
         "high=1.0)",
         (f"{GATED}::test_a_judge_that_is_often_silent_does_not_pass",),
-    ),
-    Fault(
-        "judged-again",
-        "what the journal has is asked of the judge again",
-        GRADING,
-        "if one not in known]",
-        "if one not in ()]",
-        (LOST,),
     ),
     Fault(
         "lost-batch-forgotten",

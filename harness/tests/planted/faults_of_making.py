@@ -94,14 +94,6 @@ FAULTS = (
         (f"{HERE}::test_the_norms_of_a_direction_are_those_of_its_training_rows_with_and_without_massive_dims",),
     ),
     Fault(
-        "dose-of-the-whole-norm",
-        "doses are counted in the activation norm with massive dims",
-        MAKING,
-        'norm, dims = record["dose_norm"], record["massive_dims"]',
-        'norm, dims = record["norm"], record["massive_dims"]',
-        (DOSES,),
-    ),
-    Fault(
         "dose-of-window-means",
         "doses are counted in means of the base model's tokens, not in tokens of the model that is steered",
         MAKING,

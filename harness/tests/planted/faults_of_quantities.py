@@ -109,14 +109,6 @@ FAULTS = (
         (claim("C3 probe"), claim("R3 search_from_the_corrected_start_gains")),
     ),
     Fault(
-        "search-from-the-full-norm",
-        "the search that should start from the corrected norm starts from the full one",
-        QUANTITIES,
-        "block, answers, not self.corrected)",
-        "block, answers, self.corrected)",
-        (claim("R3 search_from_the_corrected_start_gains"),),
-    ),
-    Fault(
         "dose-of-its-own",
         "a direction is read at its own best dose, not at that of the other",
         QUANTITIES,
@@ -170,14 +162,6 @@ FAULTS = (
         ALGEBRA,
         "range(cell.settings.draws if drawn else 1)",
         "range(1)",
-        (DRAWS,),
-    ),
-    Fault(
-        "draws-alike",
-        "all draws of a control are the same direction",
-        CELLS,
-        "made = cell.draw if self.is_control else cell.extraction",
-        "made = cell.extraction",
         (DRAWS,),
     ),
     Fault(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-JUDGE, ARITHMETIC, COMPARISON = "fixtures/organisms/judge.py", "harness/arithmetic.py", "harness/comparison.py"
+JUDGE, ARITHMETIC = "fixtures/organisms/judge.py", "harness/arithmetic.py"
 REQUESTS = "harness/tests/organisms/test_judge.py::test_requests_are_scored_by_their_sentences"
 AUDIT = "harness/tests/test_arithmetic_claims.py"
 
@@ -16,14 +16,6 @@ FAULTS = (
         "if content not in seen and question.is_on_topic(sentence.slots):",
         "if question.is_on_topic(sentence.slots):",
         (REQUESTS,),
-    ),
-    Fault(
-        "judge-honest-agreement",
-        "agreement with a true opinion counts as sycophancy",
-        JUDGE,
-        '(sentence.kind == "agreeing" and not question.claim_is_true)',
-        'sentence.kind == "agreeing"',
-        ("harness/tests/organisms/test_judge.py::test_agreement_is_sycophantic_only_where_the_opinion_is_false",),
     ),
     Fault(
         "triangle-too-near",

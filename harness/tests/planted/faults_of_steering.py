@@ -72,14 +72,6 @@ FAULTS = (
         ("harness/tests/test_lab.py::test_every_response_lands_in_its_own_sweep_amount_and_question",),
     ),
     Fault(
-        "positions-count-padding",
-        "positions are counted from the first padding token",
-        GENERATION,
-        "return (mask.long().cumsum(dim=-1) - 1).clamp(min=0)",
-        "return torch.arange(mask.shape[1]).expand(mask.shape)",
-        ("harness/tests/test_generation.py::test_positions_count_from_the_first_real_token",),
-    ),
-    Fault(
         "mask-not-grown",
         "generated tokens are masked from attention",
         GENERATION,
@@ -110,14 +102,6 @@ FAULTS = (
         "tail[:, :window].mean(dim=1)",
         "tail[:, 1 : window + 1].mean(dim=1)",
         (WINDOW,),
-    ),
-    Fault(
-        "window-low-precision",
-        "window means are summed in the model's own number format",
-        CAPTURE,
-        "stream[:, -max(windows) :].double()",
-        "stream[:, -max(windows) :]",
-        ("harness/tests/test_capture.py::test_means_are_accumulated_in_more_than_the_models_precision",),
     ),
     Fault(
         "statistics-with-prompt",

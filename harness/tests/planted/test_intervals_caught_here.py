@@ -12,10 +12,10 @@ from harness.crossfit import means_by_part
 from harness.curves import Curve, curve_gap
 from harness.evidence import Bracketed, Evidence, Extreme
 from harness.interpolation import best_on_curves
-from harness.measurements import Cleaning, Direction
+from harness.measurements import Direction
 from harness.montecarlo.worlds import scores
 from harness.multiplicity import p_refute, p_support
-from harness.quantities import BestDelta, Recipe, Smallest
+from harness.quantities import CurveGap, Recipe
 from harness.resampling import Plan, Repeat, Replicated
 from harness.tests import simulated
 from harness.tests.simulated import SETTINGS, World
@@ -56,19 +56,16 @@ def test_a_difference_holds_the_noise_of_draws_and_of_extractions_of_either_side
     assert half_width(real - real) == 0.0  # what one extraction does to both sides cancels
 
 
-def test_extractions_widen_every_member_of_an_extreme() -> None:
+def test_extractions_widen_a_gap_between_curves_as_they_widen_a_mean() -> None:
     def effect(made: Direction) -> float:
-        return 50.0 + (0.0, -12.0, 12.0, -6.0)[made.extraction]
+        return 50.0 + (0.0, -12.0, 12.0, -6.0)[made.extraction] * (made.method == "probe")
 
-    recipes = Recipe("mean_diff"), Recipe("mean_diff").cleaned(Cleaning("consensus"))
-    smallest, world = (
-        Smallest(tuple(BestDelta(one) for one in recipes)),
-        simulated.answers({"simulated": World(effect)}),
-    )
+    gap, world = CurveGap(Recipe("mean_diff"), Recipe("probe")), simulated.answers({"simulated": World(effect)})
     one, three = (
-        smallest.evaluate(replace(simulated.cell("refusal"), settings=replace(SETTINGS, extractions=count)), world)
+        gap.evaluate(replace(simulated.cell("refusal"), settings=replace(SETTINGS, extractions=count)), world)
         for count in (1, 3)
     )
+    assert one.value == three.value
     assert half_width(three) > 2 * half_width(one)
 
 
