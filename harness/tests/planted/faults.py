@@ -10,7 +10,6 @@ from harness.tests.planted import (
     faults_of_judges,
     faults_of_making,
     faults_of_quantities,
-    faults_of_sources,
     faults_of_steering,
 )
 from harness.tests.planted.fault import Fault
@@ -23,6 +22,5 @@ FAULTS: tuple[Fault, ...] = (
     *faults_of_curves.FAULTS,
     *faults_of_quantities.FAULTS,
     *faults_of_evidence.FAULTS,
-    *faults_of_sources.FAULTS,
     *faults_of_judges.FAULTS,
 )

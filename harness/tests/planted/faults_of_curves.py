@@ -123,4 +123,20 @@ FAULTS = (
         "np.sign(means.values[:1])",
         (APART,),
     ),
+    Fault(
+        "run-chosen-once",
+        "which run is best is asked once, so it is read where it does not reach the gate, too",
+        CROSSFIT,
+        "chosen = best_of(rating, allowed)[:, None]",
+        "chosen = np.full((len(allowed), 1), best_of(rating, allowed)[0])",
+        (f"{HERE}::test_a_run_near_the_gate_is_the_best_in_those_resamples_alone_in_which_it_reaches_it",),
+    ),
+    Fault(
+        "trial-flattered",
+        "the best trial of the adaptive search is read on the questions that chose it",
+        INTERPOLATION,
+        "return _highest(each, trials), _read(each, each, trials, trials)",
+        "return _highest(each, trials), _highest(each, trials)",
+        (f"{HERE}::test_the_best_trial_of_a_search_is_no_better_than_its_equals",),
+    ),
 )

@@ -1,4 +1,4 @@
-"""Faults in how massive dims are found, directions are made and cleaned, and coefficients are counted."""
+"""Faults in how directions are made and cleaned, and doses are counted."""
 
 from __future__ import annotations
 

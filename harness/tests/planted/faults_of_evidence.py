@@ -12,7 +12,6 @@ SURPRISE = f"{WORDS}::test_agreement_with_what_was_known_is_green_and_a_surprise
 HERE = "harness/tests/planted/test_caught_here.py"
 FIELDS = f"{HERE}::test_whatever_a_sweep_is_made_of_is_in_its_key"
 FILES = "harness/tests/test_keys.py::test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others"
-FLIPPED = "harness/tests/test_store.py::test_one_flipped_bit_anywhere_is_found"
 
 FAULTS = (
     Fault(
@@ -88,14 +87,6 @@ FAULTS = (
         (FIELDS,),
     ),
     Fault(
-        "key-without-cleaning",
-        "the key of a direction does not hold how it was cleaned",
-        MEASUREMENTS,
-        "for field in fields(value)}",
-        'for field in fields(value) if field.name != "cleaning"}',
-        (FIELDS,),
-    ),
-    Fault(
         "key-without-model",
         "the key of a sweep holds the model's name and not its weights",
         KEYS,
@@ -119,14 +110,6 @@ FAULTS = (
         'if hashlib.sha256(raw).hexdigest() != body["arrays"]:',
         'if not body["arrays"]:',
         (f"{HERE}::test_a_flipped_bit_in_any_byte_of_stored_arrays_is_found",),
-    ),
-    Fault(
-        "damaged-record-accepted",
-        "the record of a stored answer is believed whatever its checksum",
-        STORE,
-        'if key_of(body) != checksum or body.get("key") != key:',
-        'if body.get("key") != key:',
-        (FLIPPED,),
     ),
     Fault(
         "damage-not-told",

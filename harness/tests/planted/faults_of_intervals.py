@@ -1,10 +1,10 @@
-"""Faults in how means are taken, and how replicates, repeats and extremes become intervals and p-values."""
+"""Faults in how replicates, repeats and extremes become intervals and p-values."""
 
 from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-STATS, RESAMPLING, TAILS = "harness/stats.py", "harness/resampling.py", "harness/tails.py"
+RESAMPLING, TAILS = "harness/resampling.py", "harness/tails.py"
 EVIDENCE, REPEATS = "harness/evidence.py", "harness/repeats.py"
 RESAMPLED = "harness/tests/test_resampling.py"
 EXPANDED = f"{RESAMPLED}::test_percentiles_are_expanded_as_hesterberg_has_it"
@@ -18,22 +18,6 @@ EXTREME = f"{HERE}::test_an_extreme_and_a_bracket_are_decided_at_a_level_exactly
 GAP = f"{HERE}::test_extractions_widen_a_gap_between_curves_as_they_widen_a_mean"
 
 FAULTS = (
-    Fault(
-        "missing-counts-as-zero",
-        "a missing score counts as 0 in every mean",
-        STATS,
-        "return sums / (counts @ judged.astype(np.float64).T)",
-        "return sums / (counts @ np.ones_like(scores).T)",
-        ("harness/tests/test_stats.py::test_a_missing_score_is_left_out_and_never_counted_as_0",),
-    ),
-    Fault(
-        "plans-mixed",
-        "quantities of different questions may be compared as if they were paired",
-        RESAMPLING,
-        "        if self.plan != other.plan:",
-        "        if self.plan.resamples != other.plan.resamples:",
-        (f"{RESAMPLED}::test_quantities_of_different_plans_are_never_paired",),
-    ),
     Fault(
         "tails-not-expanded",
         "percentiles are not expanded for small samples",
@@ -155,5 +139,13 @@ FAULTS = (
         'return (self.below if end == "low" else self.above)',
         'return (self.above if end == "low" else self.below)',
         (EXTREME,),
+    ),
+    Fault(
+        "gap-to-the-first-draw",
+        "the largest gap between a curve and a control's is that of the first draw",
+        REPEATS,
+        "members=tuple(mean_of_draws(one) for one in zip(*members, strict=True))",
+        "members=members[0]",
+        (f"{HERE}::test_a_gap_to_a_control_is_the_mean_over_its_draws",),
     ),
 )

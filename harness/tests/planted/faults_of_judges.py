@@ -1,17 +1,14 @@
-"""Faults in who judges and what a judge decides: the gate, answers that are kept, caps, expectations, the block."""
+"""Faults in who judges and what a judge decides: the gate, answers that are kept, caps, the block."""
 
 from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
 STEERING, GATE, GRADING = "harness/quantities/steering.py", "harness/judge_gate.py", "harness/grading.py"
-BLOCKS, COMPARISON, CELLS = "harness/blocks.py", "harness/comparison.py", "harness/quantities/cells.py"
+BLOCKS, CELLS = "harness/blocks.py", "harness/quantities/cells.py"
 GENERATION, KEYS = "harness/generation.py", "harness/keys.py"
 TABLES, GRADED, GATED = (f"harness/tests/test_{name}.py" for name in ("judge_tables", "grading", "judge_gate"))
 LOST = f"{GRADED}::test_what_was_judged_before_the_judge_was_lost_is_kept_and_not_asked_again"
-EXPECTED = (
-    "harness/tests/test_comparison.py::test_what_the_first_edition_says_of_its_own_models_is_expected_of_them_alone"
-)
 
 FAULTS = (
     Fault(
@@ -61,14 +58,6 @@ FAULTS = (
         "positive[~fitted], negative[~fitted])",
         "positive[fitted], negative[fitted])",
         ("harness/tests/test_blocks.py::test_it_is_read_on_pairs_that_the_direction_was_not_made_from",),
-    ),
-    Fault(
-        "published-of-another-model",
-        "what was published for one model is expected of every other",
-        COMPARISON,
-        "and _models(one.model) == _models(model)",
-        "and bool(_models(one.model))",
-        (EXPECTED,),
     ),
     Fault(
         "words-after-the-end",

@@ -9,6 +9,7 @@ ALGEBRA, CELLS, GEOMETRY, QUANTITIES = (
 )
 BOTH_WAYS = "harness/tests/test_claims_both_ways.py"
 HERE = "harness/tests/planted/test_caught_here.py"
+INTERVALS = "harness/tests/planted/test_intervals_caught_here.py"
 DRAWS = (
     "harness/tests/test_quantities.py::test_a_control_is_the_mean_of_its_draws_and_as_uncertain_as_few_draws_deserve"
 )
@@ -171,5 +172,37 @@ FAULTS = (
         "self.extraction, self.draw",
         "self.extraction",
         (DRAWS,),
+    ),
+    Fault(
+        "half-the-draws-are-enough",
+        "a control's mean is taken over the draws that have a value, however few they are",
+        ALGEBRA,
+        "len(draws) < max(2, MIN_DRAWS * (len(draws) + len(failures)))",
+        "not draws",
+        (f"{INTERVALS}::test_one_draw_in_five_may_have_no_value_and_more_may_not",),
+    ),
+    Fault(
+        "value-among-its-repeats",
+        "the direction that steers counts as one of the repeats that say how far off it may be",
+        ALGEBRA,
+        "for number in range(1, asked + 1)]",
+        "for number in range(asked)]",
+        (f"{INTERVALS}::test_the_direction_of_all_scenarios_is_none_of_its_repeats",),
+    ),
+    Fault(
+        "extractions-not-beside-a-control",
+        "a direction that is compared with a control is taken from one extraction",
+        ALGEBRA,
+        "self.steers and asked > 1 and not all(",
+        "self.steers and asked > 1 and not any(",
+        (f"{INTERVALS}::test_a_control_is_read_beside_every_extraction_of_what_it_is_compared_with",),
+    ),
+    Fault(
+        "control-driven-further",
+        "a control that could be steered harder has no value, so nothing is ever compared with it",
+        QUANTITIES,
+        "            not self.recipe.is_control\n            and room",
+        "            room",
+        (f"{INTERVALS}::test_of_a_control_it_is_asked_what_it_does_within_the_doses_that_were_run",),
     ),
 )

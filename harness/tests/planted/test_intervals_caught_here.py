@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -11,16 +12,17 @@ from scipy.stats import norm, t
 from harness.crossfit import means_by_part
 from harness.curves import Curve, curve_gap
 from harness.evidence import Bracketed, Evidence, Extreme
-from harness.interpolation import best_on_curves
-from harness.measurements import Direction
+from harness.interpolation import best_on_curves, search_on_curves
+from harness.measurements import Direction, Scores, Sweep
 from harness.montecarlo.worlds import scores
 from harness.multiplicity import p_refute, p_support
-from harness.quantities import CurveGap, Recipe
-from harness.resampling import Plan, Repeat, Replicated
+from harness.quantities import BestDelta, CurveGap, DeltaAtBestOf, Quantity, Recipe
+from harness.resampling import CannotTell, Plan, Repeat, Replicated
 from harness.tests import simulated
 from harness.tests.simulated import SETTINGS, World
 from harness.verdict import Verdict, at_least, at_most
 
+MEAN_DIFF, PROBE, RANDOM = (Recipe(method) for method in ("mean_diff", "probe", "random"))
 DRAWN, MADE = (10.0, 20.0, 25.0, 40.0, 60.0), (3.0, 9.0, -4.0)
 
 
@@ -56,17 +58,62 @@ def test_a_difference_holds_the_noise_of_draws_and_of_extractions_of_either_side
     assert half_width(real - real) == 0.0  # what one extraction does to both sides cancels
 
 
-def test_extractions_widen_a_gap_between_curves_as_they_widen_a_mean() -> None:
-    def effect(made: Direction) -> float:
-        return 50.0 + (0.0, -12.0, 12.0, -6.0)[made.extraction] * (made.method == "probe")
+def evaluated(quantity: Quantity, world: World, **settings: int) -> Evidence:
+    """A quantity on a simulated cell, under these settings."""
+    cell = simulated.cell("refusal")
+    changed = replace(cell, settings=replace(SETTINGS, **settings))
+    return quantity.evaluate(changed, simulated.answers({"simulated": world}))
 
-    gap, world = CurveGap(Recipe("mean_diff"), Recipe("probe")), simulated.answers({"simulated": World(effect)})
-    one, three = (
-        gap.evaluate(replace(simulated.cell("refusal"), settings=replace(SETTINGS, extractions=count)), world)
-        for count in (1, 3)
-    )
+
+def effects(method: str, *by_number: float) -> World:
+    """A world in which what a method achieves depends on the extraction or draw; every other achieves 50 points."""
+    return World(effect=lambda made: by_number[made.extraction] if made.method == method else 50.0)
+
+
+def test_extractions_widen_a_gap_between_curves_as_they_widen_a_mean() -> None:
+    gap, world = CurveGap(MEAN_DIFF, PROBE), effects("probe", 50.0, 38.0, 62.0, 44.0)
+    one, three = (evaluated(gap, world, extractions=count) for count in (1, 3))
     assert one.value == three.value
     assert half_width(three) > 2 * half_width(one)
+
+
+def test_the_direction_of_all_scenarios_is_none_of_its_repeats() -> None:
+    world = effects("probe", 50.0, 30.0, 30.0, 30.0)  # resamples that agree with each other
+    one, three = (evaluated(BestDelta(PROBE), world, extractions=count) for count in (1, 3))
+    assert half_width(three) == pytest.approx(half_width(one))
+
+
+def test_a_gap_to_a_control_is_the_mean_over_its_draws() -> None:
+    gap, world = CurveGap(MEAN_DIFF, RANDOM), effects("random", 0.0, 45.0, 45.0, 45.0, 45.0)
+    one, five = (evaluated(gap, world, draws=count) for count in (1, 5))
+    assert five.value < 0.5 * one.value
+    assert half_width(five) > 1.5 * half_width(one)
+
+
+def test_a_control_is_read_beside_every_extraction_of_what_it_is_compared_with() -> None:
+    cell = simulated.cell("refusal")
+    cell = replace(cell, settings=replace(SETTINGS, extractions=3, draws=2))
+    needs = DeltaAtBestOf(RANDOM, MEAN_DIFF).needs(cell)
+    made = [one.of.direction for one in needs if isinstance(one, Scores) and isinstance(one.of, Sweep)]
+    numbers = {method: {one.extraction for one in made if one.method == method} for method in ("mean_diff", "random")}
+    assert numbers == {"mean_diff": {0, 1, 2, 3}, "random": {0, 1}}
+
+
+@pytest.mark.parametrize(("lost", "told"), [({4}, True), ({3, 4}, False)])
+def test_one_draw_in_five_may_have_no_value_and_more_may_not(lost: set[int], told: bool) -> None:
+    def best_dose(made: Direction) -> float:
+        return 0.01 if made.method == "random" and made.extraction in lost else 1.6
+
+    world = World(effect=lambda _: 50.0, best_dose=best_dose)
+    with contextlib.nullcontext() if told else pytest.raises(CannotTell):
+        assert evaluated(BestDelta(RANDOM), world, draws=5).value == pytest.approx(50.0, abs=4.0)
+
+
+def test_of_a_control_it_is_asked_what_it_does_within_the_doses_that_were_run() -> None:
+    still_rising = World(effect=lambda _: 50.0, best_dose=lambda _: 4.0)
+    assert evaluated(BestDelta(RANDOM), still_rising).value > 10
+    with pytest.raises(CannotTell, match="run larger doses"):
+        evaluated(BestDelta(MEAN_DIFF), still_rising)
 
 
 @pytest.mark.parametrize(
@@ -123,3 +170,24 @@ def test_the_replicates_of_a_best_and_of_a_gap_lie_around_their_values() -> None
     gap = curve_gap(one, other, plan)
     for found in (best_on_curves([one], np.zeros(units), coherent[0], plan).delta, gap.below, gap.above):
         assert np.nanmean(found.replicates) == pytest.approx(found.value)
+
+
+def test_a_run_near_the_gate_is_the_best_in_those_resamples_alone_in_which_it_reaches_it() -> None:
+    units = 60
+    plan, near = Plan((units,), resamples=400), 71 + 20 * norm.ppf((np.arange(units) + 0.5) / units) / 2
+    trait, coherence = np.outer([20.0, 60.0], np.ones(units)), np.stack([np.full(units, 95.0), near])
+    curve = Curve(np.array([1.0, 2.0]), trait, coherence)
+    gains = best_on_curves([curve], np.zeros(units), np.full(units, 95.0), plan, between_runs=False).delta.replicates
+    incoherent = plan.counts() @ near / units < 70
+    assert 0.1 < incoherent.mean() < 0.4
+    np.testing.assert_allclose(gains.max() - gains, 40.0 * incoherent, atol=1e-9)
+
+
+def test_the_best_trial_of_a_search_is_no_better_than_its_equals() -> None:
+    units, plan, found = 60, Plan((60,), resamples=50), []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        trait = scores(rng, np.full(6, 0.5), rng.normal(size=units), graded=True)
+        curve = Curve(np.arange(1.0, 7.0), trait, np.full((6, units), 95.0))
+        found.append(search_on_curves([curve], np.zeros(units), np.full(units, 95.0), [1.5], plan).value)
+    assert abs(np.mean(found) - 50) < 3 * np.std(found) / np.sqrt(len(found)) < 2
