@@ -139,4 +139,12 @@ FAULTS = (
         "return _highest(each, trials), _highest(each, trials)",
         (f"{HERE}::test_the_best_trial_of_a_search_is_no_better_than_its_equals",),
     ),
+    Fault(
+        "unmeasured-choice-skipped",
+        "questions that choose a dose which was not run are left out, and the others say what is gained there",
+        INTERPOLATION,
+        "own = np.where(there.allowed, own, np.inf)",
+        "own = np.where(there.allowed, own, np.nan)",
+        (f"{HERE}::test_a_best_that_some_questions_choose_where_nothing_was_measured_is_not_read_on_the_others",),
+    ),
 )

@@ -12,7 +12,7 @@ from scipy.stats import norm, t
 from harness.crossfit import means_by_part
 from harness.curves import Curve, curve_gap
 from harness.evidence import Bracketed, Evidence, Extreme
-from harness.interpolation import best_on_curves, search_on_curves
+from harness.interpolation import at_best_of, best_on_curves, search_on_curves
 from harness.measurements import Direction, Scores, Sweep
 from harness.montecarlo.worlds import scores
 from harness.multiplicity import p_refute, p_support
@@ -181,6 +181,17 @@ def test_a_run_near_the_gate_is_the_best_in_those_resamples_alone_in_which_it_re
     incoherent = plan.counts() @ near / units < 70
     assert 0.1 < incoherent.mean() < 0.4
     np.testing.assert_allclose(gains.max() - gains, 40.0 * incoherent, atol=1e-9)
+
+
+def test_a_best_that_some_questions_choose_where_nothing_was_measured_is_not_read_on_the_others() -> None:
+    units = 60
+    coherent, mirrored = np.full((2, units), 95.0), 100.0 * (np.random.default_rng(2).permutation(units) % 2)
+    chooser = Curve(
+        np.array([1.0, 2.0]), np.stack([mirrored, 100 - mirrored]), coherent
+    )  # folds choose one or the other
+    reader = Curve(np.array([1.0]), mirrored[None], coherent[:1])
+    with pytest.raises(CannotTell, match="run both at the same amounts"):
+        at_best_of([reader], [chooser], np.zeros(units), coherent[0], Plan((units,), resamples=50))
 
 
 def test_the_best_trial_of_a_search_is_no_better_than_its_equals() -> None:
