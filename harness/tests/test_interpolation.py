@@ -93,6 +93,9 @@ def test_a_curve_is_cut_where_a_run_was_not_judged_and_the_gap_is_not_bridged():
     assert best(low_in_the_gap).delta.value == pytest.approx(
         20
     )  # no crossing of the gate on the way to what was not judged
+    out_of_the_gap = level([1, 2, 3], [20, 90, 90], [90, 90, 50])
+    out_of_the_gap.trait[1, : UNITS // 4] = np.nan
+    assert best(out_of_the_gap).delta.value == pytest.approx(20)  # nor on the way from it
     before_the_gap = level([1, 2, 3], [50, 90, 10], [90, 90, 90])
     before_the_gap.trait[1] = np.nan
     assert (best(before_the_gap).between, best(before_the_gap).at_edge) == ((0, 0, 0.0), True)

@@ -12,17 +12,8 @@ SURPRISE = f"{WORDS}::test_agreement_with_what_was_known_is_green_and_a_surprise
 HERE = "harness/tests/planted/test_caught_here.py"
 FIELDS = f"{HERE}::test_whatever_a_sweep_is_made_of_is_in_its_key"
 FILES = "harness/tests/test_keys.py::test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others"
-FLIPPED = "harness/tests/test_store.py::test_one_flipped_bit_anywhere_is_found"
 
 FAULTS = (
-    Fault(
-        "rule-accepts-the-estimate",
-        '"at least" asks for the upper end of the interval only',
-        VERDICT,
-        '"at_least": lambda low, high, bound: (low >= bound, high < bound)',
-        '"at_least": lambda low, high, bound: (high >= bound, high < bound)',
-        (WHOLE_INTERVAL,),
-    ),
     Fault(
         "rules-without-interval",
         "every rule is decided by the estimate alone, whatever its interval",
@@ -32,36 +23,12 @@ FAULTS = (
         (WHOLE_INTERVAL,),
     ),
     Fault(
-        "refuted-is-supported",
-        "what is refuted is reported as supported",
-        VERDICT,
-        "return Verdict.REFUTED if violated else Verdict.INCONCLUSIVE",
-        "return Verdict.SUPPORTED if violated else Verdict.INCONCLUSIVE",
-        (WHOLE_INTERVAL,),
-    ),
-    Fault(
-        "inconclusive-is-supported",
-        "what cannot be told is reported as supported",
-        VERDICT,
-        "return Verdict.REFUTED if violated else Verdict.INCONCLUSIVE",
-        "return Verdict.REFUTED if violated else Verdict.SUPPORTED",
-        (WHOLE_INTERVAL,),
-    ),
-    Fault(
         "inconclusive-passes",
         "an INCONCLUSIVE claim counts as a pass",
         VERDICTS,
         "raise pytest.skip.Exception(story, _use_item_location=True)",
         "return",
         (f"{WORDS}::test_an_inconclusive_claim_is_a_skip_with_its_own_word",),
-    ),
-    Fault(
-        "refuted-passes",
-        "a refuted claim raises nothing",
-        VERDICTS,
-        "            raise Refuted(story)",
-        "            return",
-        (f"{WORDS}::test_a_refuted_claim_fails_and_tells_its_story",),
     ),
     Fault(
         "no-valid-run-is-zero",
@@ -96,12 +63,20 @@ FAULTS = (
         (f"{WORDS}::test_an_error_is_broken_and_no_evidence",),
     ),
     Fault(
-        "no-estimate-is-supported",
-        "a test that looked at nothing is supported",
-        OUTCOMES,
-        "decided = Verdict.SUPPORTED if found else Verdict.BROKEN",
-        "decided = Verdict.SUPPORTED",
-        (f"{WORDS}::test_a_claim_that_records_no_estimate_is_broken",),
+        "regression-is-evidence",
+        "what was seen before and comes out again counts as evidence about the instrument",
+        "harness/report/closing.py",
+        "row.basis == PREDICTED and row.verdict == row.expected",
+        "row.verdict == row.expected",
+        ("harness/tests/test_closing.py::test_only_what_was_predicted_is_evidence_about_the_instrument",),
+    ),
+    Fault(
+        "changed-rule-passes",
+        "a baseline's verdict that was reached by another rule passes",
+        "harness/baseline.py",
+        "if before.verdict == row.verdict and (changed := rule_changes(before, row)):",
+        "if before.verdict != row.verdict and (changed := rule_changes(before, row)):",
+        ("harness/tests/test_baseline.py::test_the_same_verdict_by_another_rule_quantity_or_unit_fails",),
     ),
     Fault(
         "key-without-amounts",
@@ -109,14 +84,6 @@ FAULTS = (
         MEASUREMENTS,
         "for field in fields(value)}",
         'for field in fields(value) if field.name != "amounts"}',
-        (FIELDS,),
-    ),
-    Fault(
-        "key-without-cleaning",
-        "the key of a direction does not hold how it was cleaned",
-        MEASUREMENTS,
-        "for field in fields(value)}",
-        'for field in fields(value) if field.name != "cleaning"}',
         (FIELDS,),
     ),
     Fault(
@@ -137,44 +104,12 @@ FAULTS = (
         (FILES,),
     ),
     Fault(
-        "key-without-judge",
-        "the key of scores holds the judge's name and not which judge it is",
-        KEYS,
-        'case Scores(judge=judge):\n                found["judge"] = self._judge_identity(judge, spec.language)',
-        'case Scores(judge=judge):\n                found["judge"] = judge',
-        ("harness/tests/test_keys.py::test_another_judge_changes_scores_only",),
-    ),
-    Fault(
-        "key-without-code",
-        "the key of an answer leaves out the code that makes it",
-        KEYS,
-        'self._code_hash(HARNESS / f"{module}.py")',
-        "module",
-        ("harness/tests/test_keys.py::test_changed_code_changes_the_keys_of_what_it_makes",),
-    ),
-    Fault(
         "damaged-arrays-accepted",
         "arrays of a stored answer are believed whatever their checksum",
         STORE,
         'if hashlib.sha256(raw).hexdigest() != body["arrays"]:',
         'if not body["arrays"]:',
         (f"{HERE}::test_a_flipped_bit_in_any_byte_of_stored_arrays_is_found",),
-    ),
-    Fault(
-        "damaged-record-accepted",
-        "the record of a stored answer is believed whatever its checksum",
-        STORE,
-        'if key_of(body) != checksum or body.get("key") != key:',
-        'if body.get("key") != key:',
-        (FLIPPED,),
-    ),
-    Fault(
-        "another-entry-accepted",
-        "an answer that was stored under another key is believed",
-        STORE,
-        'if key_of(body) != checksum or body.get("key") != key:',
-        "if key_of(body) != checksum:",
-        ("harness/tests/test_store.py::test_an_entry_under_another_key_is_found_out",),
     ),
     Fault(
         "damage-not-told",

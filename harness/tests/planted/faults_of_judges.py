@@ -1,17 +1,14 @@
-"""Faults in who judges and what a judge decides: the gate, answers that are kept, caps, expectations, the block."""
+"""Faults in who judges and what a judge decides: the gate, answers that are kept, caps, the block."""
 
 from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-STEERING, QUALITY, GRADING = "harness/quantities/steering.py", "harness/judge_quality.py", "harness/grading.py"
-BLOCKS, COMPARISON, CELLS = "harness/blocks.py", "harness/comparison.py", "harness/quantities/cells.py"
-GENERATION, KEYS, SCORING = "harness/generation.py", "harness/keys.py", "harness/judges/scoring.py"
-TABLES, GRADED = "harness/tests/test_judge_tables.py", "harness/tests/test_grading.py"
+STEERING, GATE, GRADING = "harness/quantities/steering.py", "harness/judge_gate.py", "harness/grading.py"
+BLOCKS, CELLS = "harness/blocks.py", "harness/quantities/cells.py"
+GENERATION, KEYS = "harness/generation.py", "harness/keys.py"
+TABLES, GRADED, GATED = (f"harness/tests/test_{name}.py" for name in ("judge_tables", "grading", "judge_gate"))
 LOST = f"{GRADED}::test_what_was_judged_before_the_judge_was_lost_is_kept_and_not_asked_again"
-EXPECTED = (
-    "harness/tests/test_comparison.py::test_what_the_first_edition_says_of_its_own_models_is_expected_of_them_alone"
-)
 
 FAULTS = (
     Fault(
@@ -24,27 +21,19 @@ FAULTS = (
     ),
     Fault(
         "gate-by-the-estimate",
-        "a judge passes by its AUROC, whatever its interval",
-        QUALITY,
-        "elif found.auroc.low < auroc_low:",
-        "elif (found.auroc.value or 0.0) < auroc_low:",
-        ("harness/tests/test_judge_quality.py::test_the_gate_asks_for_the_lower_end_of_the_auroc",),
+        "a judge passes by what its figures are, whatever their intervals",
+        GATE,
+        "self.low <= figure.low and figure.high <= self.high",
+        "self.low <= figure.value <= self.high",
+        (f"{GATED}::test_the_gate_asks_for_the_end_of_an_interval_and_not_for_the_value",),
     ),
     Fault(
         "silence-passes-the-gate",
         "a judge may miss any share of the gold responses",
-        QUALITY,
-        "if found.missing.high is not None and found.missing.high > missing_high:",
-        "if found.missing.high is not None and found.missing.high > 1.0:",
-        ("harness/tests/test_judge_quality.py::test_a_judge_that_is_often_silent_does_not_pass",),
-    ),
-    Fault(
-        "judged-again",
-        "what the journal has is asked of the judge again",
-        GRADING,
-        "if one not in known]",
-        "if one not in ()]",
-        (LOST,),
+        GATE,
+        "high=0.20)",
+        "high=1.0)",
+        (f"{GATED}::test_a_judge_that_is_often_silent_does_not_pass",),
     ),
     Fault(
         "lost-batch-forgotten",
@@ -60,15 +49,7 @@ FAULTS = (
         CELLS,
         "judge = self.model.judge.removesuffix(RELEVANCE_CAP) + RELEVANCE_CAP",
         "judge = self.model.judge.removesuffix(RELEVANCE_CAP)",
-        (f"{TABLES}::test_the_cap_changes_the_judge_of_the_responses_and_not_the_one_that_is_checked",),
-    ),
-    Fault(
-        "cap-raises",
-        "the relevance cap lifts coherence that lies below it",
-        SCORING,
-        "return min(coherence, cap)",
-        "return max(min(coherence, 100.0), cap) if cap < 100.0 else coherence",
-        ("harness/tests/judges/test_scoring.py::test_a_cap_never_raises_coherence_and_missing_stays_missing",),
+        (f"{TABLES}::test_the_cap_changes_the_judge_of_the_responses_and_the_one_that_is_checked",),
     ),
     Fault(
         "block-read-where-it-was-fitted",
@@ -77,38 +58,6 @@ FAULTS = (
         "positive[~fitted], negative[~fitted])",
         "positive[fitted], negative[fitted])",
         ("harness/tests/test_blocks.py::test_it_is_read_on_pairs_that_the_direction_was_not_made_from",),
-    ),
-    Fault(
-        "least-separated-block",
-        "the block is the one that tells the scenarios apart least",
-        BLOCKS,
-        "np.argmax(separations)",
-        "np.argmin(separations)",
-        ("harness/tests/test_blocks.py::test_the_largest_is_chosen_and_the_earlier_of_two_alike",),
-    ),
-    Fault(
-        "published-of-another-model",
-        "what was published for one model is expected of every other",
-        COMPARISON,
-        "and _models(one.model) == _models(model)",
-        "and bool(_models(one.model))",
-        (EXPECTED,),
-    ),
-    Fault(
-        "published-of-another-edition",
-        "every edition has a say in what is expected of a model",
-        COMPARISON,
-        "and of[0].edition == edition:",
-        "and bool(edition):",
-        (EXPECTED,),
-    ),
-    Fault(
-        "coefficients-left-out",
-        "the published coefficients are not run beside the doses",
-        STEERING,
-        'return (*grids, "coefficients") if cell.model.coefficients.get(cell.trait) else grids',
-        "return grids",
-        (f"{TABLES}::test_published_coefficients_are_run_beside_the_doses_and_only_where_there_are_any",),
     ),
     Fault(
         "words-after-the-end",
@@ -126,13 +75,5 @@ FAULTS = (
         'datasets.trait_folder(spec.language, str(trait)) / "definition.yaml")\n            case JudgeCheck',
         'found["judge"] = self._judge_identity(judge, spec.language)\n            case JudgeCheck',
         ("harness/tests/test_keys.py::test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others",),
-    ),
-    Fault(
-        "number-format-not-in-the-key",
-        "a model's own number format is not in the keys of its answers",
-        KEYS,
-        '"dtype": spec.dtype or self._environment.dtype,',
-        '"dtype": self._environment.dtype,',
-        ("harness/tests/test_keys.py::test_a_models_own_number_format_is_in_its_keys_whatever_the_runs_is",),
     ),
 )

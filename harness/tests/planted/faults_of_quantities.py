@@ -9,6 +9,10 @@ ALGEBRA, CELLS, GEOMETRY, QUANTITIES = (
 )
 BOTH_WAYS = "harness/tests/test_claims_both_ways.py"
 HERE = "harness/tests/planted/test_caught_here.py"
+INTERVALS = "harness/tests/planted/test_intervals_caught_here.py"
+DRAWS = (
+    "harness/tests/test_quantities.py::test_a_control_is_the_mean_of_its_draws_and_as_uncertain_as_few_draws_deserve"
+)
 
 
 def claim(title: str) -> str:
@@ -21,8 +25,8 @@ FAULTS = (
         "difference-reversed",
         "a difference subtracts the left from the right",
         ALGEBRA,
-        "return self.left.evaluate(subject, answers) - self.right.evaluate(subject, answers)",
-        "return self.right.evaluate(subject, answers) - self.left.evaluate(subject, answers)",
+        "return _paired(self.left, subject, answers) - _paired(self.right, subject, answers)",
+        "return _paired(self.right, subject, answers) - _paired(self.left, subject, answers)",
         (claim("S3 probe_leads"),),
     ),
     Fault(
@@ -37,16 +41,16 @@ FAULTS = (
         "smallest-is-largest",
         "the smallest of several quantities is the largest",
         ALGEBRA,
-        "for member in self.members], np.min)",
-        "for member in self.members], np.max)",
+        'return Extreme("smallest", ',
+        'return Extreme("largest", ',
         (claim("S6 middle_lies_below_both_ends"), claim("M4 probe_leads_on_both")),
     ),
     Fault(
         "quantities-remembered-across-models",
         "a quantity is computed once for all models",
         CELLS,
-        "return self.name, self.trait, self.model.judge, self.settings, self.extraction",
-        "return self.trait, self.model.judge, self.settings, self.extraction",
+        "return self.name, self.trait, self.model.judge",
+        "return self.trait, self.model.judge",
         (claim("M3 milder_model_leads"),),
     ),
     Fault(
@@ -106,19 +110,11 @@ FAULTS = (
         (claim("C3 probe"), claim("R3 search_from_the_corrected_start_gains")),
     ),
     Fault(
-        "search-from-the-full-norm",
-        "the search that should start from the corrected norm starts from the full one",
-        QUANTITIES,
-        "full=not self.corrected",
-        "full=self.corrected",
-        (claim("R3 search_from_the_corrected_start_gains"),),
-    ),
-    Fault(
         "dose-of-its-own",
         "a direction is read at its own best dose, not at that of the other",
         QUANTITIES,
-        'point = best_point(self.other, cell, self.grids, answers, "dose")',
-        'point = best_point(self.recipe, cell, self.grids, answers, "dose")',
+        "interpolation.at_best_of(own, others, ",
+        "interpolation.at_best_of(own, own, ",
         (f"{HERE}::test_a_direction_is_read_at_the_dose_that_is_best_for_another",),
     ),
     Fault(
@@ -146,35 +142,67 @@ FAULTS = (
         (claim("C1 start_is_incoherent"), claim("R3 uncorrected_search_stays_incoherent")),
     ),
     Fault(
-        "extraction-noise-forgotten",
-        "the interval over repeated extractions is that of the first one alone",
-        ALGEBRA,
-        "return replace(one, replicates=stacked[dealt, np.arange(resamples)])",
-        "return one",
-        ("harness/tests/test_quantities.py::test_extractions_put_the_noise_of_the_scenarios_into_the_interval",),
-    ),
-    Fault(
-        "best-beyond-the-grid",
-        "a best at the last dose run, still coherent, counts as the best there is",
-        QUANTITIES,
-        "    if not point.at_edge:",
-        "    if point.at_edge:",
-        ("harness/tests/test_quantities.py::test_a_best_that_may_lie_beyond_the_last_dose_is_not_known",),
-    ),
-    Fault(
-        "best-dose-of-nothing",
-        "a direction that does nothing has a best dose",
-        QUANTITIES,
-        "censored or point.delta.estimate().low < EFFECT",
-        "censored",
-        ("harness/tests/test_quantities.py::test_a_direction_that_does_not_steer_has_no_best_dose",),
-    ),
-    Fault(
         "gap-of-the-nearest-block",
         "of several blocks the one at which curves lie closest counts",
         QUANTITIES,
-        "return extreme(gaps, np.max)",
-        "return extreme(gaps, np.min)",
+        'return Extreme("largest", gaps)',
+        'return Extreme("smallest", gaps)',
         (f"{HERE}::test_curves_are_compared_at_the_block_at_which_they_lie_furthest_apart",),
+    ),
+    Fault(
+        "extractions-left-out",
+        "the interval over repeated extractions is that of the first one alone",
+        ALGEBRA,
+        'return repeated(found, "extractions", others) if others else found',
+        "return found",
+        ("harness/tests/test_quantities.py::test_extractions_put_the_noise_of_the_scenarios_into_the_interval",),
+    ),
+    Fault(
+        "one-draw-of-a-control",
+        "a claim about random directions is about the one that happened to be drawn",
+        ALGEBRA,
+        "range(cell.settings.draws if drawn else 1)",
+        "range(1)",
+        (DRAWS,),
+    ),
+    Fault(
+        "draws-remembered-as-one",
+        "what one draw of a control came to is remembered for all of them",
+        CELLS,
+        "self.extraction, self.draw",
+        "self.extraction",
+        (DRAWS,),
+    ),
+    Fault(
+        "half-the-draws-are-enough",
+        "a control's mean is taken over the draws that have a value, however few they are",
+        ALGEBRA,
+        "len(draws) < max(2, MIN_DRAWS * (len(draws) + len(failures)))",
+        "not draws",
+        (f"{INTERVALS}::test_one_draw_in_five_may_have_no_value_and_more_may_not",),
+    ),
+    Fault(
+        "value-among-its-repeats",
+        "the direction that steers counts as one of the repeats that say how far off it may be",
+        ALGEBRA,
+        "for number in range(1, asked + 1)]",
+        "for number in range(asked)]",
+        (f"{INTERVALS}::test_the_direction_of_all_scenarios_is_none_of_its_repeats",),
+    ),
+    Fault(
+        "extractions-not-beside-a-control",
+        "a direction that is compared with a control is taken from one extraction",
+        ALGEBRA,
+        "self.steers and asked > 1 and not all(",
+        "self.steers and asked > 1 and not any(",
+        (f"{INTERVALS}::test_a_control_is_read_beside_every_extraction_of_what_it_is_compared_with",),
+    ),
+    Fault(
+        "control-driven-further",
+        "a control that could be steered harder has no value, so nothing is ever compared with it",
+        QUANTITIES,
+        "            not self.recipe.is_control\n            and room",
+        "            room",
+        (f"{INTERVALS}::test_of_a_control_it_is_asked_what_it_does_within_the_doses_that_were_run",),
     ),
 )

@@ -1,17 +1,14 @@
-"""Faults in how text is generated and steered, and how activations are read."""
+"""Faults in how text is steered, and how activations are read."""
 
 from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-STEERING, GENERATION, CAPTURE, MODELS = (
-    f"harness/{name}.py" for name in ("steering", "generation", "capture", "models")
-)
+STEERING, CAPTURE, MODELS = (f"harness/{name}.py" for name in ("steering", "capture", "models"))
 OWN_BLOCK = "harness/tests/test_steering.py::test_steering_adds_coefficient_times_direction_at_its_own_block_only"
 FUSED = "harness/tests/test_steering.py::test_a_fused_batch_equals_its_rows_run_alone_token_for_token"
 WINDOW = "harness/tests/test_capture.py::test_window_means_are_the_block_outputs_at_the_first_response_tokens"
 STATISTICS = "harness/tests/test_capture.py::test_statistics_cover_exactly_the_response_tokens"
-SAME_AS_LIBRARY = "harness/tests/test_generation.py::test_a_batch_gives_each_row_what_the_library_gives_it_alone"
 HERE = "harness/tests/planted/test_caught_here.py"
 
 FAULTS = (
@@ -40,35 +37,11 @@ FAULTS = (
         ("harness/tests/test_steering.py::test_padding_is_never_steered",),
     ),
     Fault(
-        "steer-generated-only",
-        'only generated tokens are steered though "all" is asked',
-        STEERING,
-        'if prompt and self._where == "response" else active',
-        "if prompt else active",
-        (OWN_BLOCK,),
-    ),
-    Fault(
-        "steer-prompt-of-response",
-        'the prompt is steered though only the "response" is asked',
-        STEERING,
-        'torch.zeros_like(active) if prompt and self._where == "response" else active',
-        "active",
-        ("harness/tests/test_steering.py::test_response_positions_leave_the_prompt_alone_and_steer_what_follows",),
-    ),
-    Fault(
         "steer-sign",
         "the sign of the coefficient is flipped",
         STEERING,
         "np.asarray(row.direction, np.float64) * row.coefficient",
         "np.asarray(row.direction, np.float64) * -row.coefficient",
-        (OWN_BLOCK,),
-    ),
-    Fault(
-        "steer-twice",
-        "the coefficient is applied twice",
-        STEERING,
-        "steered = stream + added",
-        "steered = stream + added + added",
         (OWN_BLOCK,),
     ),
     Fault(
@@ -96,60 +69,12 @@ FAULTS = (
         ("harness/tests/test_lab.py::test_every_response_lands_in_its_own_sweep_amount_and_question",),
     ),
     Fault(
-        "positions-count-padding",
-        "positions are counted from the first padding token",
-        GENERATION,
-        "return (mask.long().cumsum(dim=-1) - 1).clamp(min=0)",
-        "return torch.arange(mask.shape[1]).expand(mask.shape)",
-        ("harness/tests/test_generation.py::test_positions_count_from_the_first_real_token",),
-    ),
-    Fault(
-        "next-position",
-        "the first generated token is put two positions after the prompt",
-        GENERATION,
-        "positions[:, -1:] + 1",
-        "positions[:, -1:] + 2",
-        (SAME_AS_LIBRARY,),
-    ),
-    Fault(
-        "mask-not-grown",
-        "generated tokens are masked from attention",
-        GENERATION,
-        "mask.new_ones(len(mask), 1)",
-        "mask.new_zeros(len(mask), 1)",
-        (SAME_AS_LIBRARY,),
-    ),
-    Fault(
-        "finished-forgotten",
-        "a response that ended by itself is said to be cut",
-        GENERATION,
-        "                finished[row] = True",
-        "                finished[row] = False",
-        ("harness/tests/test_generation.py::test_rows_that_stop_leave_the_others_unchanged",),
-    ),
-    Fault(
         "double-bos",
         "a text that opens with <bos> gets a second one",
         MODELS,
         "return ids if ids[:1] == [bos] else [bos, *ids]",
         "return [bos, *ids]",
         ("harness/tests/test_models.py::test_plain_text_opens_with_one_bos",),
-    ),
-    Fault(
-        "double-bos-in-template",
-        "a chat template that doubles <bos> is accepted",
-        MODELS,
-        "if ids[:2] == [bos, bos] or (count > 1 and not opens_turns):",
-        "if count < 0:",
-        ("harness/tests/test_models.py::test_a_chat_template_that_doubles_bos_is_refused",),
-    ),
-    Fault(
-        "capture-next-block",
-        "activations are filed one block too late",
-        CAPTURE,
-        "record(index, residual(output))",
-        "record((index + 1) % len(blocks), residual(output))",
-        (WINDOW,),
     ),
     Fault(
         "window-shifted",
@@ -160,51 +85,11 @@ FAULTS = (
         (WINDOW,),
     ),
     Fault(
-        "window-with-prompt",
-        "the response window includes the last token of the prompt",
-        CAPTURE,
-        "stream[:, -max(windows) :]",
-        "stream[:, -max(windows) - 1 :]",
-        (WINDOW,),
-    ),
-    Fault(
-        "window-low-precision",
-        "window means are summed in the model's own number format",
-        CAPTURE,
-        "stream[:, -max(windows) :].double()",
-        "stream[:, -max(windows) :]",
-        ("harness/tests/test_capture.py::test_means_are_accumulated_in_more_than_the_models_precision",),
-    ),
-    Fault(
-        "statistics-low-precision",
-        "the statistics of massive dims are summed in float16",
-        CAPTURE,
-        "values.sum(axis=0, dtype=np.float64)",
-        "values.sum(axis=0, dtype=np.float16)",
-        (STATISTICS,),
-    ),
-    Fault(
-        "statistics-with-prompt",
-        "the statistics of massive dims include the last token of the prompt",
-        CAPTURE,
-        ">= (length - lengths).unsqueeze(-1)",
-        ">= (length - lengths - 1).unsqueeze(-1)",
-        (STATISTICS,),
-    ),
-    Fault(
         "peak-signed",
         "the peak of a dim is its largest signed activation, so negative massive dims have none",
         CAPTURE,
         "np.abs(values).max(axis=0, initial=0.0)",
         "values.max(axis=0, initial=0.0)",
         (STATISTICS,),
-    ),
-    Fault(
-        "nan-accepted",
-        "infinite activations pass as measured",
-        CAPTURE,
-        "np.flatnonzero(~np.isfinite(values).all(axis=-1))",
-        "np.flatnonzero(np.isnan(values).all(axis=-1))",
-        ("harness/tests/test_capture.py::test_bad_activations_name_the_block_and_the_scenario",),
     ),
 )

@@ -15,12 +15,10 @@ from harness.capture import residual, window_means
 from harness.cleaning import clean, treat
 from harness.datasets import Question
 from harness.generation import greedy
-from harness.interpolation import Curve, best_on_curves
 from harness.judging import Judgement
 from harness.measurements import Activations, Cleaning, Direction, MassiveActivations, Measurement, Refits, Sweep
 from harness.models import Decoder
 from harness.quantities import Accuracy, Answers, AroundBase, Cell, CurveGap, DeltaAtBestOf, EffectSize, Recipe
-from harness.resampling import Plan
 from harness.stats import NoValidRun
 from harness.steering import Row, RowSteering
 from harness.store import Answer, CorruptEntry, Store
@@ -160,14 +158,6 @@ def test_steering_everywhere_goes_on_at_every_generated_token(tiny_decoder: Call
     assert [one.shape[1] for one in steered] == [3, 1, 1, 1]
     for one, other in zip(steered, plain, strict=True):
         torch.testing.assert_close(one - other, torch.full_like(one, 3.0), rtol=1e-3, atol=1e-3)
-
-
-def test_the_best_point_of_a_curve_is_chosen_again_in_every_resample() -> None:
-    units = 60
-    trait = 100.0 * (np.random.default_rng(5).random((2, units)) < 0.5)
-    curve = Curve(np.array([1.0, 2.0]), trait, np.full((2, units), 95.0))
-    found = best_on_curves([curve], np.zeros(units), np.full(units, 95.0), Plan((units,), resamples=200))
-    assert set(found.amount.replicates) == {1.0, 2.0}
 
 
 def test_accuracy_and_effect_size_are_read_on_held_out_scenarios() -> None:

@@ -1,0 +1,204 @@
+"""Faults in intervals, p-values and the best of curves that no other test would notice show here."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import norm, t
+
+from harness.crossfit import means_by_part
+from harness.curves import Curve, curve_gap
+from harness.evidence import Bracketed, Evidence, Extreme
+from harness.interpolation import at_best_of, best_on_curves, search_on_curves
+from harness.measurements import Direction, Scores, Sweep
+from harness.montecarlo.worlds import scores
+from harness.multiplicity import p_refute, p_support
+from harness.quantities import BestDelta, CurveGap, DeltaAtBestOf, Quantity, Recipe
+from harness.resampling import CannotTell, Plan, Repeat, Replicated
+from harness.tests import simulated
+from harness.tests.simulated import SETTINGS, World
+from harness.verdict import Verdict, at_least, at_most
+
+MEAN_DIFF, PROBE, RANDOM = (Recipe(method) for method in ("mean_diff", "probe", "random"))
+DRAWN, MADE = (10.0, 20.0, 25.0, 40.0, 60.0), (3.0, 9.0, -4.0)
+
+
+def quantity(value: float, spread: float = 0.0, seed: int = 0, **repeats: tuple[float, ...]) -> Replicated:
+    """A quantity whose replicates scatter normally about its value, from so many units that t is normal."""
+    plan = Plan((2000,), resamples=4000)
+    replicates = np.random.default_rng(seed).permutation(norm.ppf((np.arange(4000) + 0.5) / 4000))
+    return Replicated(value, value + spread * replicates, plan, "points", 2000, repeats=dict(repeats))
+
+
+def half_width(evidence: Evidence) -> float:
+    estimate = evidence.estimate()
+    return (estimate.high - estimate.low) / 2
+
+
+@pytest.mark.parametrize(
+    ("of", "values", "error"),
+    [("draws", DRAWN, np.std(DRAWN, ddof=1) / np.sqrt(5)), ("extractions", MADE, np.std(MADE, ddof=1))],
+)
+def test_repeats_widen_an_interval_by_students_t_times_their_spread(
+    of: Repeat, values: tuple[float, ...], error: float
+) -> None:
+    found = quantity(100.0, **{of: values})
+    expected = error * t.ppf(0.975, len(values) - 1)
+    assert half_width(found) == pytest.approx(expected, rel=0.02)
+    assert p_support(found, at_least(100.0 - expected)) == pytest.approx(0.05, rel=0.1)
+
+
+def test_a_difference_holds_the_noise_of_draws_and_of_extractions_of_either_side() -> None:
+    real, control = quantity(50.0, extractions=MADE), quantity(20.0, draws=DRAWN)
+    for lead in (real - control, control - real):
+        assert half_width(lead) > 1.05 * max(half_width(real), half_width(control))
+    assert half_width(real - real) == 0.0  # what one extraction does to both sides cancels
+
+
+def evaluated(quantity: Quantity, world: World, **settings: int) -> Evidence:
+    """A quantity on a simulated cell, under these settings."""
+    cell = simulated.cell("refusal")
+    changed = replace(cell, settings=replace(SETTINGS, **settings))
+    return quantity.evaluate(changed, simulated.answers({"simulated": world}))
+
+
+def effects(method: str, *by_number: float) -> World:
+    """A world in which what a method achieves depends on the extraction or draw; every other achieves 50 points."""
+    return World(effect=lambda made: by_number[made.extraction] if made.method == method else 50.0)
+
+
+def test_extractions_widen_a_gap_between_curves_as_they_widen_a_mean() -> None:
+    gap, world = CurveGap(MEAN_DIFF, PROBE), effects("probe", 50.0, 38.0, 62.0, 44.0)
+    one, three = (evaluated(gap, world, extractions=count) for count in (1, 3))
+    assert one.value == three.value
+    assert half_width(three) > 2 * half_width(one)
+
+
+def test_the_direction_of_all_scenarios_is_none_of_its_repeats() -> None:
+    world = effects("probe", 50.0, 30.0, 30.0, 30.0)  # resamples that agree with each other
+    one, three = (evaluated(BestDelta(PROBE), world, extractions=count) for count in (1, 3))
+    assert half_width(three) == pytest.approx(half_width(one))
+
+
+def test_a_gap_to_a_control_is_the_mean_over_its_draws() -> None:
+    gap, world = CurveGap(MEAN_DIFF, RANDOM), effects("random", 0.0, 45.0, 45.0, 45.0, 45.0)
+    one, five = (evaluated(gap, world, draws=count) for count in (1, 5))
+    assert five.value < 0.5 * one.value
+    assert half_width(five) > 1.5 * half_width(one)
+
+
+def test_a_control_is_read_beside_every_extraction_of_what_it_is_compared_with() -> None:
+    cell = simulated.cell("refusal")
+    cell = replace(cell, settings=replace(SETTINGS, extractions=3, draws=2))
+    needs = DeltaAtBestOf(RANDOM, MEAN_DIFF).needs(cell)
+    made = [one.of.direction for one in needs if isinstance(one, Scores) and isinstance(one.of, Sweep)]
+    numbers = {method: {one.extraction for one in made if one.method == method} for method in ("mean_diff", "random")}
+    assert numbers == {"mean_diff": {0, 1, 2, 3}, "random": {0, 1}}
+
+
+@pytest.mark.parametrize(("lost", "told"), [({4}, True), ({3, 4}, False)])
+def test_one_draw_in_five_may_have_no_value_and_more_may_not(lost: set[int], told: bool) -> None:
+    def best_dose(made: Direction) -> float:
+        return 0.01 if made.method == "random" and made.extraction in lost else 1.6
+
+    world = World(effect=lambda _: 50.0, best_dose=best_dose)
+    with contextlib.nullcontext() if told else pytest.raises(CannotTell):
+        assert evaluated(BestDelta(RANDOM), world, draws=5).value == pytest.approx(50.0, abs=4.0)
+
+
+def test_of_a_control_it_is_asked_what_it_does_within_the_doses_that_were_run() -> None:
+    still_rising = World(effect=lambda _: 50.0, best_dose=lambda _: 4.0)
+    assert evaluated(BestDelta(RANDOM), still_rising).value > 10
+    with pytest.raises(CannotTell, match="run larger doses"):
+        evaluated(BestDelta(MEAN_DIFF), still_rising)
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        Extreme("smallest", tuple(quantity(value, 1.0, seed) for seed, value in enumerate((3.0, 3.5, 9.0)))),
+        Extreme("largest", tuple(quantity(value, 1.0, seed) for seed, value in enumerate((3.0, 3.5, -9.0)))),
+        Bracketed(quantity(3.0, 1.0), quantity(4.0, 1.0, 1), least=0.0),
+    ],
+    ids=["smallest", "largest", "bracketed"],
+)
+def test_an_extreme_and_a_bracket_are_decided_at_a_level_exactly_if_their_p_value_is_no_larger(
+    evidence: Evidence,
+) -> None:
+    seen = set()
+    for bound in np.arange(0.1, 7.0, 0.3):
+        for rule in (at_least(float(bound)), at_most(float(bound))):
+            for alpha in (0.02, 0.05, 0.2):
+                verdict = rule.decide(evidence.estimate(1 - alpha))
+                assert (verdict is Verdict.SUPPORTED) == (p_support(evidence, rule) <= alpha), (rule, alpha)
+                assert (verdict is Verdict.REFUTED) == (p_refute(evidence, rule) <= alpha), (rule, alpha)
+                seen.add(verdict)
+    assert len(seen) == 3
+
+
+def test_no_question_is_on_both_sides_of_a_split_in_any_resample() -> None:
+    units, rng = 23, np.random.default_rng(0)
+    counts = np.vstack([np.ones(units), Plan((units,), resamples=100).counts()])
+    before = rng.uniform(0, 100, (1, units))
+    for unit in range(units):
+        after = before.copy()
+        after[0, unit] += 1000.0
+        one, other = means_by_part(counts, before), means_by_part(counts, after)
+        (fold,) = np.flatnonzero(one.own[:, 0, 0] != other.own[:, 0, 0])
+        np.testing.assert_allclose(one.values[1 + fold], other.values[1 + fold], rtol=1e-9)
+        np.testing.assert_array_equal(np.delete(one.own, fold, axis=0), np.delete(other.own, fold, axis=0))
+
+
+def test_the_best_point_of_a_curve_is_chosen_again_in_every_resample() -> None:
+    units = 60
+    trait = 100.0 * (np.random.default_rng(5).random((2, units)) < 0.5)
+    curve = Curve(np.array([1.0, 2.0]), trait, np.full((2, units), 95.0))
+    found = best_on_curves([curve], np.zeros(units), np.full(units, 95.0), Plan((units,), resamples=200))
+    assert set(found.amount.replicates) == {1.0, 2.0}
+
+
+def test_the_replicates_of_a_best_and_of_a_gap_lie_around_their_values() -> None:
+    """Five runs that are equally good and two curves that coincide: what chance makes of them is not counted twice."""
+    units, rng = 60, np.random.default_rng(1)
+    plan, runs, coherent = Plan((units,), resamples=300), np.arange(1.0, 6.0), np.full((5, units), 95.0)
+    one, other = (
+        Curve(runs, scores(rng, np.full(5, 0.5), rng.normal(size=units), graded=False), coherent) for _ in range(2)
+    )
+    gap = curve_gap(one, other, plan)
+    for found in (best_on_curves([one], np.zeros(units), coherent[0], plan).delta, gap.below, gap.above):
+        assert np.nanmean(found.replicates) == pytest.approx(found.value)
+
+
+def test_a_run_near_the_gate_is_the_best_in_those_resamples_alone_in_which_it_reaches_it() -> None:
+    units = 60
+    plan, near = Plan((units,), resamples=400), 71 + 20 * norm.ppf((np.arange(units) + 0.5) / units) / 2
+    trait, coherence = np.outer([20.0, 60.0], np.ones(units)), np.stack([np.full(units, 95.0), near])
+    curve = Curve(np.array([1.0, 2.0]), trait, coherence)
+    gains = best_on_curves([curve], np.zeros(units), np.full(units, 95.0), plan, between_runs=False).delta.replicates
+    incoherent = plan.counts() @ near / units < 70
+    assert 0.1 < incoherent.mean() < 0.4
+    np.testing.assert_allclose(gains.max() - gains, 40.0 * incoherent, atol=1e-9)
+
+
+def test_a_best_that_some_questions_choose_where_nothing_was_measured_is_not_read_on_the_others() -> None:
+    units = 60
+    coherent, mirrored = np.full((2, units), 95.0), 100.0 * (np.random.default_rng(2).permutation(units) % 2)
+    chooser = Curve(
+        np.array([1.0, 2.0]), np.stack([mirrored, 100 - mirrored]), coherent
+    )  # folds choose one or the other
+    reader = Curve(np.array([1.0]), mirrored[None], coherent[:1])
+    with pytest.raises(CannotTell, match="run both at the same amounts"):
+        at_best_of([reader], [chooser], np.zeros(units), coherent[0], Plan((units,), resamples=50))
+
+
+def test_the_best_trial_of_a_search_is_no_better_than_its_equals() -> None:
+    units, plan, found = 60, Plan((60,), resamples=50), []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        trait = scores(rng, np.full(6, 0.5), rng.normal(size=units), graded=True)
+        curve = Curve(np.arange(1.0, 7.0), trait, np.full((6, units), 95.0))
+        found.append(search_on_curves([curve], np.zeros(units), np.full(units, 95.0), [1.5], plan).value)
+    assert abs(np.mean(found) - 50) < 3 * np.std(found) / np.sqrt(len(found)) < 2
