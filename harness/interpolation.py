@@ -15,6 +15,8 @@ from harness.stats import GATE, MIN_JUDGED, MISSING_REPLICATES, ROUNDING, SCORES
 __all__ = ["Curve", "Point", "at_amount", "at_best_of", "best_on_curves", "curve_gap", "search_on_curves"]
 
 FIRST_STRETCH = 0.5  # least share of the way to the first run at which a point still counts as steered
+JUMP = 10.0  # trait points by which a best must move past a run for its place not to be known
+UNLOCATED = 0.025  # share of resamples in which it may do so, as of those beyond an end of an interval
 SPLITS = 2  # ways to halve the questions between blocks
 UNSTEERED = -1  # the run that a curve's point at amount 0 is called
 
@@ -76,6 +78,7 @@ def best_on_curves(
     whole = [knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range) for curve in curves]
     places = [_places(each, gate, between_runs) for each in whole]
     _require_valid(whole, places, plan, gate)
+    _require_located(whole, places, plan, gate)
     gains = [each.along(of.gain.values[:1])[0] for each, of in zip(places, whole, strict=True)]
     amounts = [each.along(of.amounts[None, None])[0] for each, of in zip(places, whole, strict=True)]
     allowed = np.concatenate([each.allowed[0] for each in places], axis=1)
@@ -132,6 +135,7 @@ def at_best_of(
 
     whole = [both(which, None) for which in range(len(curves))]
     _require_valid([other for _, other, _ in whole], [places for *_, places in whole], plan, gate)
+    _require_located([other for _, other, _ in whole], [places for *_, places in whole], plan, gate)
     value = _over_blocks(len(curves), plan, halved)
     if np.isnan(value[0]):
         raise CannotTell("The best amount of one direction was not run for the other: run both at the same amounts.")
@@ -250,6 +254,30 @@ def _require_valid(
             else f"None of {count} {what} was judged often enough: this is no Delta of 0, so judge them again."
         )
     _require_found(found[1:], plan, f"one of {count} {what} is valid at coherence {gate:g} or more")
+
+
+def _require_located(whole: Sequence[Knots], places: Sequence[Places], plan: Plan, gate: float) -> None:
+    """Raise CannotTell where coherence lies so near the gate over several runs that resamples move the best past a run.
+
+    What counts is only where the gate lets it go, judged by the gains of the data: back past a run from the best place,
+    or on past a run to a better one, by JUMP points or more. Runs that are merely as good as each other move nothing.
+    """
+    gains = [here.along(each.gain.values[:1])[0] for each, here in zip(whole, places, strict=True)]
+    allowed = np.concatenate([here.allowed[0, 0] for here in places])
+    index, place = _which(int(best_of(np.concatenate([gain[0] for gain in gains]), allowed)), places)
+    best, moved = float(gains[index][0, place]), np.zeros(plan.resamples, dtype=bool)
+    for curve, (each, here) in enumerate(zip(whole, places, strict=True)):
+        left, data = here.left[0, 1:], here.left[0, 0]
+        gain_there = each.gain.values[0, 0][left]
+        further = (left > data + 1) & here.allowed[0, 1:] & (gain_there >= best + JUMP)
+        moved |= further.any(axis=1)
+        if curve == index:
+            moved |= (left[:, place] < data[place] - 1) & (gain_there[:, place] <= best - JUMP)
+    if moved.mean() > UNLOCATED:
+        raise CannotTell(
+            f"Coherence lies so near {gate:g} over several runs that in {moved.sum()} of {plan.resamples} resamples "
+            f"the best lies past another run, {JUMP:g} points or more apart: ask more {plan.sample}, or sweep finer."
+        )
 
 
 def _which(chosen: int, places: Sequence[Places]) -> tuple[int, int]:
