@@ -303,8 +303,8 @@ def test_controls_know_nothing_of_the_labels(seed: int) -> None:
 
 def test_a_probe_on_shuffled_labels_loses_what_the_probe_finds_however_far_apart_the_classes_lie() -> None:
     rng = np.random.default_rng(0)
-    axis, shared = np.eye(20)[0], 100 * np.eye(20)[1]
-    positive, negative = (rng.normal(size=(61, 20)) + side * axis + shared for side in (8, -8))
+    axis, shared = np.eye(100)[0], 100 * np.eye(100)[1]
+    positive, negative = (rng.normal(size=(61, 100)) + side * axis + shared for side in (8, -8))
     truth = probe(positive, negative)
     drawn = [shuffled_probe(positive, negative, seed) for seed in range(12)]
     assert max(abs(cosine(one, truth)) for one in drawn) < 0.3
