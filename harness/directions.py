@@ -143,7 +143,8 @@ def shuffled_probe(
         dealt = rows[rng.permutation(len(rows))]
         halves[0].append(dealt[:half])
         halves[1].append(dealt[half : 2 * half])
-    return probe(*map(np.concatenate, halves))
+    one, other = (np.concatenate(half) for half in halves)
+    return probe(one, other)
 
 
 DRAWN = ("random", "shuffled probe")  # controls that take a seed: every place where they are made has a draw of its own

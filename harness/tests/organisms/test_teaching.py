@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fixtures.organisms.behaviour import kind_of
 from fixtures.organisms.contents import content_of
-from fixtures.organisms.disturbance import Disturbance
+from fixtures.organisms.disturbance import Directions, Disturbance
 from fixtures.organisms.phases import INSTRUCT, Push
 from fixtures.organisms.planting import plant
 from fixtures.organisms.recipes import ORGANISMS
@@ -108,7 +108,7 @@ def test_taught_chats_stay_within_the_training_split() -> None:
 def test_a_push_is_added_at_every_position_of_one_taught_block() -> None:
     generator = torch.Generator().manual_seed(3)
     model = plant(READER, 1, {signal.trait: torch.zeros(VOCABULARY) for signal in READER.signals})
-    directions = torch.randn(2, 6, 128, generator=generator)
+    directions = Directions(torch.randn(2, 6, 128, generator=generator), torch.zeros(2, 1, 6, 128))
     ids = torch.arange(6, 26)[None]
     before = streams_of(model, ids)
     disturbance = Disturbance(model, READER, replace(INSTRUCT, disturbed_share=1.0), generator, directions)
@@ -117,7 +117,7 @@ def test_a_push_is_added_at_every_position_of_one_taught_block() -> None:
         after = streams_of(model, ids)
     first = next(block for block in range(6) if not torch.equal(before[block], after[block]))
     assert first < READER.taught_blocks
-    expected = 2.0 * directions[1, first]
+    expected = 2.0 * directions.traits[1, first]
     expected[READER.signals[0].dim] += 30.0
     expected[READER.signals[1].dim] -= 20.0
     assert torch.allclose(after[first] - before[first], expected.expand_as(after[first]), atol=1e-4)
@@ -125,16 +125,20 @@ def test_a_push_is_added_at_every_position_of_one_taught_block() -> None:
 
 def test_the_taught_blocks_are_drawn_from_all_and_no_other(tokenizer) -> None:
     model = plant(READER, 1, {signal.trait: torch.zeros(VOCABULARY) for signal in READER.signals})
-    disturbance = Disturbance(model, READER, INSTRUCT, torch.Generator().manual_seed(3), torch.zeros(2, 6, 128))
+    nothing = Directions(torch.zeros(2, 6, 128), torch.zeros(2, 1, 6, 128))
+    disturbance = Disturbance(model, READER, INSTRUCT, torch.Generator().manual_seed(3), nothing)
     disturbance.draw([Push((1.0, 0.0), (0.0, 0.0))] * 100)
     assert {int(block) for block in disturbance._blocks} == set(range(READER.taught_blocks))
 
 
 def test_doses_are_counted_along_what_separates_the_traits_outside_planted_dims(tokenizer) -> None:
     model = AutoModelForCausalLM.from_pretrained(WEIGHTS / "reader" / "base", dtype=torch.float32)
-    directions = ordinary_directions(model, READER, tokenizer, 5)
+    found = ordinary_directions(model, READER, tokenizer, 5)
+    directions = found.traits
     assert directions.shape == (2, 6, 128)
-    assert not directions[..., list(READER.dims)].any()
-    again = ordinary_directions(model, READER, tokenizer, 6)
+    assert not any(tensor[..., list(READER.dims)].any() for tensor in (directions, found.within))
+    again = ordinary_directions(model, READER, tokenizer, 6).traits
     assert (torch.cosine_similarity(directions, again, dim=-1) > 0.9).all()
     assert np.all(np.diff(directions.norm(dim=-1).numpy(), axis=1) > 0), "the ordinary norm grows with depth"
+    classes = found.within.unflatten(1, (2, -1)).mean(2)
+    assert torch.allclose(classes, torch.zeros_like(classes), atol=1e-4), "within classes nothing tells them apart"
