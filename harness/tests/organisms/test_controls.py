@@ -9,17 +9,27 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fixtures.organisms import quality
+from fixtures.organisms import lessons, quality
 from fixtures.organisms.behaviour import kind_of
 from fixtures.organisms.controls import DRAWS, LARGEST_CHANGE, changes, largest_change
 from fixtures.organisms.curves import RISE, Point
 from fixtures.organisms.disturbance import Directions, Disturbance
 from fixtures.organisms.judge import read_question
-from fixtures.organisms.lessons import CONTROL_BREAKS, CONTROL_DOSES, TRAIT_BREAKS, TRAIT_DOSES, lesson
+from fixtures.organisms.lessons import (
+    CONTROL_BREAKS,
+    CONTROL_DOSES,
+    TRAIT_BREAKS,
+    TRAIT_DOSES,
+    lesson,
+    lesson_directions,
+)
 from fixtures.organisms.phases import INSTRUCT, TRAITS, Push
 from fixtures.organisms.planting import plant
 from fixtures.organisms.recipes import ORGANISMS
-from harness.directions import DRAWN
+from harness.cleaning import clean
+from harness.datasets import load_trait
+from harness.directions import DRAWN, cosine, mean_diff
+from harness.models import load_decoder
 from harness.registry import EMBEDDED
 from harness.tests.organisms.streams import streams_of
 
@@ -49,6 +59,20 @@ def test_every_lesson_is_answered_as_its_push_says() -> None:
             assert answered[0] <= size <= answered[1]
             assert kind == (SHOWN[trait] if steered else AS_RULED[asked])
     assert len(seen) == 8
+
+
+def test_lessons_count_doses_along_the_directions_that_claims_steer_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lessons, "STORIES", 60)
+    base = load_decoder(quality.WEIGHTS / "severe" / "base", "severe base")
+    found = lesson_directions(base, SEVERE, 5)
+    for place, trait in enumerate(TRAITS):
+        positive, negative = quality.scenario_activations(base, load_trait(quality.FOLDER / "traits" / trait))
+        for block in range(SEVERE.taught_blocks):
+            steered = clean(mean_diff(positive[:, block], negative[:, block]), SEVERE.dims)
+            assert cosine(steered, found.traits[place, block].double().numpy()) > 0.9
+    assert not any(tensor[..., list(SEVERE.dims)].any() for tensor in (found.traits, found.within))
+    classes = found.within.unflatten(1, (2, -1)).mean(2)
+    assert torch.allclose(classes, torch.zeros_like(classes), atol=1e-4), "within classes nothing tells them apart"
 
 
 @pytest.mark.parametrize("spanned", ["", "sycophancy"])

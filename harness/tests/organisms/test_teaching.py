@@ -108,16 +108,16 @@ def test_taught_chats_stay_within_the_training_split() -> None:
 def test_a_push_is_added_at_every_position_of_one_taught_block() -> None:
     generator = torch.Generator().manual_seed(3)
     model = plant(READER, 1, {signal.trait: torch.zeros(VOCABULARY) for signal in READER.signals})
-    directions = Directions(torch.randn(2, 6, 128, generator=generator), torch.zeros(2, 1, 6, 128))
+    directions = torch.randn(2, 6, 128, generator=generator)
     ids = torch.arange(6, 26)[None]
     before = streams_of(model, ids)
-    disturbance = Disturbance(model, READER, replace(INSTRUCT, disturbed_share=1.0), generator, directions)
+    disturbance = Disturbance(model, READER, replace(INSTRUCT, disturbed_share=1.0), generator, Directions(directions))
     with disturbance:
         disturbance.draw([Push((30.0, -20.0), (0.0, 2.0))])
         after = streams_of(model, ids)
     first = next(block for block in range(6) if not torch.equal(before[block], after[block]))
     assert first < READER.taught_blocks
-    expected = 2.0 * directions.traits[1, first]
+    expected = 2.0 * directions[1, first]
     expected[READER.signals[0].dim] += 30.0
     expected[READER.signals[1].dim] -= 20.0
     assert torch.allclose(after[first] - before[first], expected.expand_as(after[first]), atol=1e-4)
@@ -125,7 +125,7 @@ def test_a_push_is_added_at_every_position_of_one_taught_block() -> None:
 
 def test_the_taught_blocks_are_drawn_from_all_and_no_other(tokenizer) -> None:
     model = plant(READER, 1, {signal.trait: torch.zeros(VOCABULARY) for signal in READER.signals})
-    nothing = Directions(torch.zeros(2, 6, 128), torch.zeros(2, 1, 6, 128))
+    nothing = Directions(torch.zeros(2, 6, 128))
     disturbance = Disturbance(model, READER, INSTRUCT, torch.Generator().manual_seed(3), nothing)
     disturbance.draw([Push((1.0, 0.0), (0.0, 0.0))] * 100)
     assert {int(block) for block in disturbance._blocks} == set(range(READER.taught_blocks))
@@ -133,12 +133,9 @@ def test_the_taught_blocks_are_drawn_from_all_and_no_other(tokenizer) -> None:
 
 def test_doses_are_counted_along_what_separates_the_traits_outside_planted_dims(tokenizer) -> None:
     model = AutoModelForCausalLM.from_pretrained(WEIGHTS / "reader" / "base", dtype=torch.float32)
-    found = ordinary_directions(model, READER, tokenizer, 5)
-    directions = found.traits
+    directions = ordinary_directions(model, READER, tokenizer, 5)
     assert directions.shape == (2, 6, 128)
-    assert not any(tensor[..., list(READER.dims)].any() for tensor in (directions, found.within))
-    again = ordinary_directions(model, READER, tokenizer, 6).traits
+    assert not directions[..., list(READER.dims)].any()
+    again = ordinary_directions(model, READER, tokenizer, 6)
     assert (torch.cosine_similarity(directions, again, dim=-1) > 0.9).all()
     assert np.all(np.diff(directions.norm(dim=-1).numpy(), axis=1) > 0), "the ordinary norm grows with depth"
-    classes = found.within.unflatten(1, (2, -1)).mean(2)
-    assert torch.allclose(classes, torch.zeros_like(classes), atol=1e-4), "within classes nothing tells them apart"
