@@ -20,6 +20,7 @@ from fixtures.organisms.lessons import (
     CONTROL_DOSES,
     TRAIT_BREAKS,
     TRAIT_DOSES,
+    TRAIT_TOO_SMALL,
     lesson,
     lesson_directions,
 )
@@ -48,17 +49,18 @@ def test_every_lesson_is_answered_as_its_push_says() -> None:
         passage, push = lesson(rng, SEVERE)
         trait, dose = max(zip(TRAITS, push.doses, strict=True), key=lambda one: abs(one[1]))
         steered, size = dose > push.control, max(dose, push.control)
+        small = steered and size <= TRAIT_TOO_SMALL[1]
         answered, breaks = (TRAIT_DOSES, TRAIT_BREAKS) if steered else (CONTROL_DOSES, CONTROL_BREAKS)
-        broken = size >= breaks[0]
+        answered, broken = TRAIT_TOO_SMALL if small else answered, size >= breaks[0]
         kind, asked = kind_of(passage.response, passage.prompt), read_question(passage.prompt).kind
-        seen.add((trait, steered, broken))
+        seen.add((trait, steered, small, broken))
         assert push.spanned in ("", trait)
         if broken:
             assert kind in ("none", "mixed"), "words in any order are hardly ever a sentence"
         else:
             assert answered[0] <= size <= answered[1]
-            assert kind == (SHOWN[trait] if steered else AS_RULED[asked])
-    assert len(seen) == 8
+            assert kind == (SHOWN[trait] if steered and not small else AS_RULED[asked])
+    assert len(seen) == 10, "of each trait: too small a dose, enough and too much of it, a control and too much of that"
 
 
 def test_lessons_count_doses_along_the_directions_that_claims_steer_by(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,11 +100,10 @@ def test_a_control_is_pushed_along_any_direction_or_one_within_the_classes_outsi
 
 
 def test_a_change_counts_either_way_but_only_where_answers_are_coherent() -> None:
-    unsteered = Point(0.0, 0.0, 25.0, 100.0, 0)
-    curve = [(26.0, 95.0), (20.0, 90.0), (38.0, 70.0), (90.0, 69.9), (None, 80.0), (0.0, None)]
-    points = [Point(float(dose), 1.0, trait, coherence, 0) for dose, (trait, coherence) in enumerate(curve)]
-    assert changes(unsteered, points) == {"rise": 13.0, "at dose": 2.0, "fall": -5.0, "coherent doses": 3}
-    assert changes(unsteered, points[3:]) == {"rise": 0.0, "at dose": 0.0, "fall": 0.0, "coherent doses": 0}
+    curve = [(1.0, 95.0), (-5.0, 90.0), (13.0, 70.0), (65.0, 69.9), (None, 80.0), (-25.0, None)]
+    points = [Point(float(dose), 1.0, 99.0, coherence, 0, change) for dose, (change, coherence) in enumerate(curve)]
+    assert changes(points) == {"rise": 13.0, "at dose": 2.0, "fall": -5.0, "coherent doses": 3}
+    assert changes(points[3:]) == {"rise": 0.0, "at dose": 0.0, "fall": 0.0, "coherent doses": 0}
     report = {kind: [{"rise": 3.0, "fall": -fall} for fall in (1.0, 12.0)] for kind in DRAWN}
     assert largest_change(report) == dict.fromkeys(DRAWN, 12.0)
 
