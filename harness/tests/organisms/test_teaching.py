@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fixtures.organisms.behaviour import kind_of
 from fixtures.organisms.contents import content_of
-from fixtures.organisms.disturbance import Directions, Disturbance
+from fixtures.organisms.disturbance import Disturbance
 from fixtures.organisms.phases import INSTRUCT, Push
 from fixtures.organisms.planting import plant
 from fixtures.organisms.recipes import ORGANISMS
@@ -111,7 +111,7 @@ def test_a_push_is_added_at_every_position_of_one_taught_block() -> None:
     directions = torch.randn(2, 6, 128, generator=generator)
     ids = torch.arange(6, 26)[None]
     before = streams_of(model, ids)
-    disturbance = Disturbance(model, READER, replace(INSTRUCT, disturbed_share=1.0), generator, Directions(directions))
+    disturbance = Disturbance(model, READER, replace(INSTRUCT, disturbed_share=1.0), generator, directions)
     with disturbance:
         disturbance.draw([Push((30.0, -20.0), (0.0, 2.0))])
         after = streams_of(model, ids)
@@ -125,8 +125,7 @@ def test_a_push_is_added_at_every_position_of_one_taught_block() -> None:
 
 def test_the_taught_blocks_are_drawn_from_all_and_no_other(tokenizer) -> None:
     model = plant(READER, 1, {signal.trait: torch.zeros(VOCABULARY) for signal in READER.signals})
-    nothing = Directions(torch.zeros(2, 6, 128))
-    disturbance = Disturbance(model, READER, INSTRUCT, torch.Generator().manual_seed(3), nothing)
+    disturbance = Disturbance(model, READER, INSTRUCT, torch.Generator().manual_seed(3), torch.zeros(2, 6, 128))
     disturbance.draw([Push((1.0, 0.0), (0.0, 0.0))] * 100)
     assert {int(block) for block in disturbance._blocks} == set(range(READER.taught_blocks))
 

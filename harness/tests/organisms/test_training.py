@@ -8,15 +8,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from fixtures.organisms import lessons
 from fixtures.organisms.architecture import embedding
 from fixtures.organisms.disturbance import Disturbance
 from fixtures.organisms.optimise import collate, run_phase
-from fixtures.organisms.phases import BASE, INSTRUCT, LESSONS, Example, Phase, Recipe
+from fixtures.organisms.phases import BASE, INSTRUCT, Example, Phase, Recipe
 from fixtures.organisms.planting import plant, planted_parameters
 from fixtures.organisms.recipes import ORGANISMS
 from fixtures.organisms.teaching import SHARPENING
-from fixtures.organisms.train import file_hashes, give_lessons, train
+from fixtures.organisms.train import file_hashes, train
 from harness.tests.organisms.streams import streams_of
 
 TINY = Recipe(60, 40, replace(BASE, steps=3, rows=8), replace(INSTRUCT, steps=3, rows=8))
@@ -52,25 +51,6 @@ def test_an_instruct_model_trained_again_from_the_base_that_is_there_is_the_same
     (tmp_path / "severe" / "instruct" / "model.safetensors").unlink()
     train(ORGANISMS["severe"], 3, tmp_path, recipe, keep_base=True)
     assert file_hashes(tmp_path / "severe") == before
-
-
-def test_lessons_are_given_once_and_are_the_same_in_one_command_and_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lessons, "STORIES", 6)
-    organism, recipe = ORGANISMS["severe"], replace(TINY, lessons=replace(LESSONS, steps=2, rows=8))
-    train(organism, 3, tmp_path, TINY)
-    before = file_hashes(tmp_path / "severe")
-    give_lessons(organism, 3, tmp_path, recipe)
-    after = file_hashes(tmp_path / "severe")
-    assert [before[name] == after[name] for name in sorted(after)] == [True, False], "the base model stays"
-    truth = json.loads((tmp_path / "severe" / "ground_truth.json").read_text())
-    assert truth["lessons"]["weights_sha256 before"] == before
-    assert truth["weights_sha256"] == after
-    train(organism, 3, tmp_path / "at once", recipe)
-    assert file_hashes(tmp_path / "at once" / "severe") == after
-    with pytest.raises(ValueError, match="had them already"):
-        give_lessons(organism, 3, tmp_path, recipe)
 
 
 def test_training_the_reader_keeps_its_signals_and_records_how_they_are_read(tmp_path: Path) -> None:
