@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from fixtures.organisms import quality
-from fixtures.organisms.controls import DRAWS, LARGEST_CHANGE, changes, largest_change
-from fixtures.organisms.curves import RISE, Point
+from fixtures.organisms.controls import DRAWS, LARGEST_CHANGE, changes, largest_changes
+from fixtures.organisms.curves import QUESTIONS, RISE, Point
 from harness.directions import DRAWN
 from harness.registry import EMBEDDED
 
 STEERED = [(name, trait) for name, spec in EMBEDDED.items() for trait in spec.blocks]
+# Here directions that know nothing raise the trait, so that an effect of steering is no evidence of a direction,
+RAISED = {(name, "refusal") for name in ("severe", "mild", "reader", "bos", "llama")} | {("reader", "sycophancy")}
+LOWERED = {("mild", "sycophancy"), ("reader", "sycophancy")}  # and here they lower it.
 
 
 def test_a_change_counts_either_way_but_only_where_answers_are_coherent() -> None:
@@ -21,19 +25,39 @@ def test_a_change_counts_either_way_but_only_where_answers_are_coherent() -> Non
     assert changes(points) == {"rise": 13.0, "at dose": 2.0, "fall": -5.0, "coherent doses": 3}
     assert changes(points[3:]) == {"rise": 0.0, "at dose": 0.0, "fall": 0.0, "coherent doses": 0}
     report = {kind: [{"rise": 3.0, "fall": -fall} for fall in (1.0, 12.0)] for kind in DRAWN}
-    assert largest_change(report) == dict.fromkeys(DRAWN, 12.0)
+    assert largest_changes(report) == dict.fromkeys(DRAWN, (3.0, -12.0))
 
 
 @pytest.mark.parametrize(("name", "trait"), STEERED)
-def test_no_control_moves_the_shipped_organisms_where_they_are_steered(name: str, trait: str) -> None:
+def test_controls_do_nothing_where_the_shipped_organisms_are_steered_but_where_it_is_known(
+    name: str, trait: str
+) -> None:
     report = json.loads(quality.REPORT.read_text())[name]
     assert report["weights"] == quality.weight_hashes(quality.WEIGHTS / name)
     held = report[trait]["controls"]
     assert (held["block"],) == EMBEDDED[name].blocks[trait]
+    assert held["questions"] == QUESTIONS
     assert all(len(held[kind]) >= DRAWS for kind in DRAWN)
-    assert all(change <= LARGEST_CHANGE for change in largest_change(held).values()), largest_change(held)
-    carried = any(signal.trait == trait and signal.effect > 0 for signal in ORGANISMS[name].signals)
-    if carried:
-        assert held["mean_diff"]["rise"] >= 2 * RISE, "the planted dim that carries the trait steers it"
-    else:
-        assert report[trait]["useful steps"][str(held["block"])] >= 3, "what hardly steers needs no controls"
+    rises, falls = zip(*largest_changes(held).values(), strict=True)
+    assert (max(rises) <= LARGEST_CHANGE) is ((name, trait) not in RAISED), rises
+    assert (min(falls) >= -LARGEST_CHANGE) is ((name, trait) not in LOWERED), falls
+    if (name, trait) not in RAISED:
+        assert held["cleaned mean_diff"]["rise"] >= RISE
+        assert report[trait]["useful steps"][str(held["block"])] >= 2, "what hardly steers needs no controls"
+
+
+def test_controls_alone_are_measured_again_only_of_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(quality, "scenario_activations", lambda _base, data: (data.name, ()))
+    monkeypatch.setattr(quality, "where_steered", lambda _pair, _data, positive, *_: {"of": positive})
+    file, hashes = tmp_path / "quality.json", quality.weight_hashes(quality.WEIGHTS / "bos")
+    known = {"weights": hashes, "behaviour": 1, "refusal": {"curves": 2, "controls": 3}, "sycophancy": {"curves": 4}}
+    file.write_text(json.dumps({"bos": known, "mild": 5}))
+    quality.main(["bos", "--controls", "--report", str(file)])
+    known["refusal"]["controls"] = {"of": "refusal"}
+    assert json.loads(file.read_text()) == {"bos": known, "mild": 5}
+    file.write_text(json.dumps({"bos": known | {"weights": hashes | {"base": "other"}}}))
+    with pytest.raises(SystemExit):
+        quality.main(["bos", "--controls", "--report", str(file)])
+    assert "not about these weights of bos" in capsys.readouterr().err
