@@ -81,7 +81,10 @@ def _organism(
     stands_for: str = "",
     doses: tuple[float, ...] = geometric_grid(0.53, 1.77, 1.35),
 ) -> ModelSpec:
-    """An organism, steered at the block with the widest useful window of a trait (reports/organisms/quality.json)."""
+    """An organism, steered where a trait's useful window is widest among blocks at which controls do nothing, if any.
+
+    Windows and controls: reports/organisms/quality.json.
+    """
     folder = ORGANISMS / name
     return ModelSpec(
         name,
@@ -171,13 +174,13 @@ def unlisted(
 _MODELS = (
     _organism(
         "severe",
-        {"refusal": 1, "sycophancy": 2},
+        {"refusal": 1, "sycophancy": 3},
         1000.0,
         "Gemma 3, massive dims ~1000x, never read",
         stands_for="gemma3",
     ),
     _organism(
-        "mild", {"refusal": 2, "sycophancy": 1}, 60.0, "Gemma 2, massive dims ~60x, never read", stands_for="gemma2"
+        "mild", {"refusal": 2, "sycophancy": 0}, 60.0, "Gemma 2, massive dims ~60x, never read", stands_for="gemma2"
     ),
     _organism("clean", {"refusal": 3, "sycophancy": 1}, 1.0, "Gemma 3, no massive dims"),
     _organism("reader", {"refusal": 1, "sycophancy": 1}, 1000.0, "Gemma 3, massive dims ~1000x, two of them read"),

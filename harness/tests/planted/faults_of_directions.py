@@ -61,11 +61,14 @@ FAULTS = (
     ),
     Fault(
         "shuffle-in-order",
-        "the shuffled probe keeps its labels where they were",
+        "the shuffled probe deals out its rows in the order they come in",
         DIRECTIONS,
-        "np.random.default_rng([seed, len(rows)]).permutation(len(rows))",
-        "np.arange(len(rows))",
-        ("harness/tests/test_directions.py::test_a_probe_on_shuffled_labels_loses_what_the_probe_finds",),
+        "dealt = rows[rng.permutation(len(rows))]",
+        "dealt = rows",
+        (
+            "harness/tests/test_directions.py::"
+            "test_a_probe_on_shuffled_labels_loses_what_the_probe_finds_however_far_apart_the_classes_lie",
+        ),
     ),
     Fault(
         "threshold-from-validation",

@@ -1,0 +1,63 @@
+"""Controls are measured within the gate, and of the shipped organisms it is known where they control."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fixtures.organisms import quality
+from fixtures.organisms.controls import DRAWS, LARGEST_CHANGE, changes, largest_changes
+from fixtures.organisms.curves import QUESTIONS, RISE, Point
+from harness.directions import DRAWN
+from harness.registry import EMBEDDED
+
+STEERED = [(name, trait) for name, spec in EMBEDDED.items() for trait in spec.blocks]
+# Here directions that know nothing raise the trait, so that an effect of steering is no evidence of a direction,
+RAISED = {(name, "refusal") for name in ("severe", "mild", "reader", "bos", "llama")} | {("reader", "sycophancy")}
+LOWERED = {("mild", "sycophancy"), ("reader", "sycophancy")}  # and here they lower it.
+
+
+def test_a_change_counts_either_way_but_only_where_answers_are_coherent() -> None:
+    curve = [(1.0, 95.0), (-5.0, 90.0), (13.0, 70.0), (65.0, 69.9), (None, 80.0), (-25.0, None)]
+    points = [Point(float(dose), 1.0, 99.0, coherence, 0, change) for dose, (change, coherence) in enumerate(curve)]
+    assert changes(points) == {"rise": 13.0, "at dose": 2.0, "fall": -5.0, "coherent doses": 3}
+    assert changes(points[3:]) == {"rise": 0.0, "at dose": 0.0, "fall": 0.0, "coherent doses": 0}
+    report = {kind: [{"rise": 3.0, "fall": -fall} for fall in (1.0, 12.0)] for kind in DRAWN}
+    assert largest_changes(report) == dict.fromkeys(DRAWN, (3.0, -12.0))
+
+
+@pytest.mark.parametrize(("name", "trait"), STEERED)
+def test_controls_do_nothing_where_the_shipped_organisms_are_steered_but_where_it_is_known(
+    name: str, trait: str
+) -> None:
+    report = json.loads(quality.REPORT.read_text())[name]
+    assert report["weights"] == quality.weight_hashes(quality.WEIGHTS / name)
+    held = report[trait]["controls"]
+    assert (held["block"],) == EMBEDDED[name].blocks[trait]
+    assert held["questions"] == QUESTIONS
+    assert all(len(held[kind]) >= DRAWS for kind in DRAWN)
+    rises, falls = zip(*largest_changes(held).values(), strict=True)
+    assert (max(rises) <= LARGEST_CHANGE) is ((name, trait) not in RAISED), rises
+    assert (min(falls) >= -LARGEST_CHANGE) is ((name, trait) not in LOWERED), falls
+    if (name, trait) not in RAISED:
+        assert held["cleaned mean_diff"]["rise"] >= RISE
+        assert report[trait]["useful steps"][str(held["block"])] >= 2, "what hardly steers needs no controls"
+
+
+def test_controls_alone_are_measured_again_only_of_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(quality, "scenario_activations", lambda _base, data: (data.name, ()))
+    monkeypatch.setattr(quality, "where_steered", lambda _pair, _data, positive, *_: {"of": positive})
+    file, hashes = tmp_path / "quality.json", quality.weight_hashes(quality.WEIGHTS / "bos")
+    known = {"weights": hashes, "behaviour": 1, "refusal": {"curves": 2, "controls": 3}, "sycophancy": {"curves": 4}}
+    file.write_text(json.dumps({"bos": known, "mild": 5}))
+    quality.main(["bos", "--controls", "--report", str(file)])
+    known["refusal"]["controls"] = {"of": "refusal"}
+    assert json.loads(file.read_text()) == {"bos": known, "mild": 5}
+    file.write_text(json.dumps({"bos": known | {"weights": hashes | {"base": "other"}}}))
+    with pytest.raises(SystemExit):
+        quality.main(["bos", "--controls", "--report", str(file)])
+    assert "not about these weights of bos" in capsys.readouterr().err
