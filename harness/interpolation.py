@@ -16,7 +16,7 @@ __all__ = ["Curve", "Point", "at_amount", "at_best_of", "best_on_curves", "curve
 
 FIRST_STRETCH = 0.5  # least share of the way to the first run at which a point still counts as steered
 JUMP = 10.0  # trait points by which a best must move past a run for its place not to be known
-UNLOCATED = 0.025  # share of resamples in which it may do so, as of those beyond an end of an interval
+UNLOCATED = 0.01  # share of resamples in which it may do so
 SPLITS = 2  # ways to halve the questions between blocks
 UNSTEERED = -1  # the run that a curve's point at amount 0 is called
 
