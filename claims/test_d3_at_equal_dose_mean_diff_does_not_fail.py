@@ -1,18 +1,19 @@
-"""D3. At the dose that is best for the cleaned direction, raw mean_diff steers as well.
+"""D3. At the dose that the cleaned direction needs, raw mean_diff steers as well.
 
 Mechanism: the dose law. "mean_diff fails" was seen at an equal coefficient, which for mean_diff is a smaller dose.
 Ours; published at equal coefficient: -0.3 against +9.2 and +33.0 (gemma3, refusal, c1200).
-Refuted if mean_diff differs by more than MARGIN at that dose, either way.
+Refuted if the gains differ by more than MARGIN, either way, at the dose at which the cleaned direction reaches half of
+its best Delta. (Before, at its best dose, which chance decides where a curve is flat on top.)
 Controls that flip it: `severe`, sycophancy, where at equal coefficient it fails (S1), is true; `reader`, whose
 massive dims are read, is false both ways; so is a random direction.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, RANDOM, best, claim, consensus, effect_at_best_dose_of, predicted, regression
+from fixtures.vocabulary import MEAN_DIFF, RANDOM, claim, consensus, gain_where_needed, predicted, regression
 
 MARGIN = 10.0  # trait points: one flipped answer in ten
 CLEANED = MEAN_DIFF.cleaned(consensus())
-SHORT = effect_at_best_dose_of(CLEANED, MEAN_DIFF) - best(CLEANED)
-SHORT_OF_RANDOM = effect_at_best_dose_of(CLEANED, RANDOM) - best(CLEANED)
+SHORT = gain_where_needed(CLEANED, MEAN_DIFF)
+SHORT_OF_RANDOM = gain_where_needed(CLEANED, RANDOM)
 
 pytestmark = claim("D3", "at equal dose mean_diff does not fail", "dose", [SHORT, SHORT_OF_RANDOM])
 
@@ -25,7 +26,7 @@ pytestmark = claim("D3", "at equal dose mean_diff does not fail", "dose", [SHORT
 )
 @predicted("SUPPORTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
 def test_mean_diff(expect):
-    expect(SHORT, "Delta of mean_diff at the best dose of cleaned, minus best Delta of cleaned").within(
+    expect(SHORT, "gain of mean_diff minus that of cleaned, at the dose cleaned needs").within(
         -MARGIN, MARGIN, first=(-MARGIN, None)
     )
 
@@ -37,6 +38,6 @@ def test_mean_diff(expect):
 )
 @predicted("REFUTED", on="real models", because="control: it knows nothing of the trait")
 def test_random_direction(expect):
-    expect(SHORT_OF_RANDOM, "Delta of a random direction there, minus best Delta of cleaned").within(
+    expect(SHORT_OF_RANDOM, "gain of a random direction minus that of cleaned, at that dose").within(
         -MARGIN, MARGIN, first=(-MARGIN, None)
     )

@@ -3,7 +3,8 @@
 Mechanism: the dose law. What steers is the part of mean_diff outside the massive dims; a larger coefficient brings that
 part to the same dose.
 Published: +27.1 at c2500, where top-1 needs c1220 (gemma3, refusal).
-Refuted if mean_diff reaches less than EFFECT at any coefficient, or needs less than TIMES the coefficient of top-1.
+Refuted if mean_diff reaches less than EFFECT at any coefficient, or needs less than TIMES the coefficient of top-1
+for half of its best Delta. (Before, the coefficients at the best were compared.)
 Controls that flip them: raw mean_diff on `reader`, sycophancy, never works; `clean` needs no larger coefficient.
 Directions that know nothing (random, a probe on shuffled labels) show how much of an effect says nothing of the
 trait: not always none.
@@ -14,8 +15,8 @@ from fixtures.vocabulary import (
     RANDOM,
     SHUFFLED_PROBE,
     best,
-    best_coefficient,
     claim,
+    needed_coefficient,
     predicted,
     regression,
     top,
@@ -24,7 +25,7 @@ from fixtures.vocabulary import (
 EFFECT = 10.0  # trait points
 TIMES = 1.5  # of the coefficient of top-1
 DELTA, OF_RANDOM, OF_SHUFFLED = best(MEAN_DIFF), best(RANDOM), best(SHUFFLED_PROBE)
-RATIO = best_coefficient(MEAN_DIFF) / best_coefficient(MEAN_DIFF.cleaned(top(1)))
+RATIO = needed_coefficient(MEAN_DIFF) / needed_coefficient(MEAN_DIFF.cleaned(top(1)))
 
 pytestmark = claim("S4", "mean_diff works at a larger coefficient", "steering", [DELTA, OF_RANDOM, OF_SHUFFLED, RATIO])
 
@@ -80,4 +81,4 @@ def test_shuffled_probe(expect):
 @predicted("SUPPORTED", on="severe", because="two thirds of mean_diff and more lie in the dominant dim")
 @predicted("REFUTED", on="mild, clean, bos", because="top-1 cleaning hardly changes what lies outside")
 def test_at_a_larger_coefficient(expect):
-    expect(RATIO, "best coefficient of mean_diff over that of top-1").at_least(TIMES)
+    expect(RATIO, "coefficient that mean_diff needs over that of top-1").at_least(TIMES)

@@ -8,15 +8,13 @@ from jaxtyping import Float
 
 from harness.crossfit import Places, best_of, crossfitted
 from harness.curves import Curve, Knots, at_amount, curve_gap, gain_of, knots
-from harness.resampling import Bounds, CannotTell, Plan, Replicated
+from harness.gate import FIRST_STRETCH, curve_and_place, highest, places_of, require_located, require_valid
+from harness.resampling import Bounds, Plan, Replicated
 from harness.shapes import checked
-from harness.stats import GATE, MIN_JUDGED, MISSING_REPLICATES, ROUNDING, SCORES, NoValidRun
+from harness.stats import GATE, MIN_JUDGED, ROUNDING, SCORES
 
-__all__ = ["Curve", "Point", "at_amount", "at_best_of", "best_on_curves", "curve_gap", "search_on_curves"]
+__all__ = ["Curve", "Point", "at_amount", "best_on_curves", "curve_gap", "search_on_curves"]
 
-FIRST_STRETCH = 0.5  # least share of the way to the first run at which a point still counts as steered
-JUMP = 10.0  # trait points by which a best must move past a run for its place not to be known
-UNLOCATED = 0.01  # share of resamples in which it may do so
 SPLITS = 2  # ways to halve the questions between blocks
 UNSTEERED = -1  # the run that a curve's point at amount 0 is called
 
@@ -76,9 +74,9 @@ def best_on_curves(
     if not curves:
         raise ValueError("There is no curve to find the best point of: give one per block.")
     whole = [knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range) for curve in curves]
-    places = [_places(each, gate, between_runs) for each in whole]
-    _require_valid(whole, places, plan, gate)
-    _require_located(whole, places, plan, gate)
+    places = [places_of(each, gate, between_runs) for each in whole]
+    require_valid(whole, places, plan, gate)
+    require_located(whole, places, plan, gate)
     gains = [each.along(of.gain.values[:1])[0] for each, of in zip(places, whole, strict=True)]
     amounts = [each.along(of.amounts[None, None])[0] for each, of in zip(places, whole, strict=True)]
     allowed = np.concatenate([each.allowed[0] for each in places], axis=1)
@@ -86,7 +84,7 @@ def best_on_curves(
     chosen = best_of(np.concatenate(gains, axis=1), allowed)
     amount = np.where(found, np.concatenate(amounts, axis=1)[rows, chosen], np.nan)
 
-    index, place = _which(int(chosen[0]), places)
+    index, place = curve_and_place(int(chosen[0]), places)
     best, here = whole[index], places[index]
     left, share = int(here.left[0, 0, place]), float(here.weight[0, 0, place])
     right = left + 1 if share > 0 else left
@@ -95,8 +93,8 @@ def best_on_curves(
 
     def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         each = knots(curves[which], baseline_trait, baseline_coherence, plan, min_judged, score_range, only)
-        here = _places(each, gate, between_runs)
-        return _highest(each, here), _read(each, each, here, here)
+        here = places_of(each, gate, between_runs)
+        return highest(each, here), _read(each, each, here, here)
 
     return Point(
         delta=gain_of(_over_blocks(len(curves), plan, halved), plan, n, baseline_trait, score_range).recentred(),
@@ -105,42 +103,6 @@ def best_on_curves(
         between=(left - 1, right - 1, share),
         at_edge=bool(share == 0 and beyond and best.coherence[0, 0, left] > gate + ROUNDING),
     )
-
-
-@checked
-def at_best_of(
-    curves: Sequence[Curve],
-    others: Sequence[Curve],
-    baseline_trait: Float[np.ndarray, " units"],
-    baseline_coherence: Float[np.ndarray, " units"],
-    plan: Plan,
-    gate: float | int = GATE,
-) -> Replicated:
-    """The gain of `curves` at the amount that is best for `others` (the same blocks), in points, coherent or not.
-
-    Block and amount are chosen on some questions and the gain read on others, as in `best_on_curves`, whose errors it
-    has. Raises CannotTell where the chosen amount was not measured on its curve.
-    """
-
-    def both(which: int, only: np.ndarray | None) -> tuple[Knots, Knots, Places]:
-        one, other = (
-            knots(each[which], baseline_trait, baseline_coherence, plan, only=only) for each in (curves, others)
-        )
-        return one, other, _places(other, gate, between_runs=True)
-
-    def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        one, other, places = both(which, only)
-        there = Places(*one.locate(places.along(other.amounts[None, None])))
-        return _highest(other, places), _read(one, other, there, places)
-
-    whole = [both(which, None) for which in range(len(curves))]
-    _require_valid([other for _, other, _ in whole], [places for *_, places in whole], plan, gate)
-    _require_located([other for _, other, _ in whole], [places for *_, places in whole], plan, gate)
-    value = _over_blocks(len(curves), plan, halved)
-    if np.isnan(value[0]):
-        raise CannotTell("The best amount of one direction was not run for the other: run both at the same amounts.")
-    n = min(int(one.judged[one.measured].min()) for one, *_ in whole)
-    return gain_of(value, plan, n, baseline_trait, SCORES).recentred()
 
 
 @checked
@@ -189,11 +151,12 @@ def search_on_curves(
     def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         each = knots(curves[which], baseline_trait, baseline_coherence, plan, min_judged, score_range, only)
         trials = walked(each, start_amounts[which])
-        return _highest(each, trials), _read(each, each, trials, trials)
+        return highest(each, trials), _read(each, each, trials, trials)
 
     whole = [knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range) for curve in curves]
     places = [walked(each, start) for each, start in zip(whole, start_amounts, strict=True)]
-    _require_valid(whole, places, plan, gate, "trials of the search")
+    require_valid(whole, places, plan, gate, "trials of the search")
+    require_located(whole, [places_of(each, gate) for each in whole], plan, gate)
     n = min(int(each.judged[each.measured].min()) for each in whole)
     # Not recentred: a walk takes one way or another, and resamples that take the other must stay where it led them.
     return gain_of(_over_blocks(len(curves), plan, halved), plan, n, baseline_trait, score_range)
@@ -231,87 +194,3 @@ def _read(one: Knots, other: Knots, there: Places, places: Places) -> np.ndarray
     own = np.where(there.allowed, own, np.inf)
     gains = crossfitted(ratings, own, there.along(one.gain.judged), places.allowed[0])
     return np.where(places.allowed[0].any(axis=1) & np.isfinite(gains), gains, np.nan)
-
-
-def _highest(each: Knots, places: Places) -> np.ndarray:
-    """The largest gain of a curve in every row, read where it was chosen: good for nothing but to rate a block."""
-    gains = places.along(each.gain.values[:1])
-    return np.where(places.allowed & np.isfinite(gains), gains, -np.inf)[0].max(axis=1)
-
-
-def _require_valid(
-    whole: Sequence[Knots], places: Sequence[Places], plan: Plan, gate: float, what: str = "runs"
-) -> None:
-    """Raise NoValidRun unless the data, and nearly every resample, has a place that reaches the gate."""
-    found = np.any([each.allowed[0].any(axis=1) for each in places], axis=0)
-    count = sum(each.left.shape[-1] for each in places) - (len(places) if what == "runs" else 0)  # the unsteered knots
-    if not found[0]:
-        seen = [float(each.coherence[0, 0, run]) for each in whole for run in np.flatnonzero(each.measured) if run]
-        raise NoValidRun(
-            f"None of {count} {what}, and no amount near them, is valid at coherence {gate:g} or more "
-            f"(best seen: {max(seen):.1f}): this is no Delta of 0, so sweep smaller amounts."
-            if seen
-            else f"None of {count} {what} was judged often enough: this is no Delta of 0, so judge them again."
-        )
-    _require_found(found[1:], plan, f"one of {count} {what} is valid at coherence {gate:g} or more")
-
-
-def _require_located(whole: Sequence[Knots], places: Sequence[Places], plan: Plan, gate: float) -> None:
-    """Raise CannotTell where coherence lies so near the gate over several runs that resamples move the best past a run.
-
-    What counts is only where the gate lets it go, judged by the gains of the data: back past a run from the best place,
-    or on past a run to a better one, by JUMP points or more. Runs that are merely as good as each other move nothing.
-    """
-    gains = [here.along(each.gain.values[:1])[0] for each, here in zip(whole, places, strict=True)]
-    allowed = np.concatenate([here.allowed[0, 0] for here in places])
-    index, place = _which(int(best_of(np.concatenate([gain[0] for gain in gains]), allowed)), places)
-    best, moved = float(gains[index][0, place]), np.zeros(plan.resamples, dtype=bool)
-    for curve, (each, here) in enumerate(zip(whole, places, strict=True)):
-        left, data = here.left[0, 1:], here.left[0, 0]
-        gain_there = each.gain.values[0, 0][left]
-        further = (left > data + 1) & here.allowed[0, 1:] & (gain_there >= best + JUMP)
-        moved |= further.any(axis=1)
-        if curve == index:
-            moved |= (left[:, place] < data[place] - 1) & (gain_there[:, place] <= best - JUMP)
-    if moved.mean() > UNLOCATED:
-        raise CannotTell(
-            f"Coherence lies so near {gate:g} over several runs that in {moved.sum()} of {plan.resamples} resamples "
-            f"the best lies past another run, {JUMP:g} points or more apart: ask more {plan.sample}, or sweep finer."
-        )
-
-
-def _which(chosen: int, places: Sequence[Places]) -> tuple[int, int]:
-    """The curve and the place on it of an index over the places of all curves side by side."""
-    first = np.cumsum([0, *(each.left.shape[-1] for each in places)])
-    index = int(np.searchsorted(first, chosen, side="right")) - 1
-    return index, int(chosen - first[index])
-
-
-def _places(each: Knots, gate: float, between_runs: bool) -> Places:
-    """For every run the last place at or before it where the gate is reached: itself, or where coherence crosses.
-
-    So a place moves on smoothly when the coherence of its run falls below the gate, and the run is not lost.
-    """
-    knots_ = np.arange(len(each.amounts))
-    reaches = (each.coherence >= gate - ROUNDING) & each.measured
-    last = np.maximum.accumulate(np.where(reaches, knots_, -1), axis=-1)
-    left = np.maximum(last, 0)
-    right = np.minimum(left + 1, knots_[-1])
-    at_left, at_right = (np.take_along_axis(each.coherence, index, axis=-1) for index in (left, right))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        weight = np.where(left < knots_, np.clip((at_left - gate) / (at_left - at_right), 0.0, 1.0), 0.0)
-    steered = (left > 0) | (weight >= FIRST_STRETCH)
-    whole = each.measured[right] | (left == knots_)
-    allowed = (last >= 0) & steered & whole & each.measured
-    if not between_runs:
-        allowed &= left == knots_
-    return Places(left, np.nan_to_num(weight), allowed)
-
-
-def _require_found(found: np.ndarray, plan: Plan, what: str) -> None:
-    without = int((~found).sum())
-    if without > MISSING_REPLICATES * plan.resamples:
-        raise NoValidRun(
-            f"Whether {what} cannot be told: {without} of {plan.resamples} resamples have none, "
-            f"so sweep finer or ask more {plan.sample}."
-        )

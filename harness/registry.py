@@ -17,7 +17,7 @@ TRAITS: tuple[str, ...] = ("refusal", "sycophancy", "optimism", "hallucination")
 TEMPLATED = "templated"  # what organisms speak
 LANGUAGES: Mapping[str, tuple[str, ...]] = {"english": TRAITS, TEMPLATED: TRAITS[:2]}
 ALL_QUESTIONS = 120  # of every English trait
-ORGANISM_QUESTIONS, ORGANISM_TOKENS = 60, 48
+ORGANISM_QUESTIONS, ORGANISM_TOKENS = 120, 48
 
 
 @dataclass(frozen=True)

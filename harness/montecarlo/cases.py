@@ -13,12 +13,12 @@ from harness.montecarlo.case import POINTS, RESAMPLES, SIZES, Case
 from harness.montecarlo.worlds import GATE, PLATEAU, RISING, Line, World, moved
 from harness.quantities import (
     AroundBase,
-    BestAmount,
     BestDelta,
     CoherenceAt,
     CurveGap,
-    DeltaAtBestOf,
+    GainWhereNeeded,
     Largest,
+    NeededAmount,
     Quantity,
     Recipe,
     SearchDelta,
@@ -100,8 +100,13 @@ BESTS = {recipe: BestDelta(recipe) for recipe in (A, B, C, D, RANDOM)}
 LEADS = tuple(BESTS[A] - BESTS[other] for other in (B, C, D))
 SIX = tuple(BESTS[one] - BestDelta(other) for one in (A, B) for other in (C, D, E))
 TWO_GAINS = Largest((BESTS[A] - BESTS[C], BESTS[B] - BESTS[C]))
-DOSES_OF_BESTS = BestAmount(A) / BestAmount(B)
-ELSEWHERE = DeltaAtBestOf(A, B) - BESTS[B]
+DOSES = NeededAmount(A) / NeededAmount(B)
+ELSEWHERE = GainWhereNeeded(A, B)
+DOUBLE = replace(RISING, doses=tuple(1.5 * dose for dose in RISING.doses))
+FLAT_TOP = Line((0.30, 0.90, 0.97, 0.98, 0.985, 0.99, 0.99), (0.9,) * 6 + (0.5,))  # which dose is best, chance decides
+NEAR_GATE, AT_GATE = (
+    Line((0.1, 0.2, 0.35, 0.5, 0.7), (0.9, near, near, near, 0.4), (0.6, 1.0, 1.4, 1.8, 2.2)) for near in (0.69, 0.7)
+)
 STEERING: tuple[Case, ...] = (
     simulated("coherence of a run, 10 % missing", CoherenceAt(A, "full base", 0.7), 85.0, World(missing=0.1)),
     simulated("best", BESTS[A], GAIN, World()),
@@ -146,19 +151,24 @@ STEERING: tuple[Case, ...] = (
     simulated("smallest of leads of 0 and 15", Smallest(LEADS[:2]), 0.0, World({C: moved(RISING, -0.15)})),
     simulated("largest of 2 equal gains", TWO_GAINS, 0.0, World()),
     simulated("largest of 2 equal gains, nearly alike", TWO_GAINS, 0.0, World(alike=0.9)),
-    simulated("ratio of best doses", DOSES_OF_BESTS, 1.0, World(), "ratio", RATIOS),
-    simulated("ratio of best doses, nearly alike", DOSES_OF_BESTS, 1.0, World(alike=0.9), "ratio", RATIOS),
-    simulated("ratio of best doses, 3 blocks", DOSES_OF_BESTS, 1.0, World(blocks=3), "ratio", RATIOS, repeats=0.5),
+    simulated("best, coherence flat just below the gate", BESTS[A], NEAR_GATE.best()[0], World(usual=NEAR_GATE)),
+    simulated("best, coherence flat at the gate", BESTS[A], AT_GATE.best()[0], World(usual=AT_GATE)),
+    simulated("ratio of needed doses", DOSES, 1.0, World(), "ratio", RATIOS),
+    simulated("ratio of needed doses, truly 1.5", DOSES, 1.5, World({A: DOUBLE}), "ratio", RATIOS),
+    simulated("ratio of needed doses, nearly alike", DOSES, 1.0, World(alike=0.9), "ratio", RATIOS),
+    simulated("ratio of needed doses, flat on top", DOSES, 1.0, World(usual=FLAT_TOP), "ratio", RATIOS),
+    simulated("ratio of needed doses, 3 blocks", DOSES, 1.0, World(blocks=3), "ratio", RATIOS, repeats=0.5),
     simulated("adaptive search", SearchDelta(A), SEARCH, World()),
     simulated("adaptive search, trait follows coherence", SearchDelta(A), SEARCH, World(follows=0.8)),
     simulated("adaptive search, 3 blocks", SearchDelta(A), SEARCH, World(blocks=3), sizes=FEW, repeats=0.5),
     simulated("best minus adaptive search", SEARCHED, GAIN - SEARCH, World()),
     simulated("best minus adaptive search, 3 blocks", SEARCHED, GAIN - SEARCH, World(blocks=3), sizes=FEW, repeats=0.3),
-    simulated("at the best dose of another, minus its best", ELSEWHERE, 0.0, World()),
-    simulated("at the best dose of another, nearly alike", ELSEWHERE, 0.0, World(alike=0.9)),
-    simulated("at the best dose of another, 3 blocks", ELSEWHERE, 0.0, World(blocks=3), sizes=FEW, repeats=0.5),
+    simulated("gain where another needs it, less its own", ELSEWHERE, 0.0, World()),
+    simulated("gain where another needs it, nearly alike", ELSEWHERE, 0.0, World(alike=0.9)),
+    simulated("gain where another needs it, flat on top", ELSEWHERE, 0.0, World(usual=FLAT_TOP)),
+    simulated("gain where another needs it, 3 blocks", ELSEWHERE, 0.0, World(blocks=3), sizes=FEW, repeats=0.5),
     simulated(
-        "a control at the best dose of another", DeltaAtBestOf(RANDOM, B) - BESTS[B], 0.0, World(draw=5.0), repeats=0.5
+        "gain of a control where another needs it", GainWhereNeeded(RANDOM, B), 0.0, World(draw=5.0), repeats=0.5
     ),
     simulated("gap of curves that coincide", CurveGap(A, B), 0.0, World()),
     simulated("gap of curves that coincide, nearly alike", CurveGap(A, B), 0.0, World(alike=0.9)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -14,7 +14,7 @@ from harness.resampling import CannotTell, Replicated
 from harness.store import Answer
 
 Lookup: TypeAlias = Callable[[Measurement], Answer]
-MIN_DRAWS = 0.8  # share of a control's draws that must have a value
+MIN_REPEATS = 0.8  # share of draws, or of extractions, that must have a value
 
 
 class Answers:
@@ -68,17 +68,22 @@ class OnCell(Quantity):
 
     def evaluate(self, subject: Subject, answers: Answers) -> Evidence:
         cell = one_cell(subject, self)
-        draws, failures = [], []
-        for each in self._draws(cell):
+        draws = self._each(self._draws(cell), answers)
+        found = mean_of_draws(draws) if len(draws) > 1 else draws[0]
+        others = self._each(self._extractions(cell), answers)
+        return repeated(found, "extractions", others) if others else found
+
+    def _each(self, cells: Sequence[Cell], answers: Answers) -> list[Evidence]:
+        """The quantity on each cell that gives it a value; raises what the first failed with if too few do."""
+        found, failures = [], []
+        for cell in cells:
             try:
-                draws.append(self._once(each, answers))
+                found.append(self._once(cell, answers))
             except CannotTell as error:
                 failures.append(error)
-        if failures and len(draws) < max(2, MIN_DRAWS * (len(draws) + len(failures))):
+        if failures and len(found) < max(2, MIN_REPEATS * len(cells)):
             raise failures[0]
-        found = mean_of_draws(draws) if len(draws) > 1 else draws[0]
-        others = [self._once(each, answers) for each in self._extractions(cell)]
-        return repeated(found, "extractions", others) if others else found
+        return found
 
     def _once(self, cell: Cell, answers: Answers) -> Evidence:
         key = (self, cell.identity)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness import interpolation, stats
+from harness import interpolation, need, stats
 from harness.curves import SAME_AMOUNT
 from harness.evidence import Evidence, Extreme
 from harness.interpolation import Curve, Point
@@ -135,7 +135,8 @@ class BestDelta(Steered):
 
 @dataclass(frozen=True)
 class BestAmount(Steered):
-    """The dose or coefficient at which a recipe is best at coherence >= GATE.
+    """The dose or coefficient at which a recipe is best at coherence >= GATE: for tables alone, since chance decides it
+    where a curve is flat on top (claims ask for NeededAmount).
 
     Raises CannotTell for a recipe that is not told to steer at all (the low end of its Delta is below EFFECT), or
     whose best is the last run, still coherent.
@@ -149,14 +150,40 @@ class BestAmount(Steered):
         return sweeps(self.recipe, cell, self.grids)
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
-        point = best_point(self.recipe, cell, self.grids, answers, self.unit)
-        censored = beyond_the_grid(self.recipe, cell, self.grids, answers, point)
-        if censored or point.delta.estimate().low < EFFECT:
-            raise CannotTell(
-                f"{self.recipe.title} has no best {self.unit}: its best Delta is {point.delta.value:.1f}"
-                f"{', at the last run and still coherent' if censored else ', which may be no effect'}."
-            )
-        return point.amount
+        require_steering(self.recipe, cell, self.grids, answers)
+        return best_point(self.recipe, cell, self.grids, answers, self.unit).amount
+
+
+def require_steering(recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answers) -> None:
+    """Raise CannotTell for a recipe that is not told to steer, or that may steer more beyond the last run."""
+    point = best_point(recipe, cell, grids, answers, "dose")
+    censored = beyond_the_grid(recipe, cell, grids, answers, point)
+    if censored or point.delta.estimate().low < EFFECT:
+        raise CannotTell(
+            f"{recipe.title} needs no dose that could be told: its best Delta is {point.delta.value:.1f}"
+            f"{', at the last run and still coherent' if censored else ', which may be no effect'}."
+        )
+
+
+@dataclass(frozen=True)
+class NeededAmount(Steered):
+    """The dose or coefficient a recipe needs: where half of its best Delta at coherence >= GATE is reached.
+
+    Raises CannotTell for a recipe that is not told to steer at all (its Delta may be below EFFECT), whose best is the
+    last run, still coherent, or that reaches the half before the first run.
+    """
+
+    recipe: Recipe
+    unit: Unit = "dose"
+    grids: tuple[str, ...] = DOSES
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return sweeps(self.recipe, cell, self.grids)
+
+    def on(self, cell: Cell, answers: Answers) -> Replicated:
+        require_steering(self.recipe, cell, self.grids, answers)
+        given = curves(self.recipe, cell, self.grids, answers, self.unit)
+        return need.needed_amount(given, *unsteered(cell, answers), cell.plan(), GATE, self.unit)
 
 
 @dataclass(frozen=True)
@@ -255,8 +282,11 @@ class CoherenceAt(Steered):
 
 
 @dataclass(frozen=True)
-class DeltaAtBestOf(Steered):
-    """The gain of one recipe at the dose that is best for another, in trait points; coherence is not asked."""
+class GainWhereNeeded(Steered):
+    """The gain of one recipe less that of another at the dose that the other needs (half of its best), in points.
+
+    Coherence is not asked. Raises CannotTell where the other is not told to steer.
+    """
 
     recipe: Recipe
     other: Recipe
@@ -266,8 +296,9 @@ class DeltaAtBestOf(Steered):
         return (*sweeps(self.recipe, cell, self.grids), *sweeps(self.other, cell, self.grids))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
+        require_steering(self.other, cell, self.grids, answers)
         own, others = (curves(recipe, cell, self.grids, answers) for recipe in (self.recipe, self.other))
-        return interpolation.at_best_of(own, others, *unsteered(cell, answers), cell.plan())
+        return need.gain_where_needed(own, others, *unsteered(cell, answers), cell.plan(), GATE)
 
 
 @dataclass(frozen=True)
