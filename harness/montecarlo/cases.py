@@ -102,7 +102,7 @@ SIX = tuple(BESTS[one] - BestDelta(other) for one in (A, B) for other in (C, D, 
 TWO_GAINS = Largest((BESTS[A] - BESTS[C], BESTS[B] - BESTS[C]))
 DOSES = NeededAmount(A) / NeededAmount(B)
 ELSEWHERE = GainWhereNeeded(A, B)
-DOUBLE = replace(RISING, doses=tuple(1.5 * dose for dose in RISING.doses))
+FURTHER = replace(RISING, doses=tuple(1.3 * dose for dose in RISING.doses))
 FLAT_TOP = Line((0.30, 0.90, 0.97, 0.98, 0.985, 0.99, 0.99), (0.9,) * 6 + (0.5,))  # which dose is best, chance decides
 NEAR_GATE, AT_GATE = (
     Line((0.1, 0.2, 0.35, 0.5, 0.7), (0.9, near, near, near, 0.4), (0.6, 1.0, 1.4, 1.8, 2.2)) for near in (0.69, 0.7)
@@ -154,7 +154,7 @@ STEERING: tuple[Case, ...] = (
     simulated("best, coherence flat just below the gate", BESTS[A], NEAR_GATE.best()[0], World(usual=NEAR_GATE)),
     simulated("best, coherence flat at the gate", BESTS[A], AT_GATE.best()[0], World(usual=AT_GATE)),
     simulated("ratio of needed doses", DOSES, 1.0, World(), "ratio", RATIOS),
-    simulated("ratio of needed doses, truly 1.5", DOSES, 1.5, World({A: DOUBLE}), "ratio", RATIOS),
+    simulated("ratio of needed doses, truly 1.3", DOSES, 1.3, World({A: FURTHER}), "ratio", RATIOS),
     simulated("ratio of needed doses, nearly alike", DOSES, 1.0, World(alike=0.9), "ratio", RATIOS),
     simulated("ratio of needed doses, flat on top", DOSES, 1.0, World(usual=FLAT_TOP), "ratio", RATIOS),
     simulated("ratio of needed doses, 3 blocks", DOSES, 1.0, World(blocks=3), "ratio", RATIOS, repeats=0.5),
