@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.calibration import Scored, search
-from harness.interpolation import UNSTEERED, Curve, at_amount, at_best_of, best_on_curves, search_on_curves
+from harness.interpolation import UNSTEERED, Curve, at_amount, best_on_curves, search_on_curves
 from harness.montecarlo.worlds import scores
 from harness.stats import CannotTell, NoValidRun, Plan
 
@@ -195,20 +195,19 @@ def test_a_block_whose_coherence_lasts_longer_by_chance_is_no_better():
     assert abs(np.mean(found) - 69) < 2.5  # the gate lies 30 % of the way; chosen and read together it came to 75
 
 
-def test_what_a_direction_does_at_the_best_dose_of_another_is_read_on_the_questions_that_did_not_choose():
-    chooser, reader = level([1, 2, 3], [20, 60, 90], [90, 80, 50]), level([1, 2, 3], [10, 20, 30], [90, 90, 90])
-    found = at_best_of([reader], [chooser], BASELINE, COHERENT, PLAN)
-    assert found.value == pytest.approx(20 + 10 / 3)  # the gate is crossed a third of the way from 2 to 3
-    curve = noisy(3, [20, 50, 70], [90, 80, 60])
-    same = at_best_of([curve], [curve], BASELINE, COHERENT, PLAN) - best(curve).delta
-    np.testing.assert_allclose(same.replicates, 0, atol=1e-9)
-    slightly = Curve(
-        curve.amounts * (1 + 1e-8), curve.trait, curve.coherence
-    )  # doses of two directions, after rounding
-    same = at_best_of([slightly], [curve], BASELINE, COHERENT, PLAN) - best(curve).delta
-    np.testing.assert_allclose(same.replicates, 0, atol=1e-5)
-    with pytest.raises(CannotTell, match="run both at the same amounts"):
-        at_best_of([level([1], [50], [90])], [curve], BASELINE, COHERENT, PLAN)
+def test_where_coherence_lies_along_the_gate_over_several_runs_the_best_is_not_known():
+    """Which runs are valid is then chance, and their gains are far apart: 20 to 40 % of such verdicts were false."""
+    plan, told = Plan((60,), resamples=200), {}
+    for name, coherence in (("along", [90, 70, 70, 70, 40]), ("through", [90, 85, 75, 50, 30])):
+        told[name] = 0
+        for seed in range(20):
+            curve = noisy(seed, [10, 20, 35, 50, 70], coherence, 60)
+            try:
+                best_on_curves([curve], np.zeros(60), np.full(60, 95.0), plan)
+                told[name] += 1
+            except CannotTell:
+                continue
+    assert told == {"along": pytest.approx(1, abs=2), "through": 20}
 
 
 @pytest.mark.parametrize("correlation", [0.8, -0.8])
@@ -224,7 +223,10 @@ def test_a_crossing_is_read_in_its_own_resample_so_that_trait_may_go_with_cohere
             scores(rng, np.array([0.3, 0.5, 0.7]), one, graded=True),
             scores(rng, np.array([0.9, 0.75, 0.65]), other, graded=True),
         )
-        estimate = best_on_curves([curve], np.zeros(n), np.full(n, 95.0), plan).delta.estimate()
+        try:
+            estimate = best_on_curves([curve], np.zeros(n), np.full(n, 95.0), plan).delta.estimate()
+        except CannotTell:  # no decision
+            continue
         above, below = above + (estimate.low > truth), below + (estimate.high < truth)
         widths.append(estimate.high - estimate.low)
     assert max(above, below) / repeats <= 0.05

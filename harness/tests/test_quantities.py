@@ -19,10 +19,11 @@ from harness.quantities import (
     CoherenceAt,
     Cosine,
     CurveGap,
-    DeltaAtBestOf,
     EffectSize,
+    GainWhereNeeded,
     GridBest,
     Largest,
+    NeededAmount,
     NormOutside,
     Quantity,
     Recipe,
@@ -48,7 +49,8 @@ EVERY: list[Quantity] = [
     AroundBase(PROBE),
     SearchDelta(PROBE),
     CoherenceAt(PROBE, "full base", 0.7),
-    DeltaAtBestOf(RAW, CLEANED),
+    GainWhereNeeded(RAW, CLEANED),
+    NeededAmount(RAW),
     CurveGap(RAW, TOP1, "coherence"),
     Cosine(CLEANED, PROBE, "all blocks"),
     ShareInside(RAW, "top five"),
@@ -106,7 +108,7 @@ def test_coefficients_go_with_the_inverse_share_outside_and_doses_do_not() -> No
 def test_around_the_base_a_direction_inside_massive_dims_does_nothing() -> None:
     assert evaluate(AroundBase(RAW), INSIDE).value == pytest.approx(0.0, abs=1.0)
     assert evaluate(AroundBase(CLEANED), INSIDE).value > 30.0
-    assert evaluate(DeltaAtBestOf(RAW, CLEANED), INSIDE).value == pytest.approx(50.0, abs=3.0)
+    assert evaluate(GainWhereNeeded(RAW, CLEANED), INSIDE).value == pytest.approx(0.0, abs=3.0)
 
 
 def test_the_search_finds_the_best_from_the_corrected_start_and_nothing_from_the_full_norm() -> None:
@@ -201,15 +203,15 @@ def test_a_best_that_may_lie_beyond_the_last_dose_is_not_known() -> None:
     rising = World(best_dose=lambda _: 4.0)  # at the last run, 2.6, coherent and still on its way
     with pytest.raises(CannotTell, match=r"at the last dose run, 2\.6, and still coherent"):
         evaluate(BestDelta(RAW), rising)
-    with pytest.raises(CannotTell, match=r"has no best dose.*at the last run"):
-        evaluate(BestAmount(RAW), rising)
+    with pytest.raises(CannotTell, match=r"needs no dose that could be told.*at the last run"):
+        evaluate(NeededAmount(RAW), rising)
     nothing_to_gain = World(effect=lambda _: 100.0, best_dose=lambda _: 2.62)
     assert evaluate(BestDelta(RAW), nothing_to_gain).value > 95.0
 
 
 def test_a_direction_that_does_not_steer_has_no_best_dose() -> None:
-    with pytest.raises(CannotTell, match=r"has no best dose.*which may be no effect"):
-        evaluate(BestAmount(RAW), World(effect=lambda _: 5.0))
+    with pytest.raises(CannotTell, match=r"needs no dose that could be told.*which may be no effect"):
+        evaluate(NeededAmount(RAW), World(effect=lambda _: 5.0))
 
 
 def test_a_shared_computation_is_made_once() -> None:
