@@ -40,9 +40,9 @@ def best(otherwise: float = 50.0, **of: float) -> Effect:
     return effect
 
 
-def dose(raw: float) -> Effect:
-    """The best dose of uncleaned mean_diff; 1.6 for everything else."""
-    return lambda direction: raw if (direction.method, direction.cleaning.kind) == ("mean_diff", "none") else 1.6
+def dose(raw: float, otherwise: float = 1.6) -> Effect:
+    """The best dose of uncleaned mean_diff, and of everything else."""
+    return lambda direction: raw if (direction.method, direction.cleaning.kind) == ("mean_diff", "none") else otherwise
 
 
 INSIDE = USUAL.but(inside={5: 0.95, 10: 0.7, 20: 0.3})  # mean_diff mostly inside massive dims, less over long windows
@@ -114,12 +114,12 @@ CONTROLS: Mapping[str, tuple[Worlds, Worlds]] = {
     "R2 nothing_beats_mean_diff": (USUAL, USUAL.but(effect=best(gradient=90.0))),
     "R3 search_from_the_corrected_start_gains": (USUAL, NOTHING_WORKS),
     "R3 uncorrected_search_stays_incoherent": (USUAL, SMALL),
-    "D1 against_fully_cleaned": (INSIDE, USUAL.but(best_dose=dose(0.9))),
-    "D1 against_top1": (INSIDE, USUAL.but(best_dose=dose(0.9))),
+    "D1 against_fully_cleaned": (INSIDE, USUAL.but(best_dose=dose(2.5, 1.4))),
+    "D1 against_top1": (INSIDE, USUAL.but(best_dose=dose(2.5, 1.4))),
     "D2 trait": (INSIDE, USUAL.but(effect=best(cleaned=90.0))),
     "D2 coherence": (INSIDE, USUAL.but(best_dose=dose(0.9))),
     "D2 trait_of_top1": (INSIDE, USUAL.but(effect=best(top1=90.0))),
-    "D3 mean_diff": (INSIDE, USUAL.but(effect=best(mean_diff=20.0))),
+    "D3 mean_diff": (INSIDE, USUAL.but(effect=best(mean_diff=5.0))),
     "E3 probe": (USUAL.but(cap=True, effect=best(90.0)), USUAL),
     "E3 cleaned": (USUAL.but(cap=True, effect=best(90.0)), USUAL),
 }
