@@ -7,6 +7,7 @@ from harness.tests.planted.fault import Fault
 CROSSFIT, CURVES, GATE, INTERPOLATION, NEED = (
     f"harness/{name}.py" for name in ("crossfit", "curves", "gate", "interpolation", "need")
 )
+STEERING, QUANTITIES = "harness/quantities/steering.py", "harness/tests/test_quantities.py"
 TESTS, GAPS, NEEDED = (f"harness/tests/test_{name}.py" for name in ("interpolation", "curves", "need"))
 CUT = f"{TESTS}::test_a_curve_is_cut_where_a_run_was_not_judged_and_the_gap_is_not_bridged"
 PAIRED = f"{TESTS}::test_a_gain_pairs_a_question_only_where_both_answers_are_judged"
@@ -245,10 +246,10 @@ FAULTS = (
     Fault(
         "need-of-what-hardly-steers",
         "a direction that may have no effect needs a dose all the same",
-        "harness/quantities/steering.py",
+        STEERING,
         "if censored or point.delta.estimate().low < EFFECT:",
         "if censored or point.delta.value < 0:",
-        ("harness/tests/test_quantities.py::test_a_direction_that_does_not_steer_has_no_best_dose",),
+        (f"{QUANTITIES}::test_a_direction_that_does_not_steer_has_no_best_dose",),
     ),
     Fault(
         "need-beyond-what-was-run",
@@ -257,5 +258,29 @@ FAULTS = (
         "np.where(place.allowed[0, :, 0] & np.isfinite(amounts), gain, np.nan)",
         "np.where(np.isfinite(amounts), gain, np.nan)",
         (f"{NEEDED}::test_another_is_read_at_that_amount_and_pairs_the_questions",),
+    ),
+    Fault(
+        "need-of-what-may-steer-more",
+        "a direction whose best may lie beyond the last run needs half of what was seen",
+        STEERING,
+        "if censored or point.delta",
+        "if point.delta",
+        (f"{QUANTITIES}::test_a_best_that_may_lie_beyond_the_last_dose_is_not_known",),
+    ),
+    Fault(
+        "needed-whatever-it-steers",
+        "the amount needed is told of a direction that is not told to steer",
+        STEERING,
+        "        require_steering(self.recipe, cell, self.grids, answers)\n        given",
+        "        given",
+        (f"{QUANTITIES}::test_a_direction_that_does_not_steer_has_no_best_dose",),
+    ),
+    Fault(
+        "compared-where-nothing-is-needed",
+        "directions are compared at half of the best of one that is not told to steer",
+        STEERING,
+        "        require_steering(self.other, cell, self.grids, answers)\n",
+        "",
+        (f"{QUANTITIES}::test_a_direction_that_does_not_steer_has_no_best_dose",),
     ),
 )
