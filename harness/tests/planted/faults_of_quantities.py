@@ -99,7 +99,7 @@ FAULTS = (
         QUANTITIES,
         "scores[name][kept].astype(np.float64)",
         "scores[name][np.sort(kept)].astype(np.float64)",
-        (claim("C3 probe"), claim("R3 search_from_the_corrected_start_gains"), BOTH_WAYS),
+        (claim("C2 mean_diff"),),
     ),
     Fault(
         "around-base-unbounded",
