@@ -77,6 +77,11 @@ def test_a_gap_compares_only_what_both_measured_and_pairs_the_questions():
     other.trait[0] = np.repeat([0.0, 100.0], UNITS // 2)
     other.trait[0, :5] = np.nan
     assert curve_gap(one, other, PLAN).value == 0  # unpaired, 50 against 57
+    one.trait[0], other.trait[0] = 10.0, 0.0
+    one.trait[0, 5::10] = 50.0  # a fold, of which only three of four questions are judged
+    one.trait[0, -5:] = np.nan
+    gap = curve_gap(one, other, PLAN)
+    assert (gap.below.value, gap.above.value) == pytest.approx((470 / 35, 470 / 35))
     other.trait[:] = np.nan
     with pytest.raises(ValueError, match="none measured in common"):
         curve_gap(one, other, PLAN)

@@ -204,14 +204,15 @@ def test_a_best_that_may_lie_beyond_the_last_dose_is_not_known() -> None:
     with pytest.raises(CannotTell, match=r"at the last dose run, 2\.6, and still coherent"):
         evaluate(BestDelta(RAW), rising)
     with pytest.raises(CannotTell, match=r"needs no dose that could be told.*at the last run"):
-        evaluate(NeededAmount(RAW), rising)
+        evaluate(NeededAmount(RAW), rising.but(effect=lambda _: 100.0))  # told to steer, by 30 points
     nothing_to_gain = World(effect=lambda _: 100.0, best_dose=lambda _: 2.62)
     assert evaluate(BestDelta(RAW), nothing_to_gain).value > 95.0
 
 
 def test_a_direction_that_does_not_steer_has_no_best_dose() -> None:
-    with pytest.raises(CannotTell, match=r"needs no dose that could be told.*which may be no effect"):
-        evaluate(NeededAmount(RAW), World(effect=lambda _: 5.0))
+    for quantity in (NeededAmount(RAW), GainWhereNeeded(PROBE, RAW)):
+        with pytest.raises(CannotTell, match=r"needs no dose that could be told.*which may be no effect"):
+            evaluate(quantity, World(effect=lambda _: 5.0))
 
 
 def test_a_shared_computation_is_made_once() -> None:

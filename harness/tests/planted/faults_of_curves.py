@@ -1,18 +1,23 @@
-"""Faults in dose-response curves: gains, the gate, and a best that is read where it was chosen."""
+"""Faults in dose-response curves: gains, the gate, what is needed, and a best that is read where it was chosen."""
 
 from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-CROSSFIT, CURVES, INTERPOLATION = (f"harness/{name}.py" for name in ("crossfit", "curves", "interpolation"))
-TESTS, GAPS = "harness/tests/test_interpolation.py", "harness/tests/test_curves.py"
+CROSSFIT, CURVES, GATE, INTERPOLATION, NEED = (
+    f"harness/{name}.py" for name in ("crossfit", "curves", "gate", "interpolation", "need")
+)
+STEERING, QUANTITIES = "harness/quantities/steering.py", "harness/tests/test_quantities.py"
+TESTS, GAPS, NEEDED = (f"harness/tests/test_{name}.py" for name in ("interpolation", "curves", "need"))
 CUT = f"{TESTS}::test_a_curve_is_cut_where_a_run_was_not_judged_and_the_gap_is_not_bridged"
 PAIRED = f"{TESTS}::test_a_gain_pairs_a_question_only_where_both_answers_are_judged"
 EQUAL_RUNS = f"{TESTS}::test_a_best_of_many_equal_runs_is_no_better_than_they_are"
 APART = f"{GAPS}::test_curves_8_points_apart_do_not_pass_as_within_5_nor_those_within_5_as_apart"
+CAUGHT = "harness/tests/planted/test_caught_here.py"
 HERE = "harness/tests/planted/test_intervals_caught_here.py"
 SPLIT = f"{HERE}::test_no_question_is_on_both_sides_of_a_split_in_any_resample"
 CENTRED = f"{HERE}::test_the_replicates_of_a_best_and_of_a_gap_lie_around_their_values"
+LOCATED = "harness/tests/test_gate.py::test_where_the_gate_leaves_the_best_to_chance_nothing_is_read_off_it[{}]"
 
 FAULTS = (
     Fault(
@@ -42,7 +47,7 @@ FAULTS = (
     Fault(
         "gate-crossed-in-a-gap",
         "the gate may be crossed on the way to a run that was not judged",
-        INTERPOLATION,
+        GATE,
         "whole = each.measured[right] | (left == knots_)",
         "whole = left <= knots_",
         (CUT,),
@@ -50,7 +55,7 @@ FAULTS = (
     Fault(
         "gate-crossed-out-of-a-gap",
         "the gate may be crossed on the way from a run that was not judged",
-        INTERPOLATION,
+        GATE,
         "reaches = (each.coherence >= gate - ROUNDING) & each.measured",
         "reaches = each.coherence >= gate - ROUNDING",
         (CUT,),
@@ -58,7 +63,7 @@ FAULTS = (
     Fault(
         "doing-nothing-is-steering",
         "the unsteered point of a curve may be its best",
-        INTERPOLATION,
+        GATE,
         "steered = (left > 0) | (weight >= FIRST_STRETCH)",
         "steered = left >= 0",
         (f"{TESTS}::test_doing_nothing_is_never_the_best_steering",),
@@ -135,16 +140,147 @@ FAULTS = (
         "trial-flattered",
         "the best trial of the adaptive search is read on the questions that chose it",
         INTERPOLATION,
-        "return _highest(each, trials), _read(each, each, trials, trials)",
-        "return _highest(each, trials), _highest(each, trials)",
+        "return highest(each, trials), _read(each, each, trials, trials)",
+        "return highest(each, trials), highest(each, trials)",
         (f"{HERE}::test_the_best_trial_of_a_search_is_no_better_than_its_equals",),
     ),
     Fault(
-        "unmeasured-choice-skipped",
-        "questions that choose a dose which was not run are left out, and the others say what is gained there",
+        "folds-weigh-alike",
+        "a fold of which little was judged weighs as much as any other",
+        CROSSFIT,
+        "n * here, 0.0)\n            weight += np.where(judged_here, n, 0.0)",
+        "here, 0.0)\n            weight += np.where(judged_here, 1.0, 0.0)",
+        (PAIRED,),
+    ),
+    Fault(
+        "signs-weigh-alike",
+        "in the distance between curves a fold of which little was judged weighs as much as any other",
+        CURVES,
+        "shares = means.judged / means.judged.sum(axis=0)",
+        "shares = np.full(means.judged.shape, 1 / len(means.judged))",
+        (f"{GAPS}::test_a_gap_compares_only_what_both_measured_and_pairs_the_questions",),
+    ),
+    Fault(
+        "best-not-located",
+        "a best whose place the gate leaves to chance is told all the same",
         INTERPOLATION,
-        "own = np.where(there.allowed, own, np.inf)",
-        "own = np.where(there.allowed, own, np.nan)",
-        (f"{HERE}::test_a_best_that_some_questions_choose_where_nothing_was_measured_is_not_read_on_the_others",),
+        "    require_located(whole, places, plan, gate)\n    gains",
+        "    gains",
+        (LOCATED.format("best"),),
+    ),
+    Fault(
+        "search-not-located",
+        "what the search finds where the gate leaves the best to chance is told all the same",
+        INTERPOLATION,
+        "    require_located(whole, [places_of(each, gate) for each in whole], plan, gate)\n",
+        "",
+        (LOCATED.format("search"),),
+    ),
+    Fault(
+        "need-not-located",
+        "the amount needed for half of a best is told though the gate leaves the best to chance",
+        NEED,
+        "    require_located(whole, places, plan, gate)\n",
+        "",
+        (LOCATED.format("need"),),
+    ),
+    Fault(
+        "located-by-any-run",
+        "a best that moves between runs that are equally good counts as not known",
+        GATE,
+        "JUMP = 10.0 ",
+        "JUMP = 0.0 ",
+        ("harness/tests/test_gate.py::test_it_stays_known_where_the_runs_past_which_it_moves_are_as_good",),
+    ),
+    Fault(
+        "located-onward-alone",
+        "a best may fall back past another run",
+        GATE,
+        "moved |= (left[:, place] < data[place] - 1) & (gain_there[:, place] <= best - JUMP)",
+        "pass",
+        ("harness/tests/test_gate.py::test_it_is_not_known_whichever_way_resamples_move_it[back]",),
+    ),
+    Fault(
+        "located-back-alone",
+        "a best may move on past another run to a better one",
+        GATE,
+        "moved |= further.any(axis=1)",
+        "pass",
+        ("harness/tests/test_gate.py::test_it_is_not_known_whichever_way_resamples_move_it[on]",),
+    ),
+    Fault(
+        "dose-of-its-own",
+        "a direction is compared at the dose that it needs, not at that which the other needs",
+        NEED,
+        "_, blocks, amounts = _needed(others, ",
+        "_, blocks, amounts = _needed(curves, ",
+        (
+            f"{CAUGHT}::test_a_direction_is_read_at_the_dose_that_another_needs",
+            f"{NEEDED}::test_another_is_read_at_that_amount_and_pairs_the_questions",
+        ),
+    ),
+    Fault(
+        "need-before-the-first-run",
+        "the needed amount is read on the line from the unsteered point to the first run",
+        NEED,
+        "reaches.any(axis=1) & (left > 0) & ",
+        "reaches.any(axis=1) & ",
+        (f"{NEEDED}::test_a_half_that_is_reached_before_the_first_run_is_not_known",),
+    ),
+    Fault(
+        "need-in-a-gap",
+        "the needed amount is interpolated from a run that was not judged",
+        NEED,
+        "(left > 0) & each.measured[left] & ",
+        "(left > 0) & ",
+        (f"{NEEDED}::test_a_half_that_is_reached_before_the_first_run_is_not_known",),
+    ),
+    Fault(
+        "need-of-the-whole-best",
+        "the needed amount is that at the best itself, which chance decides on a flat top",
+        NEED,
+        "best[block] / 2",
+        "best[block]",
+        (f"{NEEDED}::test_it_is_where_half_of_the_best_is_reached_on_the_line_between_runs",),
+    ),
+    Fault(
+        "need-of-what-hardly-steers",
+        "a direction that may have no effect needs a dose all the same",
+        STEERING,
+        "if censored or point.delta.estimate().low < EFFECT:",
+        "if censored or point.delta.value < 0:",
+        (f"{QUANTITIES}::test_a_direction_that_does_not_steer_has_no_best_dose",),
+    ),
+    Fault(
+        "need-beyond-what-was-run",
+        "a direction is read at a dose that was not run for it as if it stayed what it was at the last one",
+        NEED,
+        "np.where(place.allowed[0, :, 0] & np.isfinite(amounts), gain, np.nan)",
+        "np.where(np.isfinite(amounts), gain, np.nan)",
+        (f"{NEEDED}::test_another_is_read_at_that_amount_and_pairs_the_questions",),
+    ),
+    Fault(
+        "need-of-what-may-steer-more",
+        "a direction whose best may lie beyond the last run needs half of what was seen",
+        STEERING,
+        "if censored or point.delta",
+        "if point.delta",
+        (f"{QUANTITIES}::test_a_best_that_may_lie_beyond_the_last_dose_is_not_known",),
+    ),
+    Fault(
+        "needed-whatever-it-steers",
+        "the amount needed is told of a direction that is not told to steer",
+        STEERING,
+        "        require_steering(self.recipe, cell, self.grids, answers)\n        given",
+        "        given",
+        (f"{QUANTITIES}::test_a_direction_that_does_not_steer_has_no_best_dose",),
+    ),
+    Fault(
+        "compared-where-nothing-is-needed",
+        "directions are compared at half of the best of one that is not told to steer",
+        STEERING,
+        "        require_steering(self.other, cell, self.grids, answers)\n",
+        "",
+        (f"{QUANTITIES}::test_a_direction_that_does_not_steer_has_no_best_dose",),
     ),
 )

@@ -1,11 +1,13 @@
-"""Faults in how directions are made and cleaned, and doses are counted."""
+"""Faults in how directions are made, cleaned and told from none, and doses are counted."""
 
 from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-CLEANING, DIRECTIONS = "harness/cleaning.py", "harness/directions.py"
-CALIBRATION = "harness/calibration.py"
+CLEANING, DIRECTIONS, SEPARATION = "harness/cleaning.py", "harness/directions.py", "harness/separation.py"
+CALIBRATION, GEOMETRY = "harness/calibration.py", "harness/quantities/geometry.py"
+SEPARATED, BOTH_WAYS = "harness/tests/test_separation.py", "harness/tests/test_claims_both_ways.py"
+NO_DIRECTION = f"{BOTH_WAYS}::test_where_no_method_tells_scenarios_apart_a_claim_about_directions_says_nothing"
 CLEANED = (
     "harness/tests/test_cleaning.py::test_a_cleaned_direction_is_zero_on_its_dims_of_unit_norm_and_parallel_elsewhere"
 )
@@ -39,9 +41,9 @@ FAULTS = (
         "probe-unnormalised",
         "the probe is fitted on rows that were not L2-normalised",
         DIRECTIONS,
-        'rows = np.concatenate([_unit_rows(positive, "positive"), _unit_rows(negative, "negative")])',
+        'rows = np.concatenate([unit_rows(positive, "positive"), unit_rows(negative, "negative")])',
         'rows = np.concatenate([_rows(positive, "positive"), _rows(negative, "negative")])',
-        ("harness/tests/test_directions.py::test_the_probe_does_not_see_the_length_of_a_row",),
+        ("harness/tests/test_directions.py::test_what_reads_unit_rows_does_not_see_the_length_of_a_row",),
     ),
     Fault(
         "gradient-descends",
@@ -72,11 +74,11 @@ FAULTS = (
     ),
     Fault(
         "threshold-from-validation",
-        "the threshold of a direction is read off the validation rows",
-        DIRECTIONS,
-        '_unit_rows(train_positive, "training positive")',
-        '_unit_rows(validation_positive, "training positive")',
-        ("harness/tests/test_directions.py::test_the_threshold_comes_from_the_training_rows_alone",),
+        "the threshold of a direction is read off the rows that were held out",
+        SEPARATION,
+        "row[~inside] @ direction).mean()",
+        "row[inside] @ direction).mean()",
+        (f"{SEPARATED}::test_threshold_and_polarity_come_from_the_other_folds",),
     ),
     Fault(
         "dose-ignores-share",
@@ -85,5 +87,75 @@ FAULTS = (
         "return float(coefficient * _length(outside(direction, dims)))",
         "return float(coefficient * _length(direction))",
         ("harness/tests/test_calibration.py::test_the_effective_coefficient_is_the_share_outside_of_the_length_added",),
+    ),
+    Fault(
+        "accuracy-on-training",
+        "accuracy and effect size are read along directions that have seen their scenarios",
+        SEPARATION,
+        "fit(positive[~inside], negative[~inside], int(fold))",
+        "fit(positive, negative, int(fold))",
+        (f"{SEPARATED}::test_a_pair_is_read_along_a_direction_that_has_not_seen_its_topic",),
+    ),
+    Fault(
+        "topics-torn",
+        "pairs of one topic are dealt into several folds",
+        SEPARATION,
+        "return np.array([place[topic] for topic in topics])",
+        "return np.arange(len(topics)) % len(filled)",
+        (f"{SEPARATED}::test_folds_tear_no_topic_apart_and_are_about_equally_large",),
+    ),
+    Fault(
+        "folds-taken-for-independent",
+        "the variance between topics is taken as if folds shared no pairs",
+        SEPARATION,
+        "    return 1 + folds / (folds - 1)",
+        "    return 1.0",
+        (f"{SEPARATED}::test_accuracy_counts_topics_and_what_folds_share_and_is_never_sure",),
+    ),
+    Fault(
+        "effect-size-reversed",
+        "the effect size is negative minus positive",
+        SEPARATION,
+        "effect = (above - below) / spread",
+        "effect = (below - above) / spread",
+        (f"{BOTH_WAYS}::test_a_claim_is_supported_where_it_is_true_and_refuted_where_it_is_false[G7 effect_size]",),
+    ),
+    Fault(
+        "recentred-alone",
+        "refitted directions' replicates are moved back by their mean whatever moved them",
+        "harness/refitted.py",
+        "return self.replicates, self.recentred().replicates",
+        "return self.recentred().replicates, self.recentred().replicates",
+        (
+            "harness/tests/test_refitted.py::"
+            "test_the_interval_is_the_wider_of_plain_and_recentred_and_its_level_is_found_again",
+        ),
+    ),
+    Fault(
+        "cosine-of-no-direction",
+        "a cosine is taken of directions that tell nothing apart",
+        GEOMETRY,
+        "        for recipe in (self.one, self.other):\n            require_direction(recipe, cell, answers)\n",
+        "",
+        (NO_DIRECTION,),
+    ),
+    Fault(
+        "steering-along-no-direction",
+        "steered responses are compared though the direction tells no scenarios apart",
+        "harness/quantities/steering.py",
+        "    require_direction(recipe, cell, answers)\n",
+        "",
+        (NO_DIRECTION,),
+    ),
+    Fault(
+        "direction-by-the-estimate",
+        "a direction whose accuracy may be that of guessing counts as one",
+        GEOMETRY,
+        "if found.low <= CHANCE:",
+        "if found.value <= CHANCE:",
+        (
+            "harness/tests/test_quantities.py::test_there_is_a_direction_only_where_its_accuracy_is_surely_above_chance",
+            NO_DIRECTION,
+        ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Faults in what counts as evidence: verdicts and their words, keys and stored answers."""
+"""Faults in what counts as evidence: verdicts, their words and what stands beside them, keys and stored answers."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ FAULTS = (
         "no-valid-run-is-zero",
         "a sweep without a coherent run is a Delta of 0",
         VERDICTS,
-        "return Expectation(self._item, name, None, str(error))",
-        'return Expectation(self._item, name, Estimate(0.0, 0.0, 0.0, 2, "trait points"), str(error))',
+        "found = Expectation(self._item, name, None, str(error))",
+        'found = Expectation(self._item, name, Estimate(0.0, 0.0, 0.0, 2, "trait points"), str(error))',
         (f"{WORDS}::test_no_valid_run_is_inconclusive_and_never_a_delta_of_zero",),
     ),
     Fault(
@@ -126,5 +126,29 @@ FAULTS = (
         "return {index: Generated",
         "return {index + 1: Generated",
         ("harness/tests/test_lab_faults.py::test_an_interrupted_sweep_goes_on_where_it_stopped",),
+    ),
+    Fault(
+        "third-arm-not-shown",
+        "what sets the probe against mean_diff is shown without its third arm",
+        VERDICTS,
+        "return found if arm is None else found.beside(arm, THIRD_ARM)",
+        "return found",
+        (f"{WORDS}::test_what_sets_the_probe_against_mean_diff_has_its_third_arm_beside",),
+    ),
+    Fault(
+        "third-arm-not-measured",
+        "a claim that sets the probe against mean_diff does not list its third arm, so nobody measures it",
+        "fixtures/vocabulary.py",
+        "arms = (third_arm(quantity) for quantity in quantities if isinstance(quantity, Quantity))",
+        "arms = (None for quantity in quantities if isinstance(quantity, Quantity))",
+        (f"{WORDS}::test_what_sets_the_probe_against_mean_diff_has_its_third_arm_beside",),
+    ),
+    Fault(
+        "third-arm-is-the-probe",
+        "the third arm keeps the probe",
+        "harness/quantities/third_arm.py",
+        'return replace(value, method="unit_mean_diff") if value.method == "probe" else value',
+        "return value",
+        ("harness/tests/test_third_arm.py::test_the_probe_is_replaced_wherever_it_stands_and_nothing_else_is",),
     ),
 )

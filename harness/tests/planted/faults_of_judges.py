@@ -55,8 +55,8 @@ FAULTS = (
         "block-read-where-it-was-fitted",
         "the block is chosen by how far the classes lie apart on the pairs that the direction was made from",
         BLOCKS,
-        "positive[~fitted], negative[~fitted])",
-        "positive[fitted], negative[fitted])",
+        "directions.mean_diff(one, other)",
+        "directions.mean_diff(positive, negative)",
         ("harness/tests/test_blocks.py::test_it_is_read_on_pairs_that_the_direction_was_not_made_from",),
     ),
     Fault(

@@ -12,11 +12,11 @@ from scipy.stats import norm, t
 from harness.crossfit import means_by_part
 from harness.curves import Curve, curve_gap
 from harness.evidence import Bracketed, Evidence, Extreme
-from harness.interpolation import at_best_of, best_on_curves, search_on_curves
+from harness.interpolation import best_on_curves, search_on_curves
 from harness.measurements import Direction, Scores, Sweep
 from harness.montecarlo.worlds import scores
 from harness.multiplicity import p_refute, p_support
-from harness.quantities import BestDelta, CurveGap, DeltaAtBestOf, Quantity, Recipe
+from harness.quantities import BestDelta, CurveGap, GainWhereNeeded, Quantity, Recipe
 from harness.resampling import CannotTell, Plan, Repeat, Replicated
 from harness.tests import simulated
 from harness.tests.simulated import SETTINGS, World
@@ -93,7 +93,7 @@ def test_a_gap_to_a_control_is_the_mean_over_its_draws() -> None:
 def test_a_control_is_read_beside_every_extraction_of_what_it_is_compared_with() -> None:
     cell = simulated.cell("refusal")
     cell = replace(cell, settings=replace(SETTINGS, extractions=3, draws=2))
-    needs = DeltaAtBestOf(RANDOM, MEAN_DIFF).needs(cell)
+    needs = GainWhereNeeded(RANDOM, MEAN_DIFF).needs(cell)
     made = [one.of.direction for one in needs if isinstance(one, Scores) and isinstance(one.of, Sweep)]
     numbers = {method: {one.extraction for one in made if one.method == method} for method in ("mean_diff", "random")}
     assert numbers == {"mean_diff": {0, 1, 2, 3}, "random": {0, 1}}
@@ -181,17 +181,6 @@ def test_a_run_near_the_gate_is_the_best_in_those_resamples_alone_in_which_it_re
     incoherent = plan.counts() @ near / units < 70
     assert 0.1 < incoherent.mean() < 0.4
     np.testing.assert_allclose(gains.max() - gains, 40.0 * incoherent, atol=1e-9)
-
-
-def test_a_best_that_some_questions_choose_where_nothing_was_measured_is_not_read_on_the_others() -> None:
-    units = 60
-    coherent, mirrored = np.full((2, units), 95.0), 100.0 * (np.random.default_rng(2).permutation(units) % 2)
-    chooser = Curve(
-        np.array([1.0, 2.0]), np.stack([mirrored, 100 - mirrored]), coherent
-    )  # folds choose one or the other
-    reader = Curve(np.array([1.0]), mirrored[None], coherent[:1])
-    with pytest.raises(CannotTell, match="run both at the same amounts"):
-        at_best_of([reader], [chooser], np.zeros(units), coherent[0], Plan((units,), resamples=50))
 
 
 def test_the_best_trial_of_a_search_is_no_better_than_its_equals() -> None:

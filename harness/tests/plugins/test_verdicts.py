@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.quantities.third_arm import NAME as THIRD_ARM
+
 Project = Callable[..., pytest.Pytester]
 
 
@@ -226,6 +228,35 @@ def test_what_stands_beside_without_a_value_says_why(project: Project) -> None:
     run.runpytest(*SELECT, "--strict-evidence").stdout.fnmatch_lines(
         ["*gain has no value: None of 3 runs is valid.", "  beside: third arm: gain of nothing=2 *"]
     )
+
+
+def test_what_sets_the_probe_against_mean_diff_has_its_third_arm_beside(project: Project) -> None:
+    """Nobody names the arm: it is measured and shown because of what the claim compares."""
+    of_methods = """
+        from dataclasses import dataclass
+        from harness.quantities import Quantity, Recipe
+
+        @dataclass(frozen=True)
+        class Of(Quantity):
+            recipe: Recipe
+
+            def needs(self, cell):
+                return ()
+
+            def evaluate(self, cell, answers):
+                values = {"probe": 3.0, "mean_diff": 1.0, "unit_mean_diff": 2.0}
+                return MadeUp(values[self.recipe.method]).evaluate(cell, answers)
+
+        LEAD = Of(Recipe("probe")) - Of(Recipe("mean_diff"))
+        pytestmark = claim("S3", "the probe leads", "steering", [LEAD])
+        def test_it(expect):
+            expect(LEAD, "lead").at_least(1)
+    """
+    run = project(test_a=of_methods)
+    run.runpytest(*SELECT).assert_outcomes(passed=1)
+    (entry,) = rows(run)[0]["estimates"]  # type: ignore[misc]
+    (beside,) = entry["beside"]
+    assert (entry["estimate"]["value"], beside["name"], beside["estimate"]["value"]) == (2.0, THIRD_ARM, 1.0)
 
 
 def test_what_stands_beside_is_in_the_claim_too(project: Project) -> None:

@@ -1,0 +1,46 @@
+"""Where coherence lies along the gate, questions cannot tell which run is best, and nothing is read off one."""
+
+import numpy as np
+import pytest
+
+from harness.curves import Curve
+from harness.interpolation import best_on_curves, search_on_curves
+from harness.need import gain_where_needed, needed_amount
+from harness.resampling import CannotTell
+from harness.tests.test_interpolation import BASELINE, COHERENT, PLAN, UNITS
+
+RISING = [5, 25, 45, 65, 85]
+ABOVE, BELOW, THROUGH = [95, 72, 72, 72, 40], [95, 68, 68, 68, 40], [95, 92, 82, 50, 30]
+OFF_A_BEST = {
+    "best": lambda curve: best_on_curves([curve], BASELINE, COHERENT, PLAN).delta,
+    "search": lambda curve: search_on_curves([curve], BASELINE, COHERENT, [1.5], PLAN),
+    "need": lambda curve: needed_amount([curve], BASELINE, COHERENT, PLAN),
+    "gain where needed": lambda curve: gain_where_needed([curve], [curve], BASELINE, COHERENT, PLAN),
+}
+
+
+def curve_of(trait: list[int], coherence: list[int]) -> Curve:
+    """Every question shows the trait alike; half of them are up to 25 points more coherent, half as much less."""
+    rng = np.random.default_rng(0)
+    sides = np.stack([rng.permutation(np.repeat([-1.0, 1.0], UNITS // 2)) for _ in coherence])
+    means, flat = np.array(coherence, float)[:, None], np.ones(UNITS)
+    return Curve(np.arange(1.0, 6.0), np.outer(trait, flat), means + np.minimum(100 - means, 25) * sides)
+
+
+@pytest.mark.parametrize("read", OFF_A_BEST)
+def test_where_the_gate_leaves_the_best_to_chance_nothing_is_read_off_it(read: str) -> None:
+    assert np.isfinite(OFF_A_BEST[read](curve_of(RISING, THROUGH)).value)
+    with pytest.raises(CannotTell, match="lies so near 70"):
+        OFF_A_BEST[read](curve_of(RISING, ABOVE))
+
+
+@pytest.mark.parametrize("coherence", [pytest.param(ABOVE, id="back"), pytest.param(BELOW, id="on")])
+def test_it_is_not_known_whichever_way_resamples_move_it(coherence: list[int]) -> None:
+    with pytest.raises(CannotTell, match="lies so near 70"):
+        OFF_A_BEST["best"](curve_of(RISING, coherence))
+
+
+@pytest.mark.parametrize("coherence", [ABOVE, BELOW])
+def test_it_stays_known_where_the_runs_past_which_it_moves_are_as_good(coherence: list[int]) -> None:
+    found = OFF_A_BEST["best"](curve_of([50, 50, 50, 50, 50], coherence))
+    np.testing.assert_allclose(found.replicates, 50.0)
