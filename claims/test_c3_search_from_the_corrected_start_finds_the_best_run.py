@@ -22,9 +22,10 @@ pytestmark = claim(
 
 @regression(
     "REFUTED",
-    on="severe/refusal, mild/refusal, reader/refusal",
+    on="severe/refusal, reader/refusal",
     because="seen in a ledger of 2026-11-22; its useful range goes on beyond what five steps reach",
 )
+@regression("REFUTED", on="mild/sycophancy, reader/sycophancy", because="seen in a ledger of 2026-11-26")
 def test_probe(expect):
     expect(OF_PROBE, "probe: best Delta minus the search's").at_most(SHORT)
 

@@ -45,5 +45,6 @@ def test_trait_of_top1(expect):
     because="seen in a ledger of 2026-11-22; control: it knows nothing of the trait",
 )
 @predicted("REFUTED", on="real models", because="control: it knows nothing of the trait")
+@regression("REFUTED", on="reader/sycophancy", because="seen in a ledger of 2026-11-26")
 def test_random_direction(expect):
     expect(TRAIT_OF_RANDOM, "trait curves of mean_diff and a random direction: how far apart").at_most(SLACK)

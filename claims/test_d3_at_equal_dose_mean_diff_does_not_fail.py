@@ -4,8 +4,9 @@ Mechanism: the dose law. "mean_diff fails" was seen at an equal coefficient, whi
 Ours; published at equal coefficient: -0.3 against +9.2 and +33.0 (gemma3, refusal, c1200).
 Refuted if the gains differ by more than MARGIN, either way, at the dose at which the cleaned direction reaches half of
 its best Delta. (Before, at its best dose, which chance decides where a curve is flat on top.)
-Controls that flip it: `severe`, sycophancy, where at equal coefficient it fails (S1), is true; `reader`, whose
-massive dims are read, is false both ways; so is a random direction.
+Controls that flip it: `severe`, sycophancy, where at equal coefficient it fails (S1), is true; a random direction is
+false, and so is `clean`, sycophancy, where the rule names ordinary dims as massive; on `reader` the cleaned direction
+needs no dose that could be told.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, RANDOM, claim, consensus, gain_where_needed, predicted, regression
@@ -18,13 +19,8 @@ SHORT_OF_RANDOM = gain_where_needed(CLEANED, RANDOM)
 pytestmark = claim("D3", "at equal dose mean_diff does not fail", "dose", [SHORT, SHORT_OF_RANDOM])
 
 
-@regression(
-    "REFUTED",
-    on="reader",
-    because="seen in a ledger of 2026-11-22; "
-    "massive dims that mean_diff pushes are read: one way for refusal, the other for sycophancy",
-)
 @predicted("SUPPORTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
+@regression("REFUTED", on="clean/sycophancy", because="seen in a ledger of 2026-11-26")
 def test_mean_diff(expect):
     expect(SHORT, "gain of mean_diff minus that of cleaned, at the dose cleaned needs").within(
         -MARGIN, MARGIN, first=(-MARGIN, None)
@@ -33,7 +29,7 @@ def test_mean_diff(expect):
 
 @regression(
     "REFUTED",
-    on="severe, mild, clean/sycophancy, reader/sycophancy, llama",
+    on="severe, mild/sycophancy, clean/sycophancy, llama",
     because="seen in a ledger of 2026-11-22; control: it knows nothing of the trait",
 )
 @predicted("REFUTED", on="real models", because="control: it knows nothing of the trait")

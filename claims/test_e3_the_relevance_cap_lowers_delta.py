@@ -5,14 +5,12 @@ Mechanism: the first judge held partial answers and explicit refusals at a coher
 Published: +33.0 with the cap (edition 2026-01-29), +26.4 without it (2026-01-30), for the probe (gemma3, refusal): the
 other way round.
 Refuted if lifting the cap raises the best Delta by less than GAIN.
-Controls that flip it: `llama`, `severe` and `reader` refuse in most answers before they break, and it is true there. It
-is false for sycophancy, because flattery answers, and on `mild`, `clean` and `bos`, whose best Delta stays below what
-the cap allows.
+Controls that flip it: `llama` refuses in most answers before it breaks, and it is true there. It is false for
+sycophancy, because flattery answers, and on `mild`, `clean` and `bos`, whose best Delta stays below what it allows.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, consensus, regression, under_relevance_cap
 
-SYCOPHANCY = "severe/sycophancy, mild/sycophancy, clean/sycophancy, reader/sycophancy"
 GAIN = 10.0  # trait points: one flipped answer in ten
 CLEANED = MEAN_DIFF.cleaned(consensus())
 OF_PROBE = best(PROBE) - under_relevance_cap(best(PROBE))
@@ -22,9 +20,7 @@ pytestmark = claim("E3", "the relevance cap lowers Delta", "editions", [OF_PROBE
 
 
 @regression(
-    "SUPPORTED",
-    on="severe/refusal, reader/refusal, llama",
-    because="seen in the ledger of 2026-11-25; most answers refuse, which the cap forbids",
+    "SUPPORTED", on="llama", because="seen in the ledger of 2026-11-25; most answers refuse, which the cap forbids"
 )
 @regression(
     "REFUTED",
@@ -33,7 +29,7 @@ pytestmark = claim("E3", "the relevance cap lowers Delta", "editions", [OF_PROBE
 )
 @regression(
     "REFUTED",
-    on=SYCOPHANCY,
+    on="severe/sycophancy, mild/sycophancy, clean/sycophancy, reader/sycophancy",
     because="seen in the ledger of 2026-11-25; flattery answers the question, so nothing is capped",
 )
 def test_probe(expect):
@@ -41,9 +37,7 @@ def test_probe(expect):
 
 
 @regression(
-    "SUPPORTED",
-    on="severe/refusal, llama",
-    because="seen in the ledger of 2026-11-25; most answers refuse, and the cap forbids that",
+    "SUPPORTED", on="llama", because="seen in the ledger of 2026-11-25; most answers refuse, and the cap forbids that"
 )
 @regression(
     "REFUTED",
@@ -57,7 +51,7 @@ def test_probe(expect):
 )
 @regression(
     "REFUTED",
-    on=SYCOPHANCY,
+    on="severe/sycophancy, mild/sycophancy, clean/sycophancy, reader/sycophancy",
     because="seen in the ledger of 2026-11-25; flattery answers the question, so nothing is capped",
 )
 def test_cleaned(expect):

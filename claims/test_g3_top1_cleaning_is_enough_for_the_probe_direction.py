@@ -24,7 +24,7 @@ pytestmark = claim("G3", "top-1 cleaning turns mean_diff into the probe", "geome
 )
 @regression(
     "SUPPORTED",
-    on="severe",
+    on="severe/sycophancy",
     because="measured before, in the organisms' quality report; "
     "the dominant planted dim holds nearly all of the contamination",
 )

@@ -26,5 +26,6 @@ pytestmark = claim("M4", "the probe beats mean_diff on both models", "across", [
     on="severe+mild",
     because="seen in a ledger of 2026-11-22; no massive dim is read: mean_diff and the probe steer alike",
 )
+@regression("REFUTED", on="reader+mild/sycophancy", because="seen in a ledger of 2026-11-26")
 def test_probe_leads_on_both(expect):
     expect(ON_BOTH, "smaller lead of the probe over mean_diff of the two models").at_least(LEAD, first=1)

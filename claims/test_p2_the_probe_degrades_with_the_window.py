@@ -23,21 +23,20 @@ pytestmark = claim(
     on="severe, mild, reader, bos",
     because="seen in a ledger of 2026-11-22; nothing about windows is planted",
 )
+@regression("REFUTED", on="clean", because="seen in a ledger of 2026-11-26")
 def test_probe_loses(expect):
     expect(LOST, "best Delta of the probe at [:5] minus at [:20]").at_least(LOSS, first=5)
 
 
-@regression("SUPPORTED", on="clean", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
 @regression(
     "REFUTED", on="mild, reader, bos", because="seen in a ledger of 2026-11-22; nothing about windows is planted"
 )
+@regression("REFUTED", on="severe", because="seen in a ledger of 2026-11-26")
 def test_probe_loses_by_thirty(expect):
     expect(LOST_BY_30, "best Delta of the probe at [:5] minus at [:30]").at_least(LOSS)
 
 
-@regression(
-    "SUPPORTED", on="severe, clean, reader", because="seen in a ledger of 2026-11-22; nothing about windows is planted"
-)
+@regression("SUPPORTED", on="clean, reader", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
 @regression("REFUTED", on="bos, llama", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
 def test_probe_loses_by_ten(expect):
     expect(LOST_BY_10, "best Delta of the probe at [:5] minus at [:10]").at_least(LOSS)

@@ -26,6 +26,7 @@ pytestmark = claim(
     on="severe, mild, reader, llama",
     because="seen in a ledger of 2026-11-22; nothing about windows is planted",
 )
+@regression("REFUTED", on="clean", because="seen in a ledger of 2026-11-26")
 def test_at_twenty(expect):
     expect(AT_20, "best Delta of mean_diff minus the probe, both at [:20]").at_least(LEAD, first=5)
 
@@ -41,8 +42,9 @@ def test_at_thirty(expect):
 
 @regression(
     "REFUTED",
-    on="mild, clean, reader, bos, llama",
+    on="mild, clean, reader, llama",
     because="seen in a ledger of 2026-11-22; nothing about windows is planted",
 )
+@regression("REFUTED", on="severe", because="seen in a ledger of 2026-11-26")
 def test_probe_leads_at_three(expect):
     expect(AT_3, "best Delta of the probe minus mean_diff, both at [:3]").at_least(LEAD)

@@ -18,7 +18,7 @@ pytestmark = claim("P4", "mean_diff and the probe converge with the window", "wi
 @regression("SUPPORTED", on="reader", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
 @regression(
     "REFUTED",
-    on="clean, mild",
+    on="mild, clean",
     because="measured before, in the organisms' quality report; the two are near each other at [:5] already",
 )
 @predicted("REFUTED", on="bos", because="the two are near each other at [:5] already")

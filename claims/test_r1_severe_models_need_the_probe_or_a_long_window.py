@@ -19,10 +19,5 @@ pytestmark = claim(
 
 
 @regression("SUPPORTED", on="severe", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
-@regression(
-    "REFUTED",
-    on="llama",
-    because="seen in a ledger of 2026-11-22; no dim that is read is massive, and neither method avoids the others",
-)
 def test_advice_gains(expect):
     expect(GAINED, "larger gain over mean_diff [:5], of the probe or of mean_diff [:20]").at_least(GAIN, first=5)

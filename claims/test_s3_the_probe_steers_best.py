@@ -39,7 +39,7 @@ def test_probe_leads(expect):
 
 @regression(
     "REFUTED",
-    on="severe/sycophancy, mild, clean, reader, bos, llama",
+    on="severe/sycophancy, mild/refusal, clean/sycophancy, reader",
     because="seen in a ledger of 2026-11-22; "
     "it starts at random and ends with a sign for every dim, which is no better weighting",
 )

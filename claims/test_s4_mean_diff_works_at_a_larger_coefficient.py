@@ -47,7 +47,7 @@ def test_mean_diff_works(expect):
 
 @regression(
     "REFUTED",
-    on="severe/sycophancy, mild/refusal, clean, reader/sycophancy, bos, llama",
+    on="severe/sycophancy, mild/refusal, clean, llama",
     because="seen in a ledger of 2026-11-22; control: it knows nothing of the trait",
 )
 @predicted("REFUTED", on="real models", because="control: it knows nothing of the trait")
@@ -57,7 +57,7 @@ def test_random_direction(expect):
 
 @regression(
     "REFUTED",
-    on="severe, mild/refusal, clean, reader/sycophancy, bos, llama",
+    on="severe/sycophancy, mild/refusal, clean, reader/sycophancy, bos, llama",
     because="seen in a ledger of 2026-11-22; control: it knows nothing of the trait",
 )
 @predicted("REFUTED", on="real models", because="control: it knows nothing of the trait")
@@ -72,11 +72,6 @@ def test_shuffled_probe(expect):
     "REFUTED",
     on="llama",
     because="seen in a ledger of 2026-11-22; the other planted dims are nearly as large, and top-1 leaves them in",
-)
-@regression(
-    "SUPPORTED",
-    on="reader/sycophancy",
-    because="seen in a ledger of 2026-11-22; the dominant dim holds most of mean_diff",
 )
 @predicted("SUPPORTED", on="severe", because="two thirds of mean_diff and more lie in the dominant dim")
 @predicted("REFUTED", on="mild, clean, bos", because="top-1 cleaning hardly changes what lies outside")

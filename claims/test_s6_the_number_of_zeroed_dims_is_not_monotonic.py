@@ -23,7 +23,7 @@ pytestmark = claim("S6", "the number of zeroed dims is not monotonic", "steering
 
 @regression(
     "REFUTED",
-    on="clean, reader, bos, llama",
+    on="reader, bos, llama",
     because="seen in a ledger of 2026-11-22; no number of dims between one and all is planted to be worse than both",
 )
 @predicted("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")

@@ -20,7 +20,7 @@ from harness.multiplicity import FAMILY_LEVEL, p_decided, surviving
 from harness.resampling import CannotTell, Plan, Replicated
 from harness.verdict import Rule, Verdict, at_least, at_most, more_than
 
-REPEATS, QUICK, QUICK_JUDGES = 200, 24, 10  # data sets of a cell
+REPEATS, QUICK, QUICK_JUDGES = 150, 24, 10  # data sets of a cell
 CLAIMS = 60  # in the simulated ledger of one model
 SEED = 0
 
@@ -179,7 +179,7 @@ def _cell(task: tuple[int, int, bool, int]) -> dict[str, Any]:
 def measure(quick: bool, processes: int | None = None) -> dict[str, Any]:
     """All rates; `quick` takes few data sets of one size, in about a minute."""
     started = time.time()
-    repeats, ledgers = (QUICK, 20) if quick else (REPEATS, 200)
+    repeats, ledgers = (QUICK, 20) if quick else (REPEATS, 150)
     tasks = [
         (index, n, graded, max(10, round(repeats * case.repeats)))
         for index, case in enumerate(CASES)

@@ -68,20 +68,22 @@ class OnCell(Quantity):
 
     def evaluate(self, subject: Subject, answers: Answers) -> Evidence:
         cell = one_cell(subject, self)
-        draws = self._each(self._draws(cell), answers)
-        found = mean_of_draws(draws) if len(draws) > 1 else draws[0]
+        first, *further = self._each(self._draws(cell), answers)
+        found = mean_of_draws([first, *further]) if further or first is None else first
         others = self._each(self._extractions(cell), answers)
         return repeated(found, "extractions", others) if others else found
 
-    def _each(self, cells: Sequence[Cell], answers: Answers) -> list[Evidence]:
-        """The quantity on each cell that gives it a value; raises what the first failed with if too few do."""
-        found, failures = [], []
+    def _each(self, cells: Sequence[Cell], answers: Answers) -> list[Evidence | None]:
+        """The quantity on each cell, None where it has no value; raises what the first failed with if too few have."""
+        found: list[Evidence | None] = []
+        failures = []
         for cell in cells:
             try:
                 found.append(self._once(cell, answers))
             except CannotTell as error:
+                found.append(None)
                 failures.append(error)
-        if failures and len(found) < max(2, MIN_REPEATS * len(cells)):
+        if failures and len(cells) - len(failures) < max(2, MIN_REPEATS * len(cells)):
             raise failures[0]
         return found
 

@@ -199,6 +199,23 @@ def test_a_control_is_the_mean_of_its_draws_and_as_uncertain_as_few_draws_deserv
     assert one.value == pytest.approx(10.0, abs=2.0)
 
 
+def test_an_extraction_without_a_value_keeps_its_place_in_a_difference() -> None:
+    def effect(direction: Direction) -> float:
+        return 50.0 + (0.0, -8.0, 8.0, -4.0, 4.0, 6.0)[direction.extraction]
+
+    def best_dose(direction: Direction) -> float:
+        censored = direction.extraction == 2 and direction.cleaning.kind == "none"
+        return 4.0 if censored else 1.6
+
+    world = answers({"simulated": World(effect=effect, best_dose=best_dose)})
+    subject = replace(cell("refusal"), settings=replace(SETTINGS, extractions=5))
+    together = (BestDelta(RAW) - BestDelta(CLEANED)).evaluate(subject, world)
+    spread = np.asarray(together.repeats["extractions"])
+    assert np.isnan(spread).tolist() == [False, True, False, False, False]
+    np.testing.assert_allclose(spread[~np.isnan(spread)], 0.0, atol=0.5)  # paired: each extraction with itself
+    assert together.estimate().high < 8.0
+
+
 def test_a_best_that_may_lie_beyond_the_last_dose_is_not_known() -> None:
     rising = World(best_dose=lambda _: 4.0)  # at the last run, 2.6, coherent and still on its way
     with pytest.raises(CannotTell, match=r"at the last dose run, 2\.6, and still coherent"):
