@@ -152,8 +152,8 @@ class Replicated:
     largest value possible, None if unknown. `baseline` names a baseline already subtracted: between two
     quantities less the same baseline it cancels, and the bounds of their difference are no wider than those
     of either. `repeats` are values of the same quantity from directions that were made again, on the same units:
-    "extractions" from resampled scenarios (one of which `value` is), "draws" of a random control (whose mean it is); NaN
-    where one has none. How far they lie apart widens the interval.
+    "extractions" from resampled scenarios (one of which `value` is), "draws" of a random control (whose mean it is),
+    NaN where one has none. How far they lie apart widens the interval.
     """
 
     value: float

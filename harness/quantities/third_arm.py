@@ -12,12 +12,14 @@ NAME = "third arm: the same with unit_mean_diff for the probe"
 
 
 def third_arm(quantity: Quantity) -> Quantity | None:
-    """A quantity that sets the probe against mean_diff, with `unit_mean_diff` for the probe; None for any other.
+    """A quantity that sets the probe against mean_diff, with `unit_mean_diff` for the probe; None for any other, and
+    for one that holds that arm already.
 
     The probe divides every row by its norm, and so does this arm, which learns nothing: what it reaches, too, is no
     merit of a fit (claims N1 and N2).
     """
-    if not {"probe", "mean_diff"} <= _methods(quantity):
+    methods = _methods(quantity)
+    if not {"probe", "mean_diff"} <= methods or "unit_mean_diff" in methods:
         return None
     found: Quantity = _with_unit_rows(quantity)
     return found

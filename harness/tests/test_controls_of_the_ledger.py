@@ -19,6 +19,8 @@ ONE_SIDED = {
     "G7": "mean_diff separates on every organism; only a random direction does not",
     "M1": "on `mild`, the one milder model, mean_diff keeps up",
     "M4": "no pair has a probe that leads twice",
+    "N2": "no organism reads what the fit of the probe adds to unit_mean_diff",
+    "R1": "on `reader` and `llama` the advice gains 5 points, which is told from neither 0 nor 10",
     "R2": "no organism loses for certain by keeping mean_diff",
     "S6": "no organism has a dip planted",
 }

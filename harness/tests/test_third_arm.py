@@ -21,3 +21,4 @@ def test_what_does_not_set_the_two_against_each_other_has_none():
     for quantity in (BestDelta(PROBE), BestDelta(PROBE) - BestDelta(PROBE.cleaned(CLEANED)), Cosine(UNIT, PROBE)):
         assert third_arm(quantity) is None
     assert third_arm(third_arm(BestDelta(PROBE) - BestDelta(RAW))) is None
+    assert third_arm(Cosine(UNIT, PROBE) - Cosine(RAW, PROBE)) is None
