@@ -175,7 +175,7 @@ def test_an_unreadable_baseline_is_a_usage_error_before_anything_is_measured(
     run = project(test_a=claim_file("3.0"))
     if text is not None:
         Path(run.path, "base.jsonl").write_text(text)
-    result = run.runpytest_subprocess(*HELD)
+    result = run.runpytest(*HELD)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([message])
     assert not Path(run.path, "reports").exists()
@@ -212,7 +212,7 @@ def test_an_interrupted_run_makes_no_baseline_and_finds_nothing_gone(project: Pr
 
 def test_a_name_of_a_test_is_not_taken_for_the_baseline(project: Project) -> None:
     run = project(test_a=claim_file("3.0"))
-    result = run.runpytest_subprocess("--write-baseline", "test_a.py")
+    result = run.runpytest("--write-baseline", "test_a.py")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --write-baseline: test_a.py is no .jsonl file; write --write-baseline=FILE*"])
 
@@ -220,7 +220,7 @@ def test_a_name_of_a_test_is_not_taken_for_the_baseline(project: Project) -> Non
 def test_workers_and_controller_agree_on_the_baseline(project: Project) -> None:
     run = project(test_a=claim_file("-3.0"))
     baseline(run, *kept("REFUTED", -3.0)[:3], *kept("SUPPORTED", 3.0)[3:], *kept("SUPPORTED", 3.0, "G1", "test_b.py"))
-    result = run.runpytest_subprocess(*HELD, "-n", "2", "--dist", "loadgroup", "-v")
+    result = run.runpytest_subprocess(*HELD, "-n", "1", "--dist", "loadgroup", "-v")
     result.assert_outcomes(passed=3, failed=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["verdict flipped (1)", "  S5 test_it [[]clean, sycophancy[]]: *", "claim gone (4)"])

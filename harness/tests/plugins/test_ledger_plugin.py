@@ -142,7 +142,7 @@ def test_more_blind_controls_than_allowed_fail_the_run_and_are_named(project: Pr
     for result in (
         run.runpytest("--blind-at-most", "0.499"),
         run.runpytest("--baseline", "base.jsonl", "--blind-at-most", "49.9%"),
-        run.runpytest_subprocess("-n", "2", "--blind-at-most", "49.9%"),
+        run.runpytest_subprocess("-n", "1", "--blind-at-most", "49.9%"),
     ):
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         result.assert_outcomes(passed=4, skipped=4)
@@ -191,7 +191,7 @@ def test_rows_are_written_by_claim_then_model_then_trait(project: Project) -> No
 
 def test_the_ledger_is_the_same_under_xdist(project: Project) -> None:
     run = project(**CLAIMS)
-    run.runpytest_subprocess("--ledger", "serial")
+    run.runpytest("--ledger", "serial")
     run.runpytest_subprocess("-n", "2", "--dist", "loadgroup", "--ledger", "parallel")
     assert ledger(run, "serial") == ledger(run, "parallel")
     assert len(ledger(run, "serial")) == 9

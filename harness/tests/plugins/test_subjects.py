@@ -80,15 +80,15 @@ def test_the_plan_of_a_model_without_weights_tells_what_it_would_cost(run: Run) 
 
 def test_a_model_of_the_command_line_runs_alone_at_a_block_that_its_scenarios_choose(run: Run, tiny: Path) -> None:
     result = run("--model", f"mine={tiny},{tiny}", "-k", "not sycophancy", "-v")
-    result.assert_outcomes(passed=6, deselected=3)  # two claims on three traits; the pair of models has no members
+    result.assert_outcomes(skipped=6, deselected=3)  # two claims on three traits; the pair of models has no members
     told = text(result)
-    assert "test_it[mine-hallucination] SUPPORTED" in told
+    assert "test_it[mine-hallucination] INCONCLUSIVE" in told
     assert "[severe-" not in told
 
 
 def test_a_model_of_the_command_line_can_be_run_beside_the_registered_ones(run: Run, tiny: Path) -> None:
     result = run("--model", f"mine={tiny}", "-m", "(mine or clean) and refusal", "-k", "test_claim", "-v")
-    assert "test_it[mine-refusal] SUPPORTED" in text(result)
+    assert "test_it[mine-refusal] INCONCLUSIVE" in text(result)
     assert "test_it[clean-refusal] SUPPORTED" in text(result)
 
 
