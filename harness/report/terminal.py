@@ -183,7 +183,8 @@ def entry_words(row: Row, entry: Mapping[str, Any]) -> str:
     estimate = estimate_of(entry)
     rule = f"should be {reading.rule_words(entry, named=False)}: {entry['verdict']}"
     if estimate is None:
-        return plain(f"{entry['name']}: no valid run; {rule}")
+        why = entry["story"].splitlines()[1:2]  # the story's second line says why there is none
+        return plain(f"{why[0].strip() if why else entry['name'] + ' has no value'}; {rule}")
     seen = f"; smallest effect it would have seen {number(estimate.detectable)} {estimate.unit}"
     n = f"n={estimate.n} {estimate.sample}"
     seen = "" if row.is_arithmetic else seen

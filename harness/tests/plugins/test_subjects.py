@@ -79,8 +79,9 @@ def test_the_plan_of_a_model_without_weights_tells_what_it_would_cost(run: Run) 
 
 
 def test_a_model_of_the_command_line_runs_alone_at_a_block_that_its_scenarios_choose(run: Run, tiny: Path) -> None:
-    result = run("--model", f"mine={tiny},{tiny}", "-k", "not sycophancy", "-v")
+    result = run("--model", f"mine={tiny},{tiny}", "-k", "not sycophancy", "-v", "--ledger-detail")
     result.assert_outcomes(skipped=6, deselected=3)  # two claims on three traits; the pair of models has no members
+    assert "does not tell held-out scenarios apart at block" in text(result)  # its weights are random
     told = text(result)
     assert "test_it[mine-hallucination] INCONCLUSIVE" in told
     assert "[severe-" not in told
