@@ -94,7 +94,7 @@ FAULTS = (
         "draws-taken-for-certain",
         "the mean over a control's draws forgets how far they lie apart",
         REPEATS,
-        'repeats={"draws": values})',
+        'repeats={"draws": _values(draws)})',
         "repeats={})",
         (
             "harness/tests/test_quantities.py::test_a_control_is_the_mean_of_its_draws_and_as_uncertain_as_few_draws_deserve",
@@ -144,8 +144,8 @@ FAULTS = (
         "gap-to-the-first-draw",
         "the largest gap between a curve and a control's is that of the first draw",
         REPEATS,
-        "members=tuple(mean_of_draws(one) for one in zip(*members, strict=True))",
-        "members=members[0]",
+        "members=tuple(mean_of_draws(member) for member in _members(draws, len(first.members)))",
+        "members=first.members",
         (f"{HERE}::test_a_gap_to_a_control_is_the_mean_over_its_draws",),
     ),
 )

@@ -55,7 +55,7 @@ def row_of(ledger: Ledger, claim: str, test: str) -> Row:
     return row
 
 
-ASKED = ("-m", "gemma3 and refusal", "--claim", "G1,C1", "--questions", "2")
+ASKED = ("-m", "gemma3 and refusal", "--claim", "G1,G6,C1", "--questions", "2")
 
 
 def test_gemma3_is_tested_by_the_published_protocol_and_told_beside_what_was_published(
@@ -63,13 +63,17 @@ def test_gemma3_is_tested_by_the_published_protocol_and_told_beside_what_was_pub
 ) -> None:
     done = run(tmp_path, *ASKED, "--judge", "lexical")
     ledger = ledger_in(tmp_path)
-    assert {row.claim for row in ledger.rows} == {"G1", "C1"}
+    assert {row.claim for row in ledger.rows} == {"G1", "G6", "C1"}
     assert [row.error for row in ledger.rows if row.verdict == "BROKEN"] == []
     about = ledger.head["models"]["gemma3"]
     assert about["origin"] == "google/gemma-3-4b-pt, google/gemma-3-4b-it"
     assert about["blocks"]["refusal"] == [15]
     assert about["judge"] == "lexical"
-    first = row_of(ledger, "G1", "test_cleaning_moves_mean_diff_onto_the_probe")
+    # Random weights tell no scenarios apart, so there is no direction to speak of.
+    undirected = row_of(ledger, "G1", "test_cleaning_moves_mean_diff_onto_the_probe")
+    assert undirected.verdict == "INCONCLUSIVE"
+    assert "does not tell held-out scenarios apart" in undirected.estimates[-1]["story"]
+    first = row_of(ledger, "G6", "test_little_norm_remains")
     assert first.expected == "SUPPORTED"
     assert (first.because, first.basis) == ("published so for gemma3 in edition 2026-01-29", "predicted")
     # Random weights have no massive dims: the claim is refuted there, and that is a surprise.

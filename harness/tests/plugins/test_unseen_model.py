@@ -25,7 +25,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     for truth in folder.glob("*/ground_truth.json"):
         truth.unlink()
     model = f"mine={','.join(map(str, places))}"
-    return ["--model", model, "--language", "templated", "--judge", f"local:{judge}", "--questions", "6"]
+    few = ["--questions", "12", "--extractions", "1", "--draws", "1"]  # each multiplies what is steered
+    return ["--model", model, "--language", "templated", "--judge", f"local:{judge}", *few]
 
 
 def measured(row: Row) -> tuple[str, object]:
@@ -41,7 +42,7 @@ def test_every_claim_runs_and_its_ledger_is_a_baseline(asked: list[str], tmp_pat
     assert {row.claim for row in ledger.rows} == about_one_model
     assert {(row.model, row.trait) for row in ledger.rows} == {("mine", trait) for trait in LANGUAGES["templated"]}
     assert [row.error for row in ledger.rows if row.verdict == "BROKEN"] == []
-    # The judge is trusted, so claims that steer have estimates; six questions decide hardly any of them.
+    # The judge is trusted, so claims that steer have estimates; twelve questions decide hardly any of them.
     assert "NOT TRUSTED" not in first.stdout
     steering = [row for row in ledger.rows if row.family == "steering"]
     assert {row.claim for row in steering if row.estimates[-1]["estimate"] is not None} >= {"S1", "S5", "S7", "S8"}
