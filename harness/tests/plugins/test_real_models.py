@@ -80,7 +80,7 @@ def test_gemma3_is_tested_by_the_published_protocol_and_told_beside_what_was_pub
     assert (first.verdict, first.surprise) == ("REFUTED", True)
     assert done.returncode == 1
     assert "REFUTED against prediction" in done.stdout
-    assert [one["word"] for one in first.published] == ["contradicted"]
+    assert [one["word"] for one in first.published] == ["not comparable"]  # norms were published, no share
     assert first.massive["published"] == list(find_model("gemma3").massive_dims)
     judged = [table for table in ledger.tables if table.key == "judge"]
     assert [(table.model, table.trait) for table in judged] == [("gemma3", "refusal")]
