@@ -96,7 +96,7 @@ def test_the_plan_tells_the_cost_and_neither_loads_nor_writes_anything(project: 
             "severe*read refusal scenarios * 300 * 300 * 2 *",
             "severe*read sycophancy scenarios * 300 * 300 * 2 *",
             "severe*find massive dims * 50 * 2,400 * 1 *",
-            "2 tests need 3 measurements; the store has 0 of them. To make: 5*; 5 generate calls.",
+            "2 tests need 5 measurements; the store has 0 of them. To make: 5*; 5 generate calls.",
         ]
     )
     assert not (Path(project.path) / "store").exists()
