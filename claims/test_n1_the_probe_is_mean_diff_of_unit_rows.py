@@ -13,7 +13,17 @@ is another direction (not yet on `reader`, sycophancy); a sweep of C shows where
 (`clean`, `bos`) have nothing that a norm could divide out.
 """
 
-from fixtures.vocabulary import MEAN_DIFF, PROBE, PROBE_C100, PROBE_C10000, UNIT_MEAN_DIFF, claim, cosine, predicted
+from fixtures.vocabulary import (
+    MEAN_DIFF,
+    PROBE,
+    PROBE_C100,
+    PROBE_C10000,
+    UNIT_MEAN_DIFF,
+    claim,
+    cosine,
+    predicted,
+    regression,
+)
 
 NEARLY_ONE = 0.95  # cosine: an angle below 18 degrees
 MARGIN = 0.1  # cosine
@@ -24,13 +34,11 @@ NEARER = cosine(UNIT_MEAN_DIFF, PROBE) - cosine(MEAN_DIFF, PROBE)
 pytestmark = claim("N1", "the probe is mean_diff of unit rows", "geometry", [COSINE, AT_C100, AT_C10000, NEARER])
 
 
-@predicted(
+@regression(
     "SUPPORTED",
-    on="severe, reader, llama",
-    because="beside massive dims the trait is a small share of a unit row, so that the loss stays near its start",
-)
-@predicted(
-    "SUPPORTED", on="mild", because="at a fifth of the norm, what tells the classes apart is still a small share"
+    on="severe, mild, reader, llama",
+    because="measured before this claim was written; beside massive dims, and at a fifth of the norm, what tells the "
+    "classes apart is a small share of a unit row, so that the loss stays near its start",
 )
 def test_probe(expect):
     expect(COSINE, "cos(unit_mean_diff, probe)").at_least(NEARLY_ONE)
