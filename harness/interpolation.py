@@ -94,7 +94,7 @@ def best_on_curves(
     def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         each = knots(curves[which], baseline_trait, baseline_coherence, plan, min_judged, score_range, only)
         here = places_of(each, gate, between_runs)
-        return highest(each, here), _read(each, each, here, here)
+        return highest(each, here), _read(each, here)
 
     return Point(
         delta=gain_of(_over_blocks(len(curves), plan, halved), plan, n, baseline_trait, score_range).recentred(),
@@ -151,7 +151,7 @@ def search_on_curves(
     def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         each = knots(curves[which], baseline_trait, baseline_coherence, plan, min_judged, score_range, only)
         trials = walked(each, start_amounts[which])
-        return highest(each, trials), _read(each, each, trials, trials)
+        return highest(each, trials), _read(each, trials)
 
     whole = [knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range) for curve in curves]
     places = [walked(each, start) for each, start in zip(whole, start_amounts, strict=True)]
@@ -186,11 +186,10 @@ def _over_blocks(
         return np.where(known, stacked, 0.0).sum(axis=0) / known.sum(axis=0)
 
 
-def _read(one: Knots, other: Knots, there: Places, places: Places) -> np.ndarray:
-    """The gain of one curve `there`, which of the places being chosen by another's; NaN where none is allowed, or where
-    what is chosen was not measured there."""
-    ratings, own = places.along(other.gain.values[1:]), there.along(one.gain.own)
-    # Not measured is no value, but no reason to choose something else either: infinite, it takes the whole row along.
-    own = np.where(there.allowed, own, np.inf)
-    gains = crossfitted(ratings, own, there.along(one.gain.judged), places.allowed[0])
-    return np.where(places.allowed[0].any(axis=1) & np.isfinite(gains), gains, np.nan)
+def _read(each: Knots, places: Places) -> np.ndarray:
+    """The gain of a curve at the best of its places, chosen and read apart; NaN where none is allowed."""
+    allowed, own = places.allowed, places.along(each.gain.own)
+    # Where a fold has no allowed rating nothing was chosen: infinite, what it reads takes the whole row along.
+    own = np.where(allowed, own, np.inf)
+    gains = crossfitted(places.along(each.gain.values[1:]), own, places.along(each.gain.judged), allowed[0])
+    return np.where(allowed[0].any(axis=1) & np.isfinite(gains), gains, np.nan)

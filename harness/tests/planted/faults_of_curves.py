@@ -140,7 +140,7 @@ FAULTS = (
         "trial-flattered",
         "the best trial of the adaptive search is read on the questions that chose it",
         INTERPOLATION,
-        "return highest(each, trials), _read(each, each, trials, trials)",
+        "return highest(each, trials), _read(each, trials)",
         "return highest(each, trials), highest(each, trials)",
         (f"{HERE}::test_the_best_trial_of_a_search_is_no_better_than_its_equals",),
     ),
