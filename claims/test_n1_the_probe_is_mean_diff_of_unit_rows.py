@@ -8,9 +8,9 @@ Published: nothing of this kind; the probe is said to learn which dims matter (g
 Refuted if the third arm lies more than 18 degrees from the probe (cosine .95: nine tenths of the squared length in
 common, so that less is lost between the two than a tenth of the effect that a difference of gains must have to count);
 for the division by the norm, if the third arm is no more than MARGIN nearer to the probe than mean_diff is.
-Controls that flip it: a probe that is hardly regularised (C = 10,000) weighs the few scenarios near its boundary, and
-is another direction (not yet on `reader`, sycophancy); a sweep of C shows where it leaves. Rows of one length
-(`clean`, `bos`) have nothing that a norm could divide out.
+Controls that flip it: a probe that is hardly regularised (C = 1,000,000) weighs the few scenarios near its boundary,
+and is another direction; a sweep of C shows where it leaves. Rows of one length (`clean`, `bos`) have nothing that a
+norm could divide out.
 """
 
 from fixtures.vocabulary import (
@@ -18,6 +18,7 @@ from fixtures.vocabulary import (
     PROBE,
     PROBE_C100,
     PROBE_C10000,
+    PROBE_C1000000,
     UNIT_MEAN_DIFF,
     claim,
     cosine,
@@ -28,10 +29,12 @@ from fixtures.vocabulary import (
 NEARLY_ONE = 0.95  # cosine: an angle below 18 degrees
 MARGIN = 0.1  # cosine
 COSINE = cosine(UNIT_MEAN_DIFF, PROBE)
-AT_C100, AT_C10000 = cosine(UNIT_MEAN_DIFF, PROBE_C100), cosine(UNIT_MEAN_DIFF, PROBE_C10000)
+AT_C100, AT_C10000, AT_C1000000 = (cosine(UNIT_MEAN_DIFF, each) for each in (PROBE_C100, PROBE_C10000, PROBE_C1000000))
 NEARER = cosine(UNIT_MEAN_DIFF, PROBE) - cosine(MEAN_DIFF, PROBE)
 
-pytestmark = claim("N1", "the probe is mean_diff of unit rows", "geometry", [COSINE, AT_C100, AT_C10000, NEARER])
+pytestmark = claim(
+    "N1", "the probe is mean_diff of unit rows", "geometry", [COSINE, AT_C100, AT_C10000, AT_C1000000, NEARER]
+)
 
 
 @regression(
@@ -45,20 +48,29 @@ def test_probe(expect):
 
 
 @predicted("SUPPORTED", on="severe", because="a hundred times nearly nothing is told apart no more surely")
-@predicted(
-    "REFUTED", on="mild, clean, bos", because="of ordinary size, the trait is told apart surely, and residuals part"
+@regression(
+    "REFUTED", on="clean/refusal", because="of ordinary size, the trait is told apart surely, and residuals part"
 )
 def test_probe_of_c_100(expect):
     expect(AT_C100, "cos(unit_mean_diff, probe of C = 100)").at_least(NEARLY_ONE)
 
 
-@predicted(
+@regression(
     "REFUTED",
-    on="severe, mild, clean, reader/refusal, bos, llama",
-    because="control: hardly regularised, the fit follows the scenarios near its boundary",
+    on="severe/sycophancy, mild/sycophancy, clean/refusal, bos, llama",
+    because="on the others the third arm is still within a hair of the bound, or refits differ too much to tell",
 )
 def test_probe_of_c_10000(expect):
     expect(AT_C10000, "cos(unit_mean_diff, probe of C = 10,000)").at_least(NEARLY_ONE)
+
+
+@predicted(
+    "REFUTED",
+    on="severe, mild, clean, reader, bos, llama",
+    because="control: nearly the widest margin, whose direction the few scenarios near the boundary carry",
+)
+def test_probe_of_c_1000000(expect):
+    expect(AT_C1000000, "cos(unit_mean_diff, probe of C = 1,000,000)").at_least(NEARLY_ONE)
 
 
 @predicted("SUPPORTED", on="severe", because="one common factor varies the planted dims, and the norm divides it out")

@@ -164,12 +164,16 @@ def shuffled_probe(
 
 
 DRAWN = ("random", "shuffled probe")  # controls that take a seed: every place where they are made has a draw of its own
-REGULARISATIONS = (100.0, 10_000.0)  # values of C beside the published 1, at which the probe is fitted, too
+REGULARISATIONS = (
+    100.0,
+    10_000.0,
+    1_000_000.0,
+)  # values of C beside the published 1, at which the probe is fitted, too
 METHODS: dict[str, Callable[..., np.ndarray]] = {
     "mean_diff": mean_diff,
     "unit_mean_diff": unit_mean_diff,
     "probe": probe,
-    **{f"probe C={c:g}": functools.partial(probe, regularisation_c=c) for c in REGULARISATIONS},
+    **{f"probe C={c:.0f}": functools.partial(probe, regularisation_c=c) for c in REGULARISATIONS},
     "gradient": gradient,
     "random": random_direction,
     "shuffled probe": shuffled_probe,

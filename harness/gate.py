@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from harness.stats import MISSING_REPLICATES, ROUNDING, NoValidRun
 
 FIRST_STRETCH = 0.5  # least share of the way to the first run at which a point still counts as steered
 JUMP = 10.0  # trait points by which a best must move past a run for its place not to be known
+UNJUDGED = 3.0  # trait points by which a best may rest on coherence that is missing
 UNLOCATED = 0.01  # share of resamples in which it may do so
 
 
@@ -68,10 +70,13 @@ def require_valid(
 
 
 def require_located(whole: Sequence[Knots], places: Sequence[Places], plan: Plan, gate: float) -> None:
-    """Raise CannotTell where coherence lies so near the gate over several runs that resamples move the best past a run.
+    """Raise CannotTell where coherence lies so near the gate over several runs that resamples move the best past a run,
+    or where it depends on coherence that nobody judged.
 
     What counts is only where the gate lets it go, judged by the gains of the data: back past a run from the best place,
     or on past a run to a better one, by JUMP points or more. Runs that are merely as good as each other move nothing.
+    Judges tend to fail on gibberish, so that a mean over the judged is too high: the best that is left if all that is
+    missing beyond the share of the unsteered run were incoherent must not be lower by UNJUDGED points.
     """
     gains = [here.along(each.gain.values[:1])[0] for each, here in zip(whole, places, strict=True)]
     allowed = np.concatenate([here.allowed[0, 0] for here in places])
@@ -88,6 +93,14 @@ def require_located(whole: Sequence[Knots], places: Sequence[Places], plan: Plan
         raise CannotTell(
             f"Coherence lies so near {gate:g} over several runs that in {moved.sum()} of {plan.resamples} resamples "
             f"the best lies past another run, {JUMP:g} points or more apart: ask more {plan.sample}, or sweep finer."
+        )
+    least = [replace(each, coherence=each.least_coherence[None, None]) for each in whole]
+    sure = max(float(highest(each, places_of(each, gate))[0]) for each in least)
+    if sure < best - UNJUDGED:
+        left_over = f"{sure:.1f} would be left" if np.isfinite(sure) else "nothing would"
+        raise CannotTell(
+            f"The best, {best:.1f}, passes the gate of {gate:g} only if the coherence that was not judged of steered "
+            f"answers is like that of the others; were it 0, {left_over}: judge those answers again."
         )
 
 

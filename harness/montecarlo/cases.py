@@ -107,10 +107,16 @@ FLAT_TOP = Line((0.30, 0.90, 0.97, 0.98, 0.985, 0.99, 0.99), (0.9,) * 6 + (0.5,)
 NEAR_GATE, AT_GATE = (
     Line((0.1, 0.2, 0.35, 0.5, 0.7), (0.9, near, near, near, 0.4), (0.6, 1.0, 1.4, 1.8, 2.2)) for near in (0.69, 0.7)
 )
+# A run of large effect fails the gate, unless judges fail on what is incoherent in it.
+HIDDEN = Line((0.10, 0.20, 0.40, 0.60, 0.95), (0.92, 0.90, 0.85, 0.74, 0.62), (0.6, 1.0, 1.4, 1.8, 2.2))
 STEERING: tuple[Case, ...] = (
     simulated("coherence of a run, 10 % missing", CoherenceAt(A, "full base", 0.7), 85.0, World(missing=0.1)),
     simulated("best", BESTS[A], GAIN, World()),
     simulated("best, 10 % missing", BESTS[A], GAIN, World(missing=0.1)),
+    simulated("best, 30 % of what is incoherent missing", BESTS[A], GAIN, World(incoherent=0.3)),
+    simulated(
+        "best, beyond the gate but for what is missing", BESTS[A], HIDDEN.best()[0], World(usual=HIDDEN, incoherent=0.3)
+    ),
     simulated("best, trait follows coherence", BESTS[A], GAIN, World(follows=0.8)),
     simulated("best, trait against coherence", BESTS[A], GAIN, World(follows=-0.8)),
     simulated("best of 7 equal runs", BESTS[A], 40.0, World(usual=PLATEAU)),

@@ -56,7 +56,8 @@ def moved(line: Line, trait: float) -> Line:
 class World:
     """A model of one trait. `lines` has the line of a direction by its recipe; of any other, `usual`.
 
-    blocks: how many are steered, all alike. missing: share of missing judgements. follows: correlation of trait and
+    blocks: how many are steered, all alike. missing: share of missing judgements; `incoherent`: of the judgements of
+    coherence below the gate alone. follows: correlation of trait and
     coherence through the question. alike: share of what is random in an answer that all directions have in common.
     extraction: standard deviation, in points, by which one extraction of a direction is better or worse than another;
     draw: the same for the draws of a control.
@@ -66,6 +67,7 @@ class World:
     usual: Line = RISING
     blocks: int = 1
     missing: float = 0.0
+    incoherent: float = 0.0
     follows: float = 0.0
     alike: float = 0.0
     extraction: float = 0.0
@@ -152,13 +154,13 @@ class _Sample:
 
     def _scores(self, doses: list[float], chances: list[tuple[float, float]], place: object) -> Answer:
         arrays = {
-            name: self._drawn(np.array([each[index] for each in chances]), latent, (place, name))
+            name: self._drawn(np.array([each[index] for each in chances]), latent, place, name)
             for index, (name, latent) in enumerate((("trait", self.question), ("coherence", self.coherent)))
         }
         return Answer(arrays, {"amounts": doses, "doses": doses, "coefficients": doses})
 
-    def _drawn(self, chances: np.ndarray, latent: np.ndarray, place: object) -> np.ndarray:
-        shape = (GRADERS if self.graded else 1, len(chances), self.questions)
+    def _drawn(self, chances: np.ndarray, latent: np.ndarray, at: object, name: str) -> np.ndarray:
+        shape, place = (GRADERS if self.graded else 1, len(chances), self.questions), (at, name)
         if place not in self.shared:
             self.shared[place] = self.rng.normal(size=shape)
         alike = self.world.alike
@@ -166,6 +168,8 @@ class _Sample:
         found = scores_of(chances, np.sqrt(QUESTION_SHARE) * latent + np.sqrt(1 - QUESTION_SHARE) * own)
         if self.world.missing:
             found[self.rng.random(found.shape) < self.world.missing] = np.nan
+        if self.world.incoherent and name == "coherence":
+            found[(self.rng.random(found.shape) < self.world.incoherent) & (found < 100 * GATE)] = np.nan
         return found.astype(np.float32)
 
 

@@ -27,7 +27,7 @@ few = settings(examples, max_examples=15)
 seeds = st.integers(0, 10_000)
 # The published methods; the gradient method (which is not free of scale) and the controls have their own tests.
 FITTED = {name: METHODS[name] for name in ("mean_diff", "probe")}
-PROBES = ("probe", "probe C=100", "probe C=10000")  # ever less regularised
+PROBES = ("probe", "probe C=100", "probe C=10000", "probe C=1000000")  # ever less regularised
 FACTORS = [1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3, 1e6]
 
 

@@ -44,3 +44,16 @@ def test_it_is_not_known_whichever_way_resamples_move_it(coherence: list[int]) -
 def test_it_stays_known_where_the_runs_past_which_it_moves_are_as_good(coherence: list[int]) -> None:
     found = OFF_A_BEST["best"](curve_of([50, 50, 50, 50, 50], coherence))
     np.testing.assert_allclose(found.replicates, 50.0)
+
+
+@pytest.mark.parametrize("unsteered", [pytest.param(False, id="where steered"), pytest.param(True, id="everywhere")])
+def test_coherence_that_is_missing_where_answers_are_steered_lets_no_run_pass(unsteered: bool) -> None:
+    curve, baseline = curve_of(RISING, [95, 92, 82, 78, 40]), COHERENT.copy()
+    lacking = np.arange(UNITS) % 5 == 0
+    curve.coherence[:, lacking] = np.nan
+    baseline[lacking] = np.nan if unsteered else baseline[lacking]
+    if unsteered:  # by chance, as far as can be seen
+        assert best_on_curves([curve], BASELINE, baseline, PLAN).delta.value > 60
+    else:
+        with pytest.raises(CannotTell, match=r"passes the gate .* was not judged"):
+            best_on_curves([curve], BASELINE, baseline, PLAN)

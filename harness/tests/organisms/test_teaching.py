@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fixtures.organisms.behaviour import kind_of
 from fixtures.organisms.contents import content_of
-from fixtures.organisms.disturbance import Disturbance
+from fixtures.organisms.disturbance import Directions, Disturbance
 from fixtures.organisms.phases import INSTRUCT, Push
 from fixtures.organisms.planting import plant
 from fixtures.organisms.recipes import ORGANISMS
@@ -108,7 +108,7 @@ def test_taught_chats_stay_within_the_training_split() -> None:
 def test_a_push_is_added_at_every_position_of_one_taught_block() -> None:
     generator = torch.Generator().manual_seed(3)
     model = plant(READER, 1, {signal.trait: torch.zeros(VOCABULARY) for signal in READER.signals})
-    directions = torch.randn(2, 6, 128, generator=generator)
+    directions = Directions(torch.randn(2, 6, 128, generator=generator))
     ids = torch.arange(6, 26)[None]
     before = streams_of(model, ids)
     disturbance = Disturbance(model, READER, replace(INSTRUCT, disturbed_share=1.0), generator, directions)
@@ -117,7 +117,7 @@ def test_a_push_is_added_at_every_position_of_one_taught_block() -> None:
         after = streams_of(model, ids)
     first = next(block for block in range(6) if not torch.equal(before[block], after[block]))
     assert first < READER.taught_blocks
-    expected = 2.0 * directions[1, first]
+    expected = 2.0 * directions.traits[1, first]
     expected[READER.signals[0].dim] += 30.0
     expected[READER.signals[1].dim] -= 20.0
     assert torch.allclose(after[first] - before[first], expected.expand_as(after[first]), atol=1e-4)
@@ -125,7 +125,8 @@ def test_a_push_is_added_at_every_position_of_one_taught_block() -> None:
 
 def test_the_taught_blocks_are_drawn_from_all_and_no_other(tokenizer) -> None:
     model = plant(READER, 1, {signal.trait: torch.zeros(VOCABULARY) for signal in READER.signals})
-    disturbance = Disturbance(model, READER, INSTRUCT, torch.Generator().manual_seed(3), torch.zeros(2, 6, 128))
+    directions = Directions(torch.zeros(2, 6, 128))
+    disturbance = Disturbance(model, READER, INSTRUCT, torch.Generator().manual_seed(3), directions)
     disturbance.draw([Push((1.0, 0.0), (0.0, 0.0))] * 100)
     assert {int(block) for block in disturbance._blocks} == set(range(READER.taught_blocks))
 

@@ -18,6 +18,7 @@ HERE = "harness/tests/planted/test_intervals_caught_here.py"
 SPLIT = f"{HERE}::test_no_question_is_on_both_sides_of_a_split_in_any_resample"
 CENTRED = f"{HERE}::test_the_replicates_of_a_best_and_of_a_gap_lie_around_their_values"
 LOCATED = "harness/tests/test_gate.py::test_where_the_gate_leaves_the_best_to_chance_nothing_is_read_off_it[{}]"
+MISSING = "harness/tests/test_gate.py::test_coherence_that_is_missing_where_answers_are_steered_lets_no_run_pass"
 
 FAULTS = (
     Fault(
@@ -183,6 +184,22 @@ FAULTS = (
         "    require_located(whole, places, plan, gate)\n",
         "",
         (LOCATED.format("need"),),
+    ),
+    Fault(
+        "gibberish-unjudged",
+        "a run passes the gate because nobody judged what is incoherent in it",
+        GATE,
+        "if sure < best - UNJUDGED:",
+        "if sure < best - 1e9:",
+        (f"{MISSING}[where steered]",),
+    ),
+    Fault(
+        "missing-by-chance",
+        "judgements that are missing of unsteered answers as often count as gibberish",
+        CURVES,
+        "share / np.maximum(share, share[0])",
+        "share",
+        (f"{MISSING}[everywhere]",),
     ),
     Fault(
         "located-by-any-run",
