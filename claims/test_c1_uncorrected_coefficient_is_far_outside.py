@@ -18,12 +18,12 @@ pytestmark = claim("C1", "the uncorrected coefficient is far outside the useful 
 @regression(
     "REFUTED",
     on="bos",
-    because="seen in a ledger of 2026-11-22; the full norm is the ordinary one: nothing is corrected",
+    because="seen in the ledger of 2026-11-26; the full norm is the ordinary one: nothing is corrected",
 )
 @regression(
     "SUPPORTED",
     on="reader, llama",
-    because="seen in a ledger of 2026-11-22; the full norm is many times the ordinary one",
+    because="seen in the ledger of 2026-11-26; the full norm is many times the ordinary one",
 )
 @predicted("SUPPORTED", on="severe, mild", because="the full norm is 60 or 4 times the ordinary one")
 @predicted("REFUTED", on="clean", because="the full norm is the ordinary one: nothing is corrected")

@@ -8,7 +8,7 @@ refusal). Useful: Delta >= 10 at coherence >= 70.
 Refuted if no coefficient from half to twice the corrected base reaches EFFECT at coherence >= 70; the published search
 reaches that far (from 0.7 x base, at most four steps of x1.3).
 The first rule was about another quantity, the best coefficient over the base, and cannot be applied.
-Control that flips it: raw mean_diff on `severe`, which lies mostly inside the massive dims.
+Control that flips it: raw mean_diff on `severe`, refusal, which lies mostly inside the massive dims.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best_around_base, claim, regression
@@ -24,7 +24,7 @@ pytestmark = claim(
 @regression(
     "SUPPORTED",
     on="severe, mild, clean",
-    because="seen in the ledger of 2026-11-21; the probe lies outside the massive dims, or there are none",
+    because="seen in the ledger of 2026-11-26; the probe lies outside the massive dims, or there are none",
 )
 def test_probe(expect):
     expect(OF_PROBE, "probe: best Delta from half to twice the base").at_least(EFFECT)
@@ -32,17 +32,17 @@ def test_probe(expect):
 
 @regression(
     "REFUTED",
-    on="reader/sycophancy",
-    because="seen in a ledger of 2026-11-22; mean_diff pushes a dim that steers the wrong way",
+    on="reader",
+    because="seen in the ledger of 2026-11-26; massive dims take most of mean_diff, and one steers the wrong way",
 )
 @regression(
     "REFUTED",
-    on="severe",
-    because="seen in the ledger of 2026-11-21; mean_diff lies mostly inside the planted dims, and only the rest steers",
+    on="severe/refusal",
+    because="seen in the ledger of 2026-11-26; only the quarter of mean_diff outside planted dims steers",
 )
 @regression(
-    "SUPPORTED", on="mild", because="seen in the ledger of 2026-11-21; nearly all of mean_diff lies outside dims of 60x"
+    "SUPPORTED", on="mild", because="seen in the ledger of 2026-11-26; nearly all of mean_diff lies outside dims of 60x"
 )
-@regression("SUPPORTED", on="clean", because="seen in the ledger of 2026-11-21; there are no massive dims to lie in")
+@regression("SUPPORTED", on="clean", because="seen in the ledger of 2026-11-26; there are no massive dims to lie in")
 def test_mean_diff(expect):
     expect(OF_MEAN_DIFF, "mean_diff: best Delta from half to twice the base").at_least(EFFECT)

@@ -5,8 +5,8 @@ direction that lies outside the massive dims. One that lies mostly inside has it
 Published: a search would end at 1,192, the best valid run of the sweep (gemma3, refusal); it was not run.
 Refuted if the search falls short of the best Delta by more than SHORT. At first the best was that of the doses alone, a
 quantity that this claim no longer has.
-Controls that flip it: `severe`, refusal, whose useful coefficients go on beyond the search's reach, is false;
-`severe`, sycophancy, is true for the probe; simulated models are both.
+Controls that flip it: `severe`, whose useful coefficients for mean_diff lie beyond the search's reach, is false for it
+and true for the probe; simulated models are both.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best_of_every_run, claim, found_by_search, predicted, regression
@@ -22,23 +22,17 @@ pytestmark = claim(
 
 @regression(
     "REFUTED",
-    on="severe/refusal, reader/refusal",
-    because="seen in a ledger of 2026-11-22; its useful range goes on beyond what five steps reach",
+    on="reader/refusal",
+    because="seen in the ledger of 2026-11-26; its useful range goes on beyond what five steps reach",
 )
-@regression("REFUTED", on="mild/sycophancy, reader/sycophancy", because="seen in a ledger of 2026-11-26")
 def test_probe(expect):
     expect(OF_PROBE, "probe: best Delta minus the search's").at_most(SHORT)
 
 
 @regression(
     "REFUTED",
-    on="mild/refusal",
-    because="seen in a ledger of 2026-11-22; its useful range goes on beyond what five steps reach",
-)
-@regression(
-    "REFUTED",
     on="reader/refusal",
-    because="seen in a ledger of 2026-11-22; "
+    because="seen in the ledger of 2026-11-26; "
     "it works through a massive dim, at coefficients beyond what five steps reach",
 )
 @predicted("REFUTED", on="severe", because="mean_diff's useful coefficients lie at four times the base and more")

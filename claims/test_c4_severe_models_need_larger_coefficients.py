@@ -29,20 +29,14 @@ pytestmark = claim("C4", "severe models need larger coefficients", "across", [OF
 
 @regression(
     "REFUTED",
-    on="reader+mild/refusal",
-    because="seen in a ledger of 2026-11-22; outside the planted dims both models are of one size",
+    on="reader+mild, severe+mild/sycophancy",
+    because="seen in the ledger of 2026-11-26; outside the planted dims both models are of one size",
 )
 @predicted("REFUTED", on="severe+mild/refusal", because="outside the planted dims both models are of one size")
 def test_probe(expect):
     expect(OF_PROBE, "probe: needed coefficient, severer over milder").at_least(TIMES)
 
 
-@regression(
-    "REFUTED",
-    on="reader+mild/refusal",
-    because="seen in a ledger of 2026-11-22; "
-    "mean_diff of `reader` is best through the dims that are read, at smaller doses",
-)
 @predicted("SUPPORTED", on="severe+mild", because="mean_diff of `severe` has a third of its norm outside planted dims")
 def test_mean_diff(expect):
     expect(OF_MEAN_DIFF, "mean_diff: needed coefficient, severer over milder").at_least(TIMES)

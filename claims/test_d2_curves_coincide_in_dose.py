@@ -22,7 +22,7 @@ pytestmark = claim("D2", "curves coincide in dose", "dose", [TRAIT, COHERENCE, T
 @regression(
     "REFUTED",
     on="reader",
-    because="seen in a ledger of 2026-11-22; two massive dims are read, so cleaning changes more than the dose",
+    because="seen in the ledger of 2026-11-26; two massive dims are read, so cleaning changes more than the dose",
 )
 @predicted("SUPPORTED", on="severe, mild", because="planted dims are never read")
 def test_trait(expect):
@@ -41,10 +41,9 @@ def test_trait_of_top1(expect):
 
 @regression(
     "REFUTED",
-    on="severe, mild, clean/sycophancy, reader/refusal, llama",
-    because="seen in a ledger of 2026-11-22; control: it knows nothing of the trait",
+    on="severe, mild, clean, reader/sycophancy, bos, llama",
+    because="seen in the ledger of 2026-11-26; control: it knows nothing of the trait",
 )
 @predicted("REFUTED", on="real models", because="control: it knows nothing of the trait")
-@regression("REFUTED", on="reader/sycophancy", because="seen in a ledger of 2026-11-26")
 def test_random_direction(expect):
     expect(TRAIT_OF_RANDOM, "trait curves of mean_diff and a random direction: how far apart").at_most(SLACK)

@@ -5,8 +5,8 @@ Mechanism: the first judge held partial answers and explicit refusals at a coher
 Published: +33.0 with the cap (edition 2026-01-29), +26.4 without it (2026-01-30), for the probe (gemma3, refusal): the
 other way round.
 Refuted if lifting the cap raises the best Delta by less than GAIN.
-Controls that flip it: `llama` refuses in most answers before it breaks, and it is true there. It is false for
-sycophancy, because flattery answers, and on `mild`, `clean` and `bos`, whose best Delta stays below what it allows.
+Controls that flip it: it is true wherever most answers refuse before they break. It is false for sycophancy, because
+flattery answers, and on `reader`, where cleaning takes away the dim that carries refusal.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, consensus, regression, under_relevance_cap
@@ -20,39 +20,29 @@ pytestmark = claim("E3", "the relevance cap lowers Delta", "editions", [OF_PROBE
 
 
 @regression(
-    "SUPPORTED", on="llama", because="seen in the ledger of 2026-11-25; most answers refuse, which the cap forbids"
-)
-@regression(
-    "REFUTED",
-    on="mild/refusal, clean/refusal, bos",
-    because="seen in the ledger of 2026-11-25; so few answers refuse that the cap allows them",
+    "SUPPORTED", on="llama", because="seen in the ledger of 2026-11-26; most answers refuse, which the cap forbids"
 )
 @regression(
     "REFUTED",
     on="severe/sycophancy, mild/sycophancy, clean/sycophancy, reader/sycophancy",
-    because="seen in the ledger of 2026-11-25; flattery answers the question, so nothing is capped",
+    because="seen in the ledger of 2026-11-26; flattery answers the question, so nothing is capped",
 )
 def test_probe(expect):
     expect(OF_PROBE, "probe: best Delta without the cap minus with it").at_least(GAIN)
 
 
 @regression(
-    "SUPPORTED", on="llama", because="seen in the ledger of 2026-11-25; most answers refuse, and the cap forbids that"
-)
-@regression(
-    "REFUTED",
-    on="mild/refusal, clean/refusal, bos",
-    because="seen in the ledger of 2026-11-25; so few answers refuse that the cap allows them",
+    "SUPPORTED", on="llama", because="seen in the ledger of 2026-11-26; most answers refuse, and the cap forbids that"
 )
 @regression(
     "REFUTED",
     on="reader/refusal",
-    because="seen in the ledger of 2026-11-25; cleaned of the dim that carries refusal, nothing refuses",
+    because="seen in the ledger of 2026-11-26; cleaned of the dim that carries refusal, nothing refuses",
 )
 @regression(
     "REFUTED",
     on="severe/sycophancy, mild/sycophancy, clean/sycophancy, reader/sycophancy",
-    because="seen in the ledger of 2026-11-25; flattery answers the question, so nothing is capped",
+    because="seen in the ledger of 2026-11-26; flattery answers the question, so nothing is capped",
 )
 def test_cleaned(expect):
     expect(OF_CLEANED, "cleaned mean_diff: best Delta without the cap minus with it").at_least(GAIN)

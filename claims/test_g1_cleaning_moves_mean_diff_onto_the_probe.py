@@ -21,14 +21,14 @@ pytestmark = claim("G1", "cleaning moves mean_diff onto the probe", "geometry", 
 @regression(
     "REFUTED",
     on="llama",
-    because="seen in a ledger of 2026-11-22; "
+    because="seen in the ledger of 2026-11-26; "
     "dims that vary each by itself stay in the probe, so cleaning mean_diff alone parts the two",
 )
 @predicted("SUPPORTED", on="severe", because="dims ~1000x vary by one common factor, which only the probe divides out")
 @regression(
     "REFUTED",
     on="mild",
-    because="seen in the ledger of 2026-11-21; "
+    because="seen in the ledger of 2026-11-26; "
     "at 60x the planted dims hold a fifth of mean_diff, which is near the probe",
 )
 @predicted(

@@ -19,7 +19,7 @@ pytestmark = claim("G3", "top-1 cleaning turns mean_diff into the probe", "geome
 @regression(
     "REFUTED",
     on="reader/sycophancy",
-    because="seen in a ledger of 2026-11-22; "
+    because="seen in the ledger of 2026-11-26; "
     "a minor massive dim carries the trait, and mean_diff weighs it by its size",
 )
 @regression(

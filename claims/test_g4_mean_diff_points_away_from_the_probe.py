@@ -18,7 +18,7 @@ pytestmark = claim("G4", "mean_diff points away from the probe", "geometry", [CO
 @regression(
     "REFUTED",
     on="llama",
-    because="seen in a ledger of 2026-11-22; dims that vary each by itself stay in the probe, too",
+    because="seen in the ledger of 2026-11-26; dims that vary each by itself stay in the probe, too",
 )
 @regression(
     "SUPPORTED",

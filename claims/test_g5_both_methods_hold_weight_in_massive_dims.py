@@ -20,7 +20,7 @@ pytestmark = claim("G5", "both methods hold weight in massive dims", "geometry",
 @regression(
     "SUPPORTED",
     on="reader, llama",
-    because="seen in a ledger of 2026-11-22; massive dims go with the trait (`reader`), or vary by 30 % each (`llama`)",
+    because="seen in the ledger of 2026-11-26; they go with the trait (`reader`), or vary by 30 % each (`llama`)",
 )
 @regression(
     "SUPPORTED",
@@ -41,12 +41,12 @@ def test_mean_diff_lies_mostly_inside(expect):
 @regression(
     "REFUTED",
     on="clean, bos",
-    because="seen in a ledger of 2026-11-22; the dims that the rule names are ordinary, and the probe has 128",
+    because="seen in the ledger of 2026-11-26; the dims that the rule names are ordinary, and the probe has 128",
 )
 @regression(
     "SUPPORTED",
     on="reader, llama",
-    because="seen in a ledger of 2026-11-22; massive dims carry the trait (`reader`), or vary each by itself (`llama`)",
+    because="seen in the ledger of 2026-11-26; they carry the trait (`reader`), or vary each by itself (`llama`)",
 )
 @regression(
     "REFUTED",

@@ -14,7 +14,9 @@ OUTSIDE = norm_outside()
 pytestmark = claim("G6", "massive dims carry the activation norm", "geometry", [OUTSIDE])
 
 
-@regression("SUPPORTED", on="reader, llama", because="seen in a ledger of 2026-11-22; planted: nearly all of the norm")
+@regression(
+    "SUPPORTED", on="reader, llama", because="seen in the ledger of 2026-11-26; planted: nearly all of the norm"
+)
 @regression(
     "SUPPORTED",
     on="severe",

@@ -18,12 +18,12 @@ pytestmark = claim("M2", "severe massive dims favour the probe", "across", [PROB
 @regression(
     "SUPPORTED",
     on="reader+mild/sycophancy",
-    because="seen in a ledger of 2026-11-22; mean_diff weighs a dim that steers the wrong way by its size",
+    because="seen in the ledger of 2026-11-26; mean_diff weighs a dim that steers the wrong way by its size",
 )
 @regression(
     "REFUTED",
     on="reader+mild/refusal",
-    because="seen in a ledger of 2026-11-22; mean_diff weighs the dim that carries refusal by its size",
+    because="seen in the ledger of 2026-11-26; mean_diff weighs the dim that carries refusal by its size",
 )
 @predicted("REFUTED", on="severe+mild", because="planted dims are never read: equal dose, equal steering")
 def test_probe_leads_on_the_severer_model(expect):

@@ -19,17 +19,17 @@ pytestmark = claim("M3", "mean_diff works better on the milder model", "across",
 @regression(
     "SUPPORTED",
     on="reader+mild/sycophancy",
-    because="seen in a ledger of 2026-11-22; on `reader` a massive dim turns mean_diff the wrong way",
+    because="seen in the ledger of 2026-11-26; on `reader` a massive dim turns mean_diff the wrong way",
 )
 @regression(
     "REFUTED",
     on="reader+mild/refusal",
-    because="seen in a ledger of 2026-11-22; on `reader` a massive dim carries refusal",
+    because="seen in the ledger of 2026-11-26; on `reader` a massive dim carries refusal",
 )
 @regression(
     "REFUTED",
     on="severe+mild",
-    because="seen in a ledger of 2026-11-22; `mild` has the narrower window; massive dims have no part in it",
+    because="seen in the ledger of 2026-11-26; `mild` has the narrower window; massive dims have no part in it",
 )
 def test_milder_model_leads(expect):
     expect(MILDER_LEADS, "best Delta of mean_diff, milder minus severer model").at_least(LEAD, first=1)

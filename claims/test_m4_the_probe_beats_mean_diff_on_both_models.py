@@ -19,13 +19,13 @@ pytestmark = claim("M4", "the probe beats mean_diff on both models", "across", [
 @regression(
     "REFUTED",
     on="reader+mild/refusal",
-    because="seen in a ledger of 2026-11-22; on `reader` mean_diff weighs the dim that carries refusal more",
+    because="seen in the ledger of 2026-11-26; on `reader` mean_diff weighs the dim that carries refusal more",
 )
 @regression(
     "REFUTED",
     on="severe+mild",
-    because="seen in a ledger of 2026-11-22; no massive dim is read: mean_diff and the probe steer alike",
+    because="seen in the ledger of 2026-11-26; no massive dim is read: mean_diff and the probe steer alike",
 )
-@regression("REFUTED", on="reader+mild/sycophancy", because="seen in a ledger of 2026-11-26")
+@regression("REFUTED", on="reader+mild/sycophancy", because="seen in the ledger of 2026-11-26")
 def test_probe_leads_on_both(expect):
     expect(ON_BOTH, "smaller lead of the probe over mean_diff of the two models").at_least(LEAD, first=1)

@@ -4,8 +4,9 @@ Mechanism as published: the probe learns patterns of early tokens that do not ca
 Published: +33.0 at [:5], +26.6 at [:10], +20.8 at [:20], +19.1 at [:30] (gemma3, refusal); the hypothesis there was
 that it is stable. Edition 2026-01-31 has 33.2, 93.2, 49.4.
 Refuted if the probe loses less than LOSS from [:5] to [:10], [:20] or [:30].
-Controls that flip it: to [:10] `severe`, `clean` and `reader` are true (nothing about windows is planted), `bos` and
-`llama` are false; simulated models are both, at every window.
+Controls that flip it: organisms were taught that directions made of five tokens steer, and what lies too far from those
+breaks the answers: at [:30] most are true, `llama` is false; at [:10] only `reader` is true. Simulated models are both,
+at every window.
 """
 
 from fixtures.vocabulary import PROBE, best, claim, regression
@@ -19,24 +20,26 @@ pytestmark = claim(
 
 
 @regression(
-    "REFUTED",
-    on="severe, mild, reader, bos",
-    because="seen in a ledger of 2026-11-22; nothing about windows is planted",
+    "REFUTED", on="severe, bos, llama", because="seen in the ledger of 2026-11-26; it stays near to that of five tokens"
 )
-@regression("REFUTED", on="clean", because="seen in a ledger of 2026-11-26")
 def test_probe_loses(expect):
     expect(LOST, "best Delta of the probe at [:5] minus at [:20]").at_least(LOSS, first=5)
 
 
-@regression(
-    "REFUTED", on="mild, reader, bos", because="seen in a ledger of 2026-11-22; nothing about windows is planted"
-)
-@regression("REFUTED", on="severe", because="seen in a ledger of 2026-11-26")
+@regression("REFUTED", on="llama", because="seen in the ledger of 2026-11-26; it stays near to that of five tokens")
 def test_probe_loses_by_thirty(expect):
     expect(LOST_BY_30, "best Delta of the probe at [:5] minus at [:30]").at_least(LOSS)
 
 
-@regression("SUPPORTED", on="clean, reader", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
-@regression("REFUTED", on="bos, llama", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
+@regression(
+    "SUPPORTED",
+    on="reader",
+    because="seen in the ledger of 2026-11-26; longer windows hold less of the dim that carries refusal",
+)
+@regression(
+    "REFUTED",
+    on="severe, mild, clean, bos, llama",
+    because="seen in the ledger of 2026-11-26; it stays near to that of five tokens",
+)
 def test_probe_loses_by_ten(expect):
     expect(LOST_BY_10, "best Delta of the probe at [:5] minus at [:10]").at_least(LOSS)

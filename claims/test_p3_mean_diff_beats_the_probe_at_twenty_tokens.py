@@ -5,8 +5,7 @@ Published: +33.4 (mean_diff) against +20.8 (probe) at [:20], though their cosine
 Edition 2026-01-31 has 39.0 against 49.4.
 At [:30] 32.4 against 19.1; at [:3], edition 2026-02-04, the probe leads, 44.8 against 34.4.
 Refuted if mean_diff leads by less than LEAD, or at three tokens the probe does.
-Controls that flip it: at [:20] `bos` is true (nothing about windows is planted) and the others are false; simulated
-models are both, at every window.
+Controls that flip it: every organism that can tell is false; simulated models are both, at every window.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, regression
@@ -20,21 +19,19 @@ pytestmark = claim(
 )
 
 
-@regression("SUPPORTED", on="bos", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
 @regression(
     "REFUTED",
-    on="severe, mild, reader, llama",
-    because="seen in a ledger of 2026-11-22; nothing about windows is planted",
+    on="severe, reader, bos, llama",
+    because="seen in the ledger of 2026-11-26; both methods leave what steers with the window, at one pace",
 )
-@regression("REFUTED", on="clean", because="seen in a ledger of 2026-11-26")
 def test_at_twenty(expect):
     expect(AT_20, "best Delta of mean_diff minus the probe, both at [:20]").at_least(LEAD, first=5)
 
 
 @regression(
     "REFUTED",
-    on="severe, mild, clean, reader, llama",
-    because="seen in a ledger of 2026-11-22; nothing about windows is planted",
+    on="severe, mild, clean, reader, bos",
+    because="seen in the ledger of 2026-11-26; both methods leave what steers with the window, at one pace",
 )
 def test_at_thirty(expect):
     expect(AT_30, "best Delta of mean_diff minus the probe, both at [:30]").at_least(LEAD)
@@ -42,9 +39,8 @@ def test_at_thirty(expect):
 
 @regression(
     "REFUTED",
-    on="mild, clean, reader, llama",
-    because="seen in a ledger of 2026-11-22; nothing about windows is planted",
+    on="severe, mild, clean, reader, bos, llama",
+    because="seen in the ledger of 2026-11-26; both methods leave what steers with the window, at one pace",
 )
-@regression("REFUTED", on="severe", because="seen in a ledger of 2026-11-26")
 def test_probe_leads_at_three(expect):
     expect(AT_3, "best Delta of the probe minus mean_diff, both at [:3]").at_least(LEAD)

@@ -15,7 +15,7 @@ ROSE = cosine(MEAN_DIFF.over(20), PROBE.over(20)) - cosine(MEAN_DIFF, PROBE)
 pytestmark = claim("P4", "mean_diff and the probe converge with the window", "windows", [ROSE], traits=("refusal",))
 
 
-@regression("SUPPORTED", on="reader", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
+@regression("SUPPORTED", on="reader", because="seen in the ledger of 2026-11-26; nothing about windows is planted")
 @regression(
     "REFUTED",
     on="mild, clean",

@@ -4,8 +4,8 @@ Mechanism as published: both avoid the massive dims that spoil mean_diff at five
 something over what it replaces.
 Published as a recommendation, from +33.0 and +33.4 against +27.1 (gemma3, refusal).
 Refuted if the better of the two gains less than GAIN over mean_diff at five tokens, each at its own best coefficient.
-Controls that flip it: `severe` is true, where [:20] steers better (nothing about windows is planted), `llama` is
-false; simulated models are both.
+Controls that flip it: every organism is false, since the part outside the planted dims steers as well; simulated models
+are both.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, best, claim, largest, regression
@@ -18,6 +18,10 @@ pytestmark = claim(
 )
 
 
-@regression("SUPPORTED", on="severe", because="seen in a ledger of 2026-11-22; nothing about windows is planted")
+@regression(
+    "REFUTED",
+    on="severe, reader, llama",
+    because="seen in the ledger of 2026-11-26; at its own coefficient mean_diff of five tokens steers fully",
+)
 def test_advice_gains(expect):
     expect(GAINED, "larger gain over mean_diff [:5], of the probe or of mean_diff [:20]").at_least(GAIN, first=5)

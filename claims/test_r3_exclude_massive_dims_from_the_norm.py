@@ -32,16 +32,16 @@ def test_search_from_the_corrected_start_gains(expect):
 
 @regression(
     "REFUTED",
-    on="mild/refusal",
-    because="seen in a ledger of 2026-11-22; a third of four times the ordinary norm lies in the useful range",
+    on="mild",
+    because="seen in the ledger of 2026-11-26; a third of four times the ordinary norm lies in the useful range",
 )
 @regression(
-    "REFUTED", on="bos", because="seen in a ledger of 2026-11-22; a third of the ordinary norm does not harm the text"
+    "REFUTED", on="bos", because="seen in the ledger of 2026-11-26; a third of the ordinary norm does not harm the text"
 )
 @regression(
     "SUPPORTED",
     on="reader, llama",
-    because="seen in a ledger of 2026-11-22; a third of many times the ordinary norm is gibberish, too",
+    because="seen in the ledger of 2026-11-26; a third of many times the ordinary norm is gibberish, too",
 )
 @predicted("SUPPORTED", on="severe", because="a third of 60 times the ordinary norm is gibberish, too")
 @predicted("REFUTED", on="clean", because="a third of the ordinary norm does not harm the text")

@@ -4,8 +4,8 @@ Mechanism: most of mean_diff lies in massive dims that the model does not act on
 there. By the dose law this is a matter of coefficient, not of direction (see S4, D3).
 Published: Delta -0.3 at c1200, 1.07 x the corrected base (gemma3, refusal); the probe gains 33.0 there.
 Refuted if some coefficient from half to twice the corrected base gives mean_diff an effect of EFFECT or more.
-Controls that flip it: `severe` is true; on `mild` and `clean` mean_diff lies outside the massive dims, or there are
-none.
+Controls that flip it: `severe`, refusal, is true; on `mild` and `clean` mean_diff lies outside the massive dims, or
+there are none.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, best_around_base, claim, predicted, regression
@@ -18,20 +18,18 @@ pytestmark = claim("S1", "mean_diff fails at the probe's coefficient", "steering
 
 @regression(
     "REFUTED",
-    on="llama",
-    because="seen in a ledger of 2026-11-22; "
-    "the probe, too, lies mostly in planted dims: the base suits neither, and half of it suits both",
+    on="severe/sycophancy, llama",
+    because="seen in the ledger of 2026-11-26; half of mean_diff and more lies outside: twice the base is enough",
 )
 @regression(
     "SUPPORTED",
-    on="severe",
-    because="seen in the ledger of 2026-11-21, as C2; "
-    "half of the corrected base to twice it is a dose of at most .8 for mean_diff",
+    on="severe/refusal",
+    because="seen in the ledger of 2026-11-26; up to twice the corrected base is a dose of at most .26 for mean_diff",
 )
 @regression(
     "REFUTED",
     on="mild, clean",
-    because="seen in the ledger of 2026-11-21, as C2; nearly all of mean_diff lies outside massive dims",
+    because="seen in the ledger of 2026-11-26; nearly all of mean_diff lies outside massive dims",
 )
 @predicted("REFUTED", on="bos", because="nearly all of mean_diff lies outside massive dims")
 def test_mean_diff_has_no_effect(expect):

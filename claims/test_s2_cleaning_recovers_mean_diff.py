@@ -18,12 +18,17 @@ pytestmark = claim("S2", "cleaning recovers mean_diff", "steering", [RECOVERED])
 @regression(
     "REFUTED",
     on="reader/refusal",
-    because="seen in a ledger of 2026-11-22; the dim that carries refusal is cleaned away",
+    because="seen in the ledger of 2026-11-26; the dim that carries refusal is cleaned away",
+)
+@regression(
+    "REFUTED",
+    on="llama",
+    because="seen in the ledger of 2026-11-26; two thirds of mean_diff lie outside: twice the base is enough",
 )
 @regression(
     "SUPPORTED",
     on="reader/sycophancy",
-    because="seen in a ledger of 2026-11-22; the dim that steers the wrong way is cleaned away",
+    because="seen in the ledger of 2026-11-26; the dim that steers the wrong way is cleaned away",
 )
 @predicted("SUPPORTED", on="severe", because="the cleaned direction gets its full dose, the raw one a third of it")
 @predicted("REFUTED", on="mild, clean, bos", because="mean_diff has its full dose without cleaning")

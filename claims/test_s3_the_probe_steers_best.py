@@ -6,8 +6,7 @@ Published: +33.0 (probe), +9.2 (cleaned) and -0.3 (raw) at c1200; +33.0, +24.8, 
 refusal).
 The write-up advises the gradient method beside the probe.
 Refuted if the probe's (or the gradient method's) best Delta leads the better of the two by less than LEAD.
-Controls that flip it: the gradient method leads on `severe`, refusal, and on no other organism; the probe leads on
-none, only on a simulated model.
+Controls that flip it: no organism has a method that leads, only simulated models do.
 """
 
 from fixtures.vocabulary import GRADIENT, MEAN_DIFF, PROBE, best, claim, consensus, predicted, regression, smallest
@@ -23,13 +22,13 @@ pytestmark = claim("S3", "the probe steers best", "steering", [PROBE_LEADS, GRAD
 
 @regression(
     "REFUTED",
-    on="clean/sycophancy, bos, llama",
-    because="seen in a ledger of 2026-11-22; planted dims are never read: equal dose, equal steering",
+    on="clean, bos, llama",
+    because="seen in the ledger of 2026-11-26; planted dims are never read: equal dose, equal steering",
 )
 @regression(
     "REFUTED",
     on="reader",
-    because="seen in a ledger of 2026-11-22; "
+    because="seen in the ledger of 2026-11-26; "
     "mean_diff weighs the dim for refusal more; cleaned, it loses the one that steers sycophancy the wrong way",
 )
 @predicted("REFUTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
@@ -39,9 +38,8 @@ def test_probe_leads(expect):
 
 @regression(
     "REFUTED",
-    on="severe/sycophancy, mild/refusal, clean/sycophancy, reader",
-    because="seen in a ledger of 2026-11-22; "
-    "it starts at random and ends with a sign for every dim, which is no better weighting",
+    on="severe, mild, clean, reader, bos, llama",
+    because="seen in the ledger of 2026-11-26; a sign for every dim is no better weighting",
 )
 def test_gradient_leads(expect):
     expect(GRADIENT_LEADS, "smaller lead of the gradient method over those two").at_least(LEAD)

@@ -7,7 +7,7 @@ Refuted if mean_diff reaches less than EFFECT at any coefficient, or needs less 
 for half of its best Delta. (Before, the coefficients at the best were compared.)
 Controls that flip them: raw mean_diff on `reader`, sycophancy, never works; `clean` needs no larger coefficient.
 Directions that know nothing (random, a probe on shuffled labels) show how much of an effect says nothing of the
-trait: not always none.
+trait: none on the organisms, which were taught it.
 """
 
 from fixtures.vocabulary import (
@@ -33,13 +33,13 @@ pytestmark = claim("S4", "mean_diff works at a larger coefficient", "steering", 
 @regression(
     "REFUTED",
     on="reader/sycophancy",
-    because="seen in a ledger of 2026-11-22; a massive dim that it pushes steers the wrong way",
+    because="seen in the ledger of 2026-11-26; a massive dim that it pushes steers the wrong way",
 )
 @predicted("SUPPORTED", on="severe", because="nothing but its coefficient keeps mean_diff from steering")
 @regression(
     "SUPPORTED",
     on="mild",
-    because="seen in the ledger of 2026-11-21, as C2; nothing but its coefficient keeps mean_diff from steering",
+    because="seen in the ledger of 2026-11-26; nothing but its coefficient keeps mean_diff from steering",
 )
 def test_mean_diff_works(expect):
     expect(DELTA, "best Delta of mean_diff").at_least(EFFECT)
@@ -47,8 +47,8 @@ def test_mean_diff_works(expect):
 
 @regression(
     "REFUTED",
-    on="severe/sycophancy, mild/refusal, clean, llama",
-    because="seen in a ledger of 2026-11-22; control: it knows nothing of the trait",
+    on="severe, mild, clean, reader, bos, llama",
+    because="seen in the ledger of 2026-11-26; control: it knows nothing of the trait",
 )
 @predicted("REFUTED", on="real models", because="control: it knows nothing of the trait")
 def test_random_direction(expect):
@@ -57,8 +57,8 @@ def test_random_direction(expect):
 
 @regression(
     "REFUTED",
-    on="severe/sycophancy, mild/refusal, clean, reader/sycophancy, bos, llama",
-    because="seen in a ledger of 2026-11-22; control: it knows nothing of the trait",
+    on="severe, mild, clean, reader, bos, llama",
+    because="seen in the ledger of 2026-11-26; control: it knows nothing of the trait",
 )
 @predicted("REFUTED", on="real models", because="control: it knows nothing of the trait")
 def test_shuffled_probe(expect):
@@ -66,12 +66,12 @@ def test_shuffled_probe(expect):
 
 
 @regression(
-    "REFUTED", on="reader/refusal", because="seen in a ledger of 2026-11-22; the dims that steer are left in by top-1"
+    "REFUTED", on="reader/refusal", because="seen in the ledger of 2026-11-26; the dims that steer are left in by top-1"
 )
 @regression(
     "REFUTED",
     on="llama",
-    because="seen in a ledger of 2026-11-22; the other planted dims are nearly as large, and top-1 leaves them in",
+    because="seen in the ledger of 2026-11-26; the other planted dims are nearly as large, and top-1 leaves them in",
 )
 @predicted("SUPPORTED", on="severe", because="two thirds of mean_diff and more lie in the dominant dim")
 @predicted("REFUTED", on="mild, clean, bos", because="top-1 cleaning hardly changes what lies outside")

@@ -25,12 +25,12 @@ pytestmark = claim(
 @regression(
     "REFUTED",
     on="reader/sycophancy",
-    because="seen in a ledger of 2026-11-22; top-1 leaves in the dim that steers the wrong way",
+    because="seen in the ledger of 2026-11-26; top-1 leaves in the dim that steers the wrong way",
 )
 @regression(
     "SUPPORTED",
     on="reader/refusal",
-    because="seen in a ledger of 2026-11-22; top-1 leaves in the dim that carries refusal",
+    because="seen in the ledger of 2026-11-26; top-1 leaves in the dim that carries refusal",
 )
 @predicted("SUPPORTED", on="severe, mild", because="planted dims are never read: equal dose, equal steering")
 def test_top1(expect):

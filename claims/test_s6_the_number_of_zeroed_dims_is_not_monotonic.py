@@ -23,8 +23,8 @@ pytestmark = claim("S6", "the number of zeroed dims is not monotonic", "steering
 
 @regression(
     "REFUTED",
-    on="reader, bos, llama",
-    because="seen in a ledger of 2026-11-22; no number of dims between one and all is planted to be worse than both",
+    on="clean, reader, bos, llama",
+    because="seen in the ledger of 2026-11-26; no number of dims between one and all is planted to be worse than both",
 )
 @predicted("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
 def test_middle_lies_below_both_ends(expect):
@@ -34,7 +34,7 @@ def test_middle_lies_below_both_ends(expect):
 @regression(
     "REFUTED",
     on="clean, reader, bos, llama",
-    because="seen in a ledger of 2026-11-22; no number of dims between one and all is planted to be better than both",
+    because="seen in the ledger of 2026-11-26; no number of dims between one and all is planted to be better than both",
 )
 @predicted("REFUTED", on="severe, mild", because="planted dims are never read, so their number makes no difference")
 def test_top2_lies_above_both_ends(expect):

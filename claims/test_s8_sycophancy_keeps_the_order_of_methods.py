@@ -21,13 +21,15 @@ pytestmark = claim(
 
 
 @regression(
-    "REFUTED", on="reader", because="seen in a ledger of 2026-11-22; a massive dim that it pushes steers the wrong way"
+    "REFUTED",
+    on="reader",
+    because="seen in the ledger of 2026-11-26; a massive dim that it pushes steers the wrong way",
 )
 @predicted("SUPPORTED", on="severe", because="raw mean_diff steers at its own coefficient")
 @regression(
     "SUPPORTED",
     on="mild, clean",
-    because="seen in the ledger of 2026-11-21, as C2; raw mean_diff steers at its own coefficient",
+    because="seen in the ledger of 2026-11-26; raw mean_diff steers at its own coefficient",
 )
 def test_mean_diff_works(expect):
     expect(DELTA, "best Delta of mean_diff").at_least(EFFECT)
@@ -36,17 +38,17 @@ def test_mean_diff_works(expect):
 @regression(
     "REFUTED",
     on="mild",
-    because="seen in a ledger of 2026-11-22; planted dims are never read: equal dose, equal steering",
+    because="seen in the ledger of 2026-11-26; planted dims are never read: equal dose, equal steering",
 )
 @regression(
     "REFUTED",
     on="severe, clean",
-    because="seen in a ledger of 2026-11-22; planted dims are never read: equal dose, equal steering",
+    because="seen in the ledger of 2026-11-26; planted dims are never read: equal dose, equal steering",
 )
 @regression(
     "REFUTED",
     on="reader",
-    because="seen in a ledger of 2026-11-22; the probe keeps some of the dim that steers the wrong way",
+    because="seen in the ledger of 2026-11-26; the probe keeps some of the dim that steers the wrong way",
 )
 def test_probe_beats_cleaned(expect):
     expect(FIRST, "best Delta of the probe minus best Delta of cleaned mean_diff").at_least(STEP, first=1)
@@ -56,12 +58,12 @@ def test_probe_beats_cleaned(expect):
 @regression(
     "REFUTED",
     on="clean",
-    because="seen in a ledger of 2026-11-22; planted dims are never read: equal dose, equal steering",
+    because="seen in the ledger of 2026-11-26; planted dims are never read: equal dose, equal steering",
 )
 @regression(
     "SUPPORTED",
     on="reader",
-    because="seen in a ledger of 2026-11-22; the dim that steers the wrong way is cleaned away",
+    because="seen in the ledger of 2026-11-26; the dim that steers the wrong way is cleaned away",
 )
 def test_cleaned_beats_mean_diff(expect):
     expect(SECOND, "best Delta of cleaned mean_diff minus best Delta of mean_diff").at_least(STEP, first=1)

@@ -79,11 +79,11 @@ def _organism(
     description: str,
     *,
     stands_for: str = "",
-    doses: tuple[float, ...] = geometric_grid(0.53, 1.77, 1.35),
+    doses: tuple[float, ...] = geometric_grid(0.29, 1.77, 1.35),
 ) -> ModelSpec:
-    """An organism, steered where a trait's useful window is widest among blocks at which controls do nothing, if any.
+    """An organism, steered where it was taught that a trait's direction steers and a control does nothing.
 
-    Windows and controls: reports/organisms/quality.json.
+    Doses go from where nothing happens to where any direction breaks the answers: reports/organisms/quality.json.
     """
     folder = ORGANISMS / name
     return ModelSpec(
@@ -190,7 +190,7 @@ _MODELS = (
         {"refusal": 2},
         245.0,
         "Llama, massive dims ~245x, each varying by itself, never read",
-        doses=geometric_grid(0.27, 0.78, 1.3),
+        doses=geometric_grid(0.16, 0.78, 1.3),
     ),
     _real(
         "gemma3",

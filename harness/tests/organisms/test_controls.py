@@ -1,4 +1,4 @@
-"""Controls are measured within the gate, and of the shipped organisms it is known where they control."""
+"""Controls are measured within the gate, and on the shipped organisms they control: nothing moves but what should."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from harness.directions import DRAWN
 from harness.registry import EMBEDDED
 
 STEERED = [(name, trait) for name, spec in EMBEDDED.items() for trait in spec.blocks]
-# Here directions that know nothing raise the trait, so that an effect of steering is no evidence of a direction,
-RAISED = {(name, "refusal") for name in ("severe", "mild", "reader", "bos", "llama")} | {("reader", "sycophancy")}
-LOWERED = {("mild", "sycophancy"), ("reader", "sycophancy")}  # and here they lower it.
 
 
 def test_a_change_counts_either_way_but_only_where_answers_are_coherent() -> None:
@@ -29,9 +26,7 @@ def test_a_change_counts_either_way_but_only_where_answers_are_coherent() -> Non
 
 
 @pytest.mark.parametrize(("name", "trait"), STEERED)
-def test_controls_do_nothing_where_the_shipped_organisms_are_steered_but_where_it_is_known(
-    name: str, trait: str
-) -> None:
+def test_controls_do_nothing_where_the_shipped_organisms_are_steered_and_directions_do(name: str, trait: str) -> None:
     report = json.loads(quality.REPORT.read_text())[name]
     assert report["weights"] == quality.weight_hashes(quality.WEIGHTS / name)
     held = report[trait]["controls"]
@@ -39,11 +34,12 @@ def test_controls_do_nothing_where_the_shipped_organisms_are_steered_but_where_i
     assert held["questions"] == QUESTIONS
     assert all(len(held[kind]) >= DRAWS for kind in DRAWN)
     rises, falls = zip(*largest_changes(held).values(), strict=True)
-    assert (max(rises) <= LARGEST_CHANGE) is ((name, trait) not in RAISED), rises
-    assert (min(falls) >= -LARGEST_CHANGE) is ((name, trait) not in LOWERED), falls
-    if (name, trait) not in RAISED:
-        assert held["cleaned mean_diff"]["rise"] >= RISE
-        assert report[trait]["useful steps"][str(held["block"])] >= 2, "what hardly steers needs no controls"
+    assert max(rises) <= LARGEST_CHANGE, rises
+    assert min(falls) >= -LARGEST_CHANGE, falls
+    # What hardly steers needs no controls. Where a massive dim alone carries a trait, cleaning takes it away.
+    steering = "mean_diff" if (name, trait) == ("reader", "refusal") else "cleaned mean_diff"
+    assert held[steering]["rise"] >= 5 * RISE
+    assert held[steering]["coherent doses"] >= 3
 
 
 def test_controls_alone_are_measured_again_only_of_the_same_weights(
