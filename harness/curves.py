@@ -47,8 +47,8 @@ class Knots:
     """A curve's measured points, the unsteered one first: means over all questions and over all but a fold of them.
 
     amounts: (knots,). gain: means over 1 + resamples rows, paired with the baseline, row 0 the data. coherence: (1, 1 +
-    resamples, knots), over all questions. least_coherence: (knots,) of the data, what is missing beyond
-    the unsteered share being counted as 0.
+    resamples, knots), over all questions. least_coherence: the same, judgements that are missing beyond the share of the
+    unsteered run being counted as 0: judges tend to fail on gibberish, so a mean over the judged is too high.
     judged: (knots,) units behind each gain. measured: (knots,) which were judged often enough.
     """
 
@@ -99,12 +99,12 @@ def knots(
     paired, kept = trait - baseline_trait, slice(None) if only is None else only
     gain = means_by_part(counts[:, kept], paired[:, kept])
     mean_coherence = stats.means(counts[:, kept], coherence[:, kept])[None]
-    share = (~np.isnan(coherence[:, kept])).mean(axis=1)
+    share = (~np.isnan(coherence)).mean(axis=1)
     return Knots(
         amounts=np.concatenate([[0.0], curve.amounts]).astype(np.float64),
         gain=gain,
         coherence=mean_coherence,
-        least_coherence=mean_coherence[0, 0] * share / np.maximum(share, share[0]),
+        least_coherence=mean_coherence * (share / np.maximum(share, share[0])),
         judged=(~np.isnan(paired)).sum(axis=1),
         measured=enough & np.isfinite(gain.values[0, 0]) & np.isfinite(mean_coherence[0, 0]),
     )

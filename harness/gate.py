@@ -21,14 +21,15 @@ UNLOCATED = 0.01  # share of resamples in which it may do so
 def places_of(each: Knots, gate: float, between_runs: bool = True) -> Places:
     """For every run the last place at or before it where the gate is reached: itself, or where coherence crosses.
 
-    So a place moves on smoothly when the coherence of its run falls below the gate, and the run is not lost.
+    So a place moves on smoothly when the coherence of its run falls below the gate, and the run is not lost. What was
+    not judged of steered answers, though it was of unsteered ones, counts as incoherent.
     """
     knots_ = np.arange(len(each.amounts))
-    reaches = (each.coherence >= gate - ROUNDING) & each.measured
+    reaches = (each.least_coherence >= gate - ROUNDING) & each.measured
     last = np.maximum.accumulate(np.where(reaches, knots_, -1), axis=-1)
     left = np.maximum(last, 0)
     right = np.minimum(left + 1, knots_[-1])
-    at_left, at_right = (np.take_along_axis(each.coherence, index, axis=-1) for index in (left, right))
+    at_left, at_right = (np.take_along_axis(each.least_coherence, index, axis=-1) for index in (left, right))
     with np.errstate(invalid="ignore", divide="ignore"):
         weight = np.where(left < knots_, np.clip((at_left - gate) / (at_left - at_right), 0.0, 1.0), 0.0)
     steered = (left > 0) | (weight >= FIRST_STRETCH)
@@ -75,8 +76,7 @@ def require_located(whole: Sequence[Knots], places: Sequence[Places], plan: Plan
 
     What counts is only where the gate lets it go, judged by the gains of the data: back past a run from the best place,
     or on past a run to a better one, by JUMP points or more. Runs that are merely as good as each other move nothing.
-    Judges tend to fail on gibberish, so that a mean over the judged is too high: the best that is left if all that is
-    missing beyond the share of the unsteered run were incoherent must not be lower by UNJUDGED points.
+    And the best must not be UNJUDGED points larger if answers whose coherence is missing are like those judged.
     """
     gains = [here.along(each.gain.values[:1])[0] for each, here in zip(whole, places, strict=True)]
     allowed = np.concatenate([here.allowed[0, 0] for here in places])
@@ -94,13 +94,12 @@ def require_located(whole: Sequence[Knots], places: Sequence[Places], plan: Plan
             f"Coherence lies so near {gate:g} over several runs that in {moved.sum()} of {plan.resamples} resamples "
             f"the best lies past another run, {JUMP:g} points or more apart: ask more {plan.sample}, or sweep finer."
         )
-    least = [replace(each, coherence=each.least_coherence[None, None]) for each in whole]
-    sure = max(float(highest(each, places_of(each, gate))[0]) for each in least)
-    if sure < best - UNJUDGED:
-        left_over = f"{sure:.1f} would be left" if np.isfinite(sure) else "nothing would"
+    as_judged = [replace(each, least_coherence=each.coherence) for each in whole]
+    least, most = (max(float(highest(each, places_of(each, gate))[0]) for each in how) for how in (whole, as_judged))
+    if most > least + UNJUDGED:
         raise CannotTell(
-            f"The best, {best:.1f}, passes the gate of {gate:g} only if the coherence that was not judged of steered "
-            f"answers is like that of the others; were it 0, {left_over}: judge those answers again."
+            f"The best is {least:.1f} or {most:.1f} at the gate of {gate:g}, as the steered answers whose coherence was "
+            "not judged are incoherent or like the others: judge those answers again."
         )
 
 

@@ -101,7 +101,7 @@ def best_on_curves(
         amount=Replicated(float(amount[0]), amount[1:], plan, amount_unit, n),
         curve=index,
         between=(left - 1, right - 1, share),
-        at_edge=bool(share == 0 and beyond and best.coherence[0, 0, left] > gate + ROUNDING),
+        at_edge=bool(share == 0 and beyond and best.least_coherence[0, 0, left] > gate + ROUNDING),
     )
 
 
@@ -141,7 +141,7 @@ def search_on_curves(
         trials = []
         for _ in range(steps):
             trial = Places(*each.locate(amounts))
-            coherent = trial.along(each.coherence) >= gate - ROUNDING
+            coherent = trial.along(each.least_coherence) >= gate - ROUNDING
             valid = trial.allowed & coherent & (amounts >= FIRST_STRETCH * each.amounts[1])
             trials.append((trial.left, trial.weight, valid))
             factors = momentum * factors + (1 - momentum) * np.where(valid, up, down)

@@ -55,5 +55,13 @@ def test_coherence_that_is_missing_where_answers_are_steered_lets_no_run_pass(un
     if unsteered:  # by chance, as far as can be seen
         assert best_on_curves([curve], BASELINE, baseline, PLAN).delta.value > 60
     else:
-        with pytest.raises(CannotTell, match=r"passes the gate .* was not judged"):
+        with pytest.raises(CannotTell, match=r"not judged are incoherent or like the others"):
             best_on_curves([curve], BASELINE, baseline, PLAN)
+
+
+def test_a_place_lies_where_coherence_is_reached_with_what_is_missing_counted_as_incoherent() -> None:
+    curve = curve_of([5, 25, 45, 47, 47], [95, 92, 82, 78, 40])
+    whole = best_on_curves([curve], BASELINE, COHERENT, PLAN)
+    curve.coherence[:, np.arange(UNITS) % 8 == 0] = np.nan  # 82 becomes 71.75, and 78 is 68.25
+    lacking = best_on_curves([curve], BASELINE, COHERENT, PLAN)
+    assert whole.between[2] == 0 and lacking.between[:2] == (2, 3) and 0.3 < lacking.between[2] < 0.7

@@ -16,6 +16,7 @@ from fixtures.organisms.pair import open_pair
 from fixtures.organisms.quality import Extent, geometry, measure, rounded
 from fixtures.organisms.recipes import ORGANISMS
 from fixtures.organisms.train import WEIGHTS
+from harness.registry import EMBEDDED
 
 
 def curves(*points: tuple[float | None, float | None]) -> Curves:
@@ -109,10 +110,11 @@ def test_the_report_is_of_the_shipped_weights_and_they_are_good_enough(name: str
     assert all(values["as ruled"] >= 95.0 and values["coherence"] >= 90.0 for values in behaviour.values())
     # At the best block two neighbouring doses of a 15 % grid with Delta >= 10 and coherence >= 70, as published.
     for trait in TRAITS:
-        most = max(report[trait]["useful steps"].values())
+        steps = report[trait]["useful steps"]
         carried = any(signal.trait == trait and signal.effect > 0 for signal in ORGANISMS[name].signals)
+        most = max(steps[str(block)] for block in EMBEDDED[name].blocks[trait]) if carried else max(steps.values())
         assert most <= 1 if carried else most >= 2, (
-            "only a trait that a planted dim carries is immune to cleaned steering"
+            "only a trait that a planted dim carries is immune to cleaned steering where claims steer it"
         )
     assert min(report["refusal"]["scenarios"].values()) >= 90.0
 
