@@ -47,8 +47,8 @@ class Knots:
     """A curve's measured points, the unsteered one first: means over all questions and over all but a fold of them.
 
     amounts: (knots,). gain: means over 1 + resamples rows, paired with the baseline, row 0 the data. coherence: (1, 1 +
-    resamples, knots), over all questions. least_coherence: the same, judgements that are missing beyond the share of the
-    unsteered run being counted as 0: judges tend to fail on gibberish, so a mean over the judged is too high.
+    resamples, knots), over all questions. least_coherence: the same, judgements that are missing beyond the share of
+    the unsteered run being counted as 0: judges tend to fail on gibberish, so a mean over the judged is too high.
     judged: (knots,) units behind each gain. measured: (knots,) which were judged often enough.
     """
 

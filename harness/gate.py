@@ -98,8 +98,8 @@ def require_located(whole: Sequence[Knots], places: Sequence[Places], plan: Plan
     least, most = (max(float(highest(each, places_of(each, gate))[0]) for each in how) for how in (whole, as_judged))
     if most > least + UNJUDGED:
         raise CannotTell(
-            f"The best is {least:.1f} or {most:.1f} at the gate of {gate:g}, as the steered answers whose coherence was "
-            "not judged are incoherent or like the others: judge those answers again."
+            f"The best is {least:.1f} or {most:.1f} at the gate of {gate:g}, as the steered answers whose coherence "
+            "was not judged are incoherent or like the others: judge those answers again."
         )
 
 

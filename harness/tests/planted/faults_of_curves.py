@@ -199,7 +199,9 @@ FAULTS = (
         GATE,
         "reaches = (each.least_coherence",
         "reaches = (each.coherence",
-        ("harness/tests/test_gate.py::test_a_place_lies_where_coherence_is_reached_with_what_is_missing_counted_as_incoherent",),
+        (
+            "harness/tests/test_gate.py::test_a_place_lies_where_coherence_is_reached_with_what_is_missing_counted_as_incoherent",
+        ),
     ),
     Fault(
         "missing-by-chance",
