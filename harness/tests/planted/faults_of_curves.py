@@ -57,8 +57,8 @@ FAULTS = (
         "gate-crossed-out-of-a-gap",
         "the gate may be crossed on the way from a run that was not judged",
         GATE,
-        "reaches = (each.coherence >= gate - ROUNDING) & each.measured",
-        "reaches = each.coherence >= gate - ROUNDING",
+        "reaches = (each.least_coherence >= gate - ROUNDING) & each.measured",
+        "reaches = each.least_coherence >= gate - ROUNDING",
         (CUT,),
     ),
     Fault(
