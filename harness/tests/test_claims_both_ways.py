@@ -100,6 +100,7 @@ CONTROLS: Mapping[str, tuple[Worlds, Worlds]] = {
     "N1 probe": (USUAL, USUAL.but(fit=0.8)),
     "N1 probe_of_c_100": (USUAL.but(hard_fit=0.99), USUAL),
     "N1 probe_of_c_10000": (USUAL.but(hard_fit=0.99), USUAL),
+    "N1 probe_of_c_1000000": (USUAL.but(hard_fit=0.99), USUAL),
     "N1 division_by_the_norm_parts_the_probe_from_mean_diff": (INSIDE, USUAL),
     "N2 difference": (USUAL, USUAL.but(effect=best(unit_mean_diff=20.0))),
     "P1 ten_tokens_lie_below": (USUAL.but(effect=best(mean_diff_w10=20.0)), USUAL),

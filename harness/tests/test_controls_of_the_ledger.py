@@ -20,8 +20,11 @@ ONE_SIDED = {
     "M1": "on `mild`, the one milder model, mean_diff keeps up",
     "M4": "no pair has a probe that leads twice",
     "N2": "no organism reads what the fit of the probe adds to unit_mean_diff",
-    "R1": "on `reader` and `llama` the advice gains 5 points, which is told from neither 0 nor 10",
+    "P1": "with their lessons the organisms reach the same ceiling in every window, ten tokens included",
+    "P3": "mean_diff and the probe reach the same ceiling at twenty and at thirty tokens",
+    "R1": "the advice gains nothing where what it replaces reaches the ceiling already",
     "R2": "no organism loses for certain by keeping mean_diff",
+    "S3": "every method that steers at all reaches the ceiling, so none leads",
     "S6": "no organism has a dip planted",
 }
 
