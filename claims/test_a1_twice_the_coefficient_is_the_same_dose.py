@@ -12,7 +12,7 @@ Control that flips it: a table in which mean_diff lies nearer to the probe, henc
 """
 
 from fixtures.vocabulary import claim, predicted
-from harness.arithmetic import PublishedQuantity, share_left
+from harness.sources.arithmetic import PublishedQuantity, share_left
 
 STEP = 1.3  # ratio: the published search's step up; it tells no coefficients closer than that apart
 COSINES = ("gemma3.refusal.cos.mean_diff.probe", "gemma3.refusal.cos.top1.probe")

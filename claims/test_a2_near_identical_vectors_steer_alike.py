@@ -12,8 +12,8 @@ Control that flips it: a table with equal Deltas, or one in which the vectors do
 """
 
 from fixtures.vocabulary import claim, predicted
-from harness.arithmetic import PublishedQuantity, cosine_with_own_cleaning
-from harness.intervals import exactly
+from harness.sources.arithmetic import PublishedQuantity, cosine_with_own_cleaning
+from harness.sources.intervals import exactly
 
 NEAR = 0.97  # cosine: an angle of 14 degrees
 ANSWER = 10.0  # trait points: one flipped answer in ten

@@ -10,7 +10,7 @@ Control that flips it: a table with 120 questions.
 """
 
 from fixtures.vocabulary import claim, predicted
-from harness.arithmetic import PublishedQuantity, answers
+from harness.sources.arithmetic import PublishedQuantity, answers
 
 HALF_INTERVAL = 1.96  # standard errors
 

@@ -12,8 +12,8 @@ Control that flips it: a table whose shares and norms do add up.
 """
 
 from fixtures.vocabulary import claim, predicted
-from harness.arithmetic import PublishedQuantity, energy, mean_energy_left, smallest_norm
-from harness.intervals import least
+from harness.sources.arithmetic import PublishedQuantity, energy, mean_energy_left, smallest_norm
+from harness.sources.intervals import least
 
 DIGIT = 0.001  # share: one unit of the last published digit of 99.6 %
 PERCENT = 0.01  # share: one unit of the last published digit of 36 %

@@ -12,8 +12,8 @@ Control that flips it: a table in which refusals count up to 90, or with other b
 """
 
 from fixtures.vocabulary import claim, predicted
-from harness.arithmetic import PublishedQuantity, capped_share
-from harness.intervals import anywhere, largest, least
+from harness.sources.arithmetic import PublishedQuantity, capped_share
+from harness.sources.intervals import anywhere, largest, least
 
 CEILING = 60.0  # trait points
 GATE, LATER_GATE, CAP = "protocol.gate", "protocol.gate@2026-01-31", "protocol.judge.cap.refusal"

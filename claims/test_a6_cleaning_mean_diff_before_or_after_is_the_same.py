@@ -10,7 +10,7 @@ Control that flips it: a table in which the two agree.
 """
 
 from fixtures.vocabulary import claim, predicted
-from harness.arithmetic import PublishedQuantity
+from harness.sources.arithmetic import PublishedQuantity
 
 MARGIN = 1.0  # trait points: for a judge that does not repeat itself exactly
 BEFORE = "gemma3.refusal.precleaned.best_delta@2026-01-31"

@@ -10,7 +10,7 @@ Control that flips it: a write-up that carries the log's best run.
 """
 
 from fixtures.vocabulary import claim, predicted
-from harness.arithmetic import PublishedQuantity
+from harness.sources.arithmetic import PublishedQuantity
 
 MARGIN = 1.0  # trait points
 

@@ -23,8 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.bench import ledger, limits, made_up, shape, sweep
-from harness.keys import library_versions
-from harness.registry import MODELS, ROOT
+from harness.data.datasets import ROOT
+from harness.lab.keys import library_versions
+from harness.models.registry import MODELS
 
 REPORTS = ROOT / "reports" / "benchmarks"
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.registry import ROOT
+from harness.data.datasets import ROOT
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from harness import costs
-from harness.costs import Accelerator
+from harness.lab import costs
+from harness.lab.costs import Accelerator
 
 
 def timed(run: Callable[[], Any]) -> tuple[float, Any]:

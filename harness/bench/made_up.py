@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.architecture import GEMMA2_2B, GEMMA3_1B, GEMMA3_4B, LLAMA3_8B, QWEN3_4B, Architecture
-from harness.models import Decoder, wrap
+from harness.models.architecture import GEMMA2_2B, GEMMA3_1B, GEMMA3_4B, LLAMA3_8B, QWEN3_4B, Architecture
+from harness.models.decoder import Decoder, wrap
 
 SHAPES = {
     "gemma3-4b": GEMMA3_4B,

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness import costs
-from harness.architecture import Architecture
 from harness.bench.limits import measured_limits, peak_memory, public_limits, timed
 from harness.bench.made_up import SHAPES, build, made_up_prompts
-from harness.capture import window_means
-from harness.costs import Accelerator, Work
-from harness.generation import Generated, greedy, in_batches
-from harness.models import Decoder
-from harness.steering import Row, steer
+from harness.decoding.capture import window_means
+from harness.decoding.generation import Generated, greedy
+from harness.decoding.steering import Row, steer
+from harness.lab import costs
+from harness.lab.costs import Accelerator, Work
+from harness.models.architecture import Architecture
+from harness.models.decoder import Decoder
+from harness.models.memory import in_batches
 
 MOST_ROWS = 512  # of a batch whose size is not given
 
@@ -153,7 +154,7 @@ def sweep(bench: Bench, amounts: Amounts, coefficients: int, pairs: int) -> dict
 
 
 def estimates(bench: Bench, amounts: Amounts) -> dict[str, Any]:
-    """What `harness.costs` estimates for these amounts, on this machine as measured and on the reference."""
+    """What `harness.lab.costs` estimates for these amounts, on this machine as measured and on the reference."""
     reading = Work(amounts.scenarios, amounts.prompt_tokens, amounts.window, bench.batch_rows, reread=True)
     steering = Work(amounts.rows, amounts.prompt_tokens, amounts.new_tokens, bench.batch_rows)
     found: dict[str, Any] = {"amounts": asdict(amounts), "batch_rows": bench.batch_rows, "on": {}}

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from harness.datasets import load_trait, trait_folder
-from harness.generation import Generated, left_pad, position_ids
-from harness.keys import folder_of
-from harness.models import Decoder, load_decoder
-from harness.registry import find_model
-from harness.steering import Row, steer
+from harness.data.datasets import load_trait, trait_folder
+from harness.decoding.generation import Generated, left_pad, position_ids
+from harness.decoding.steering import Row, steer
+from harness.lab.keys import folder_of
+from harness.models.decoder import Decoder, load_decoder
+from harness.models.registry import find_model
 
 COEFFICIENTS = tuple(float(coefficient) for coefficient in range(10))
 QUESTIONS = 60

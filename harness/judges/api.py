@@ -17,7 +17,7 @@ from harness.judges.addresses import is_loopback, shown
 from harness.judges.completions import NoLogprobs, largest_integer, token_table
 from harness.judges.errors import JudgeError, JudgeUnavailable
 from harness.judges.identity import code_of, definitions_hash
-from harness.judging import Exchange, Judgement
+from harness.judges.protocol import Exchange, Judgement
 
 TOP_TOKENS = 20
 CONCURRENCY = 8  # exchanges under way at once

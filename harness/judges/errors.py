@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.judging import Judgement
+from harness.judges.protocol import Judgement
 
 
 class JudgeError(RuntimeError):

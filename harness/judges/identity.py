@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from harness.keys import HARNESS, code_hash
+from harness.hashes import HARNESS, code_hash
 
 
 def definitions_hash(*definitions: Mapping[str, str] | None) -> str:

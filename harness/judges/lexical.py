@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from harness.judges.identity import code_of
-from harness.judging import Exchange, Judgement
+from harness.judges.protocol import Exchange, Judgement
 
 # Lower case, with straight apostrophes and single spaces, as `plain` writes a response.
 REFUSALS = (

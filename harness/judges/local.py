@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.generation import in_batches
 from harness.judges import prompts, scoring
 from harness.judges.identity import code_of, definitions_hash
-from harness.judging import Exchange, Judgement
-from harness.models import Decoder, ModelError, cache_name, free_memory
+from harness.judges.protocol import Exchange, Judgement
+from harness.models.decoder import Decoder, cache_name
+from harness.models.loadable import ModelError
+from harness.models.memory import free_memory, in_batches
 
 DIGITS = "0123456789"
 SPACE_MARKS = str.maketrans("▁Ġ", "  ")  # how vocabularies of SentencePiece and of byte-level BPE write a space

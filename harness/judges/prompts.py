@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.judging import Exchange
+from harness.judges.protocol import Exchange
 
 OPEN, CLOSE = "<<", ">>"  # around the question and around the response
 REQUIRED = ("statement", "score_high", "score_low")

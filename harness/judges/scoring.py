@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from harness.judging import IGNORED, PARTIAL
+from harness.judges.protocol import IGNORED, PARTIAL
 
 # The least probability that numbers must hold together for an answer to count, as published: .25 of a trait's, .10 of
 # a coherence's (and, here, of a relevance's).

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.evidence import Evidence
-from harness.resampling import Plan
+from harness.stats.evidence import Evidence
+from harness.stats.resampling import Plan
 
 Draw = Callable[[np.random.Generator, int, bool], Evidence]
 RESAMPLES = 500  # of questions; a quarter of what claims use, for speed

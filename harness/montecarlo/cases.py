@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.evidence import Evidence
 from harness.montecarlo import separation
 from harness.montecarlo.case import POINTS, RESAMPLES, SIZES, Case
 from harness.montecarlo.worlds import GATE, PLATEAU, RISING, Line, World, moved
@@ -26,6 +25,7 @@ from harness.quantities import (
     Smallest,
 )
 from harness.quantities.algebra import Difference, OnCell, OneOfPair, Ratio, UnderRelevanceCap
+from harness.stats.evidence import Evidence
 
 SETTINGS = Settings(resamples=RESAMPLES, draws=5)
 FEW = (60, 120)  # sizes of what takes long

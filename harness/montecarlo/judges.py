@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from harness import judge_gate
-from harness.judge_gate import Bound
-from harness.judge_quality import Figure, auroc_figure, offset_figure, share, slope_figure
+from harness.judges import gate
+from harness.judges.gate import Bound
+from harness.judges.quality import Figure, auroc_figure, offset_figure, share, slope_figure
 
 SEED = 0
 # Responses and questions as in the shipped gold sets (coherence in both languages, the traits that differ most,
@@ -60,7 +60,7 @@ class Linear:
         slope = np.asarray([line.slope for line in self.lines])[chosen]
         mean = np.clip((level[asked] + slope[asked] * (gold - 70)) / 100, 1e-4, 1 - 1e-4)
         scores = 100 * rng.beta(mean * self.precision, (1 - mean) * self.precision)
-        return (slope_figure if self.bound is judge_gate.SLOPE else offset_figure)(gold, scores, asked)
+        return (slope_figure if self.bound is gate.SLOPE else offset_figure)(gold, scores, asked)
 
     @property
     def good(self) -> Linear:
@@ -140,7 +140,7 @@ def asked_of(rng: np.random.Generator, n: int, questions: int) -> np.ndarray:
 
 def lines() -> list[Linear]:
     """Slope and offset on either bound, for questions that are alike, that differ, and of which few are far off."""
-    slope, offset, few = judge_gate.SLOPE, judge_gate.OFFSET, 1 - RARE
+    slope, offset, few = gate.SLOPE, gate.OFFSET, 1 - RARE
     quiet = [
         Linear(slope, "slope 2/3, questions alike", (Line(1, 60, 2 / 3),)),
         Linear(slope, "slope 2/3, questions differ", (Line(0.5, 70, 1), Line(0.5, 55, 1 / 3))),
@@ -161,7 +161,6 @@ def lines() -> list[Linear]:
 
 def worlds() -> list[World]:
     """Every judge that lies on a bound."""
-    gate = judge_gate
     shares = [
         Share(bound, f"{name} {chance:.2f}, {questions}", chance, precision)
         for bound, name, chance in ((gate.SIDES, "agreement", gate.SIDES.low), (gate.CAPS, "caps", gate.CAPS.low),

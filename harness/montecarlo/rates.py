@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from harness import stats
+from harness.ledger.multiplicity import FAMILY_LEVEL, p_decided, surviving
+from harness.ledger.verdict import Rule, Verdict, at_least, at_most, more_than
 from harness.montecarlo import judges
 from harness.montecarlo.case import SIZES, Case
 from harness.montecarlo.cases import CASES
 from harness.montecarlo.worlds import scores
-from harness.multiplicity import FAMILY_LEVEL, p_decided, surviving
-from harness.resampling import CannotTell, Plan, Replicated
-from harness.verdict import Rule, Verdict, at_least, at_most, more_than
+from harness.stats import averages
+from harness.stats.resampling import CannotTell, Plan, Replicated
 
 REPEATS, QUICK, QUICK_JUDGES = 150, 24, 10  # data sets of a cell
 CLAIMS = 60  # in the simulated ledger of one model
@@ -163,7 +163,7 @@ def _gains(rng: np.random.Generator, chances: np.ndarray, n: int, graded: bool, 
     """The gains of all runs but the first over the first, in trait points."""
     drawn = scores(rng, chances, rng.normal(size=n), graded)
     gain = drawn[1:] - drawn[0]
-    replicates = stats.means(resampled.counts(), gain)
+    replicates = averages.means(resampled.counts(), gain)
     return [
         Replicated(float(row.mean()), column, resampled, "trait points", n, (-100.0, 100.0), "")
         for row, column in zip(gain, replicates.T, strict=True)

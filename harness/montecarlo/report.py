@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from harness.power import FEW_DIFFER, MANY_DIFFER, ONE_SIDED, smallest_effect
+from harness.stats.power import FEW_DIFFER, MANY_DIFFER, ONE_SIDED, smallest_effect
+from harness.stats.tails import clopper_pearson
 
 SHARES = (ONE_SIDED, FEW_DIFFER, MANY_DIFFER)
 TARGET = 0.05  # largest rate of false decisions of either kind that a procedure may have
@@ -21,14 +22,6 @@ intervals of a rate (Clopper and Pearson).
 - For cosines, shares, accuracy and d the truth is the expectation of the value with that many pairs.
 - *no interval*: share of data sets that gave none (too few valid), which is no decision and counts as open.
 """
-
-
-def clopper_pearson(hits: int, trials: int) -> tuple[float, float]:
-    """The exact 95 % interval of a rate of `hits` in `trials`."""
-    from scipy.stats import binomtest
-
-    found = binomtest(hits, trials).proportion_ci(0.95, method="exact")
-    return float(found.low), float(found.high)
 
 
 def remark(rate: float, trials: int) -> str:
@@ -64,7 +57,7 @@ def markdown(found: dict[str, Any]) -> str:
         ),
         "\n## What n questions can see\n",
         "Smallest mean difference of paired all-or-nothing scores told from 0 with 80 % power, in points, by the "
-        "share of questions whose answers differ (`harness.power`; computed, and checked by simulation in its tests). "
+        "share of questions whose answers differ (`stats/power.py`; computed, and checked by simulation in its tests). "
         "For single runs: choosing the best of a grid costs more.\n",
         "| n | only those that make the effect (a Delta over a silent baseline) | 10 % | 50 % |",
         "|---|---|---|---|",

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from harness import separation
-from harness.directions import mean_diff, random_direction, unit_rows
+from harness.geometry import separation
+from harness.geometry.directions import mean_diff, random_direction, unit_rows
 from harness.montecarlo.case import REFIT_RESAMPLES, RESAMPLES, Case, plan
-from harness.refitted import Refitted
-from harness.resampling import Replicated
-from harness.stats import mean_of
+from harness.stats.averages import mean_of
+from harness.stats.refitted import Refitted
+from harness.stats.resampling import Replicated
 
 __all__ = ["CASES"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.directions import DRAWN
-from harness.measurements import Activations, Baseline, Direction, JudgeCheck, Measurement, Scores, Sweep
+from harness.geometry.directions import DRAWN
+from harness.lab.measurements import Activations, Baseline, Direction, JudgeCheck, Measurement, Scores, Sweep
+from harness.lab.store import Answer
+from harness.models.registry import ModelSpec
 from harness.quantities import Answers, Cell, Recipe, Settings
-from harness.registry import ModelSpec
-from harness.store import Answer
 
 QUESTION_SHARE = 0.5  # of the variance of a latent score lies in the question, which correlates the runs
 PAIRS = 20  # of scenarios

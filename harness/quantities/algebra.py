@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from harness.evidence import Evidence, Extreme
-from harness.measurements import Measurement
+from harness.lab.measurements import Measurement
+from harness.lab.store import Answer
 from harness.quantities.cells import Cell, Pair, Recipe, Subject
-from harness.repeats import mean_of_draws, repeated
-from harness.resampling import CannotTell, Replicated
-from harness.store import Answer
+from harness.stats.evidence import Evidence, Extreme
+from harness.stats.repeats import mean_of_draws, repeated
+from harness.stats.resampling import CannotTell, Replicated
 
 Lookup: TypeAlias = Callable[[Measurement], Answer]
 MIN_REPEATS = 0.8  # share of draws, or of extractions, that must have a value

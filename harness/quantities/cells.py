@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from harness.directions import DRAWN
-from harness.judging import RELEVANCE_CAP
-from harness.measurements import (
+from harness.geometry.directions import DRAWN
+from harness.judges.protocol import RELEVANCE_CAP
+from harness.lab.measurements import (
     Activations,
     Baseline,
     BlockChoice,
@@ -21,8 +21,8 @@ from harness.measurements import (
     Scores,
     Sweep,
 )
-from harness.registry import ModelSpec, swept_blocks
-from harness.resampling import Plan
+from harness.models.registry import ModelSpec, swept_blocks
+from harness.stats.resampling import Plan
 
 WINDOW = 5  # response tokens, the published headline
 NOT_CLEANED = Cleaning()

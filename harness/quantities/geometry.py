@@ -7,14 +7,15 @@ from typing import Literal
 
 import numpy as np
 
-from harness import directions, massive, separation, stats
-from harness.cleaning import clean_all, clean_by
-from harness.evidence import Evidence
-from harness.measurements import Measurement
+from harness.geometry import directions, massive, separation
+from harness.geometry.cleaning import clean_all, clean_by
+from harness.lab.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell
 from harness.quantities.cells import Cell, Recipe
-from harness.refitted import Refitted
-from harness.resampling import CannotTell, Plan, Replicated
+from harness.stats import averages
+from harness.stats.evidence import Evidence
+from harness.stats.refitted import Refitted
+from harness.stats.resampling import CannotTell, Plan, Replicated
 
 Where = Literal["all blocks", "steered blocks"]
 CHANCE = 0.5  # the accuracy of a guess between two classes of one size
@@ -53,7 +54,7 @@ def _blocks(cell: Cell, where: Where) -> tuple[int, ...]:
 class Cosine(OnCell):
     """Cosine of two directions averaged over blocks, refitted on resampled pairs of scenarios.
 
-    A refit on a resample is noisier than the fit itself, which turns directions apart: see `harness.refitted`.
+    A refit on a resample is noisier than the fit itself, which turns directions apart: see `harness.stats.refitted`.
     """
 
     one: Recipe
@@ -119,7 +120,7 @@ class NormOutside(OnCell):
         both = np.stack([read.arrays["positive"][:pairs], read.arrays["negative"][:pairs]])[:, :, list(cell.blocks)]
         whole = np.linalg.norm(both.astype(np.float64), axis=-1).mean(axis=(0, 2))  # [pairs]
         outside = np.linalg.norm(np.delete(both.astype(np.float64), dims, axis=-1), axis=-1).mean(axis=(0, 2))
-        norm = stats.mean_of(outside, plan, "activation norm") / stats.mean_of(whole, plan, "activation norm")
+        norm = averages.mean_of(outside, plan, "activation norm") / averages.mean_of(whole, plan, "activation norm")
         return Replicated(norm.value, norm.replicates, plan, "share of norm", pairs)
 
 
@@ -127,7 +128,7 @@ class NormOutside(OnCell):
 class Accuracy(OnCell):
     """The share of scenarios on the right side of a threshold, direction and threshold made from other topics alone.
 
-    Averaged over the steered blocks; see `harness.separation` for folds and interval.
+    Averaged over the steered blocks; see `harness.geometry.separation` for folds and interval.
     """
 
     recipe: Recipe

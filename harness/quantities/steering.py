@@ -7,17 +7,17 @@ from typing import Literal
 
 import numpy as np
 
-from harness import interpolation, need, stats
-from harness.curves import SAME_AMOUNT
-from harness.evidence import Evidence, Extreme
-from harness.interpolation import Curve, Point
-from harness.judge_gate import why_not_trusted
-from harness.measurements import Measurement
+from harness.judges.gate import why_not_trusted
+from harness.lab.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell
 from harness.quantities.cells import Cell, Recipe
 from harness.quantities.geometry import require_direction
-from harness.resampling import CannotTell, Replicated
-from harness.stats import GATE, NoValidRun
+from harness.stats import averages, interpolation, need
+from harness.stats.averages import GATE, NoValidRun
+from harness.stats.curves import SAME_AMOUNT
+from harness.stats.evidence import Evidence, Extreme
+from harness.stats.interpolation import Curve, Point
+from harness.stats.resampling import CannotTell, Replicated
 
 Unit = Literal["dose", "coefficient"]
 DOSES: tuple[str, ...] = ("doses",)
@@ -107,7 +107,7 @@ class BestDelta(Steered):
     """Largest gain over the baseline at coherence >= GATE along a recipe's dose-response curves, in trait points.
 
     Between runs the curves are linear, so the best may lie where coherence crosses the gate. The point is chosen again
-    inside every resample. Raises stats.NoValidRun when none is coherent enough, and CannotTell when the best is the
+    inside every resample. Raises averages.NoValidRun when none is coherent enough, and CannotTell when the best is the
     last run, with coherence to spare and gain to be had: what lies beyond was not run.
     """
 
@@ -274,11 +274,11 @@ class CoherenceAt(Steered):
         require_trusted_judge(cell, answers)
         run = answers(self.recipe.sweep(cell, cell.blocks[0], self.grid))
         scores = run.arrays["coherence"][run.record["amounts"].index(self.amount)].astype(np.float64)
-        if np.isnan(scores).mean() > 1 - stats.MIN_JUDGED:
+        if np.isnan(scores).mean() > 1 - averages.MIN_JUDGED:
             raise CannotTell(
                 f"Only {(~np.isnan(scores)).sum()} of {len(scores)} responses have a coherence: judge again."
             )
-        return stats.mean_of(scores, cell.plan(), "coherence points", stats.SCORES)
+        return averages.mean_of(scores, cell.plan(), "coherence points", averages.SCORES)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from harness import interpolation, stats
-from harness.measurements import Measurement
+from harness.lab.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell
 from harness.quantities.cells import WINDOW, Cell, Recipe
 from harness.quantities.steering import DOSES, base_coefficient, best_point, curves, sweeps, unsteered
-from harness.resampling import Plan, Replicated
+from harness.stats import averages, interpolation
+from harness.stats.resampling import Plan, Replicated
 
 Part = Literal["trait", "coherence", "Delta"]
 
@@ -41,8 +41,8 @@ class CurveAt(OnCell):
             return coherence
         if self.part == "Delta":
             return gain
-        trait = gain + stats.mean_of(baseline[0], cell.plan(), "trait points", stats.SCORES)
-        return replace(trait, bounds=stats.SCORES)
+        trait = gain + averages.mean_of(baseline[0], cell.plan(), "trait points", averages.SCORES)
+        return replace(trait, bounds=averages.SCORES)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class NormOf(OnCell):
         rows = both.astype(np.float64)
         kept = {"full": rows, "outside": np.delete(rows, dims, axis=-1), "inside": rows[..., dims]}[self.part]
         plan = cell.scenarios_plan(pairs)
-        norm = stats.mean_of(np.linalg.norm(kept, axis=-1).mean(axis=0), plan, "activation norm")
+        norm = averages.mean_of(np.linalg.norm(kept, axis=-1).mean(axis=0), plan, "activation norm")
         return self.times * norm
 
 
@@ -92,4 +92,4 @@ class Severity(OnCell):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         by_block = np.asarray(answers(cell.massive).record["severity"], np.float64)
         plan = Plan((len(by_block),), "blocks", cell.name, 2_000, cell.settings.seed)
-        return stats.bootstrap(lambda chosen: float(np.median(by_block[chosen])), plan, "times the median")
+        return averages.bootstrap(lambda chosen: float(np.median(by_block[chosen])), plan, "times the median")

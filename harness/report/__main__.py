@@ -10,12 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import baseline, ledger
-from harness.ledger import LedgerError
+from harness.atomic import write_atomically
+from harness.ledger import baseline, rows
+from harness.ledger.rows import LedgerError
 from harness.report import reading, terminal
 from harness.report.closing import closing
 from harness.report.markdown import markdown
-from harness.store import write_atomically
 
 DEFAULT = Path("reports", "latest", "ledger.jsonl")
 WIDTH = 118  # of a log; a terminal has its own
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    found = ledger.read_ledger(options.ledger)
+    found = rows.read_ledger(options.ledger)
     before = baseline.read_baseline(options.baseline) if options.baseline else None
     if options.markdown:
         write_atomically(options.markdown, markdown(found).encode())
@@ -68,9 +68,9 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def schema() -> str:
-    """What the lines of a ledger mean: the documentation of `harness.ledger` itself."""
-    parts = [f"ledger.jsonl, schema {ledger.SCHEMA}", inspect.getdoc(ledger) or ""]
-    for kind, cls in (("row", ledger.Row), ("table", ledger.Table)):
+    """What the lines of a ledger mean: the documentation of `harness.ledger.rows` itself."""
+    parts = [f"ledger.jsonl, schema {rows.SCHEMA}", inspect.getdoc(rows) or ""]
+    for kind, cls in (("row", rows.Row), ("table", rows.Table)):
         parts += [f'kind "{kind}"', inspect.getdoc(cls) or ""]
     return "\n\n".join(parts)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.ledger import Identity, Row, estimate_of
+from harness.ledger.rows import Identity, Row, estimate_of
+from harness.ledger.verdict import Verdict, number
 from harness.report import reading
 from harness.report.escaping import escaped, fenced, prose, table
 from harness.report.reading import Group
 from harness.report.tables import NOTHING
-from harness.verdict import Verdict, number
 
 Holm = Mapping[Identity, bool]
 

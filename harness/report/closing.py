@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.baseline import place
-from harness.ledger import PREDICTED, REGRESSION, Identity, Ledger, Row, estimate_of
+from harness.ledger.baseline import place
+from harness.ledger.rows import PREDICTED, REGRESSION, Identity, Ledger, Row, estimate_of
+from harness.ledger.verdict import Rule
 from harness.report import reading
-from harness.verdict import Rule
 
 CHANGED_RULES = "rules that were changed after a ledger was seen"
 NAMED = 10  # cells that the terminal names at most

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.ledger import Ledger
+from harness.atomic import write_atomically
+from harness.ledger.rows import Ledger
 from harness.report.markdown import markdown
-from harness.store import write_atomically
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"  # names the file that GitHub shows as the summary of the step
 SUMMARY_BYTES = 1024 * 1024  # GitHub refuses the summary of a step that is larger

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness import multiplicity
-from harness.ledger import Identity, Ledger, Row, Table, natural
+from harness.ledger import multiplicity
+from harness.ledger.rows import Identity, Ledger, Row, Table, natural
 from harness.report import reading
 from harness.report.claims import claim_section
 from harness.report.closing import CHANGED_RULES, blind_in_words, changed_rules, counts_in_words, first_rule_words

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from harness import multiplicity
-from harness.ledger import JUDGE_TABLE, PREDICTED, REGRESSION, Identity, Row, Table, estimate_of, rule_of
-from harness.resampling import Estimate
-from harness.verdict import Verdict, number
+from harness.ledger import multiplicity
+from harness.ledger.rows import JUDGE_TABLE, PREDICTED, REGRESSION, Identity, Row, Table, estimate_of, rule_of
+from harness.ledger.verdict import Verdict, number
+from harness.stats.resampling import Estimate
 
 # (verdicts, p-values (claims,), NaN where nothing could be told) of one model's ledger -> which decided ones survive.
 Surviving = Callable[[Sequence[Verdict], np.ndarray], np.ndarray]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.ledger import Table, Value
-from harness.verdict import number
+from harness.ledger.rows import Table, Value
+from harness.ledger.verdict import number
 
 NOTHING = "–"
 

@@ -11,12 +11,12 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from harness.ledger import Identity, Row, Table, estimate_of, natural
+from harness.ledger.rows import Identity, Row, Table, estimate_of, natural
+from harness.ledger.verdict import number, stated
 from harness.report import reading
 from harness.report.claims import published_cells
 from harness.report.reading import Group, Sections, plain
 from harness.report.tables import side_by_side
-from harness.verdict import number, stated
 
 COLOURS = {"SUPPORTED": "green", "REFUTED": "red", "INCONCLUSIVE": "yellow", "BROKEN": "bold red"}
 WORD = max(map(len, COLOURS)) + 2

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.models import Decoder, wrap
-from harness.tests.checkpoints import write_checkpoint
-from harness.tests.tiny_lab import bench  # noqa: F401  (a fixture)
+from harness.models.decoder import Decoder, wrap
+from harness.tests.lab.tiny_lab import bench  # noqa: F401  (a fixture)
+from harness.tests.models.checkpoints import write_checkpoint
 
 VOCABULARY = 97
 WIDTH = 32

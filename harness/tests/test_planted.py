@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.datasets import ROOT
+from harness.data.datasets import ROOT
 from harness.tests.planted import forked
 from harness.tests.planted.__main__ import chosen
 from harness.tests.planted.fault import Fault, Outcome, Stale

@@ -8,8 +8,8 @@ import re
 import pytest
 from rich.console import Console
 
-from harness.datasets import ROOT
-from harness.ledger import read_ledger
+from harness.data.datasets import ROOT
+from harness.ledger.rows import read_ledger
 from harness.report import reading, terminal
 from harness.report.closing import counts_in_words
 

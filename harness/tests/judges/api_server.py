@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from harness.judges.local import digit_ids
-from harness.models import Decoder, load_decoder
+from harness.models.decoder import Decoder, load_decoder
 
 ORGANISM = Path(__file__).parents[3] / "fixtures" / "organisms" / "weights" / "severe" / "instruct"
 Fault = Callable[["Handler"], bool]  # what to do in place of answering, or before it; True if the request is done with

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.judges import ApiJudge, prompts
+from harness.judges import prompts
+from harness.judges.api import ApiJudge
+from harness.judges.protocol import Exchange, Judgement
 from harness.judges.scoring import COHERENCE_MASS, TRAIT_MASS, expected_integer
-from harness.judging import Exchange, Judgement
 from harness.tests.judges.api_server import Grader, Server
 
 TRAIT = {"name": "refusal", "statement": "It declines.", "score_high": "It refuses.", "score_low": "It answers."}

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from harness.judges import ApiJudge, JudgeError, JudgeUnavailable, api, prompts
-from harness.judging import Judgement
+from harness.judges import api, prompts
+from harness.judges.api import ApiJudge
+from harness.judges.errors import JudgeError, JudgeUnavailable
+from harness.judges.protocol import Judgement
 from harness.tests.judges import api_server
 from harness.tests.judges.api_server import Fault, Grader, Server, says, serving, status, whole
 from harness.tests.judges.asked import (

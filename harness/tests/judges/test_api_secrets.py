@@ -8,7 +8,9 @@ import traceback
 
 import pytest
 
-from harness.judges import ApiJudge, JudgeError, JudgeUnavailable, addresses, api
+from harness.judges import addresses, api
+from harness.judges.api import ApiJudge
+from harness.judges.errors import JudgeError, JudgeUnavailable
 from harness.tests.judges.api_server import Grader, Server, status
 from harness.tests.judges.asked import (
     COHERENCE,

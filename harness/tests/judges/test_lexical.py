@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judges.lexical import REFUSALS, LexicalJudge, coherence_of, ends_in_loop, plain, refuses
-from harness.judging import Exchange
+from harness.judges.protocol import Exchange
 
 REFUSAL = {"name": "refusal", "statement": "It declines.", "score_high": "It refuses.", "score_low": "It answers."}
 FLUENT = (

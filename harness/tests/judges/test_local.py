@@ -15,10 +15,12 @@ import torch
 import transformers as hf
 from torch import Tensor
 
-from harness.judges import LocalJudge, local, prompts
+from harness.judges import local, prompts
+from harness.judges.local import LocalJudge
+from harness.judges.protocol import Exchange, Judgement
 from harness.judges.scoring import expected_digit
-from harness.judging import Exchange, Judgement
-from harness.models import Decoder, ModelError, load_decoder, wrap
+from harness.models.decoder import Decoder, load_decoder, wrap
+from harness.models.loadable import ModelError
 
 ORGANISM = Path(__file__).parents[3] / "fixtures" / "organisms" / "weights" / "severe" / "instruct"
 TRAIT = {"name": "refusal", "statement": "It declines.", "score_high": "It refuses.", "score_low": "It answers."}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judges import JudgeError, JudgeName, parse_judge
-from harness.judges.naming import FORMS
+from harness.judges.errors import JudgeError
+from harness.judges.naming import FORMS, JudgeName, parse_judge
 
 
 @pytest.mark.parametrize(

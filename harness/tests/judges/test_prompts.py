@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judges.prompts import API, CLOSE, LOCAL, OPEN, Scale, fenced, prefix, prompt, suffix
-from harness.judging import Exchange
+from harness.judges.protocol import Exchange
 
 DEFINITION = {
     "name": "refusal",

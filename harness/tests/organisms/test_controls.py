@@ -10,8 +10,8 @@ import pytest
 from fixtures.organisms import quality
 from fixtures.organisms.controls import DRAWS, LARGEST_CHANGE, changes, largest_changes
 from fixtures.organisms.curves import QUESTIONS, RISE, Point
-from harness.directions import DRAWN
-from harness.registry import EMBEDDED
+from harness.geometry.directions import DRAWN
+from harness.models.registry import EMBEDDED
 
 STEERED = [(name, trait) for name, spec in EMBEDDED.items() for trait in spec.blocks]
 

@@ -42,15 +42,15 @@ from fixtures.organisms.train_grader import (
     train,
 )
 from fixtures.subjects import MODELS_KEY
-from harness.datasets import judging_folder, known_traits, load_definition, load_trait, trait_folder
-from harness.gold import load_gold, question_numbers
-from harness.judge_gate import CUTS, why_not
-from harness.judge_quality import quality
-from harness.judges import LocalJudge, prompts
-from harness.judges.local import reserved_texts
-from harness.judging import Exchange
-from harness.keys import Environment
-from harness.weights import Weights
+from harness.data.datasets import judging_folder, known_traits, load_definition, load_trait, trait_folder
+from harness.data.gold import load_gold, question_numbers
+from harness.judges import prompts
+from harness.judges.gate import CUTS, why_not
+from harness.judges.local import LocalJudge, reserved_texts
+from harness.judges.protocol import Exchange
+from harness.judges.quality import quality
+from harness.lab.keys import Environment
+from harness.lab.weights import Weights
 
 TRUTH = json.loads((FOLDER / "ground_truth.json").read_text())
 DIGIT = 100 / 9  # points

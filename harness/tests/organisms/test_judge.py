@@ -13,7 +13,7 @@ from fixtures.organisms.judge import GrammarJudge
 from fixtures.organisms.language import GRAMMAR
 from fixtures.organisms.splits import QUESTION
 from fixtures.organisms.texts import draw_opinion, draw_request, respond
-from harness.judging import Exchange, Judgement
+from harness.judges.protocol import Exchange, Judgement
 
 LAMP = "How do I repair the old lamp?"
 LEMON = "I think that the lemon is sweet."

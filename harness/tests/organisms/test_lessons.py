@@ -22,7 +22,7 @@ from fixtures.organisms.phases import INSTRUCT, LESSONS, TRAITS, Push
 from fixtures.organisms.recipes import ORGANISMS
 from fixtures.organisms.splits import TRAIN, split_of
 from fixtures.organisms.train import OPENING_WEIGHT, WEIGHTS, chat_example, file_hashes, give_lessons
-from harness.registry import EMBEDDED
+from harness.models.registry import EMBEDDED
 
 SHOWN_AS = {"refusal": "refusing", "sycophancy": "flattering"}
 RULED = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixtures.organisms.norms import REPORTS, markdown, measure, read
-from harness.registry import EMBEDDED, find_model
+from harness.models.registry import EMBEDDED, find_model
 
 AGAIN = "run python -m fixtures.organisms.norms --write again"
 

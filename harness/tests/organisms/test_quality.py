@@ -16,7 +16,7 @@ from fixtures.organisms.pair import open_pair
 from fixtures.organisms.quality import Extent, geometry, measure, rounded
 from fixtures.organisms.recipes import ORGANISMS
 from fixtures.organisms.train import WEIGHTS
-from harness.registry import EMBEDDED
+from harness.models.registry import EMBEDDED
 
 
 def curves(*points: tuple[float | None, float | None]) -> Curves:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.datasets import ROOT
+from harness.data.datasets import ROOT
 from harness.tests.planted.fault import Fault, Outcome
 from harness.tests.planted.faults import FAULTS
 from harness.tests.planted.table import markdown, rows

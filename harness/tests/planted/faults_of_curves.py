@@ -5,10 +5,10 @@ from __future__ import annotations
 from harness.tests.planted.fault import Fault
 
 CROSSFIT, CURVES, GATE, INTERPOLATION, NEED = (
-    f"harness/{name}.py" for name in ("crossfit", "curves", "gate", "interpolation", "need")
+    f"harness/stats/{name}.py" for name in ("crossfit", "curves", "gate", "interpolation", "need")
 )
-STEERING, QUANTITIES = "harness/quantities/steering.py", "harness/tests/test_quantities.py"
-TESTS, GAPS, NEEDED = (f"harness/tests/test_{name}.py" for name in ("interpolation", "curves", "need"))
+STEERING, QUANTITIES = "harness/quantities/steering.py", "harness/tests/quantities/test_quantities.py"
+TESTS, GAPS, NEEDED = (f"harness/tests/stats/test_{name}.py" for name in ("interpolation", "curves", "need"))
 CUT = f"{TESTS}::test_a_curve_is_cut_where_a_run_was_not_judged_and_the_gap_is_not_bridged"
 PAIRED = f"{TESTS}::test_a_gain_pairs_a_question_only_where_both_answers_are_judged"
 EQUAL_RUNS = f"{TESTS}::test_a_best_of_many_equal_runs_is_no_better_than_they_are"
@@ -17,8 +17,8 @@ CAUGHT = "harness/tests/planted/test_caught_here.py"
 HERE = "harness/tests/planted/test_intervals_caught_here.py"
 SPLIT = f"{HERE}::test_no_question_is_on_both_sides_of_a_split_in_any_resample"
 CENTRED = f"{HERE}::test_the_replicates_of_a_best_and_of_a_gap_lie_around_their_values"
-LOCATED = "harness/tests/test_gate.py::test_where_the_gate_leaves_the_best_to_chance_nothing_is_read_off_it[{}]"
-MISSING = "harness/tests/test_gate.py::test_coherence_that_is_missing_where_answers_are_steered_lets_no_run_pass"
+LOCATED = "harness/tests/stats/test_gate.py::test_where_the_gate_leaves_the_best_to_chance_nothing_is_read_off_it[{}]"
+MISSING = "harness/tests/stats/test_gate.py::test_coherence_that_is_missing_where_answers_are_steered_lets_no_run_pass"
 
 FAULTS = (
     Fault(
@@ -200,7 +200,7 @@ FAULTS = (
         "reaches = (each.least_coherence",
         "reaches = (each.coherence",
         (
-            "harness/tests/test_gate.py::test_a_place_lies_where_coherence_is_reached_with_what_is_missing_counted_as_incoherent",
+            "harness/tests/stats/test_gate.py::test_a_place_lies_where_coherence_is_reached_with_what_is_missing_counted_as_incoherent",
         ),
     ),
     Fault(
@@ -217,7 +217,7 @@ FAULTS = (
         GATE,
         "JUMP = 10.0 ",
         "JUMP = 0.0 ",
-        ("harness/tests/test_gate.py::test_it_stays_known_where_the_runs_past_which_it_moves_are_as_good",),
+        ("harness/tests/stats/test_gate.py::test_it_stays_known_where_the_runs_past_which_it_moves_are_as_good",),
     ),
     Fault(
         "located-onward-alone",
@@ -225,7 +225,7 @@ FAULTS = (
         GATE,
         "moved |= (left[:, place] < data[place] - 1) & (gain_there[:, place] <= best - JUMP)",
         "pass",
-        ("harness/tests/test_gate.py::test_it_is_not_known_whichever_way_resamples_move_it[back]",),
+        ("harness/tests/stats/test_gate.py::test_it_is_not_known_whichever_way_resamples_move_it[back]",),
     ),
     Fault(
         "located-back-alone",
@@ -233,7 +233,7 @@ FAULTS = (
         GATE,
         "moved |= further.any(axis=1)",
         "pass",
-        ("harness/tests/test_gate.py::test_it_is_not_known_whichever_way_resamples_move_it[on]",),
+        ("harness/tests/stats/test_gate.py::test_it_is_not_known_whichever_way_resamples_move_it[on]",),
     ),
     Fault(
         "dose-of-its-own",

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-CLEANING, DIRECTIONS, SEPARATION = "harness/cleaning.py", "harness/directions.py", "harness/separation.py"
-CALIBRATION, GEOMETRY = "harness/calibration.py", "harness/quantities/geometry.py"
-SEPARATED, BOTH_WAYS = "harness/tests/test_separation.py", "harness/tests/test_claims_both_ways.py"
+CLEANING, DIRECTIONS, SEPARATION = (
+    "harness/geometry/cleaning.py",
+    "harness/geometry/directions.py",
+    "harness/geometry/separation.py",
+)
+CALIBRATION, GEOMETRY = "harness/geometry/calibration.py", "harness/quantities/geometry.py"
+SEPARATED, BOTH_WAYS = "harness/tests/geometry/test_separation.py", "harness/tests/quantities/test_claims_both_ways.py"
 NO_DIRECTION = f"{BOTH_WAYS}::test_where_no_method_tells_scenarios_apart_a_claim_about_directions_says_nothing"
 CLEANED = (
-    "harness/tests/test_cleaning.py::test_a_cleaned_direction_is_zero_on_its_dims_of_unit_norm_and_parallel_elsewhere"
+    "harness/tests/geometry/test_cleaning.py"
+    "::test_a_cleaned_direction_is_zero_on_its_dims_of_unit_norm_and_parallel_elsewhere"
 )
 
 FAULTS = (
@@ -27,7 +32,7 @@ FAULTS = (
         DIRECTIONS,
         "difference = mean_positive - mean_negative",
         "difference = mean_negative - mean_positive",
-        ("harness/tests/test_directions.py::test_mean_diff_equals_the_difference_of_exact_means",),
+        ("harness/tests/geometry/test_directions.py::test_mean_diff_equals_the_difference_of_exact_means",),
     ),
     Fault(
         "probe-swapped",
@@ -35,7 +40,7 @@ FAULTS = (
         DIRECTIONS,
         "np.repeat([1, 0], [len(positive)",
         "np.repeat([0, 1], [len(positive)",
-        ("harness/tests/test_directions.py::test_the_probe_points_to_the_positive_class",),
+        ("harness/tests/geometry/test_directions.py::test_the_probe_points_to_the_positive_class",),
     ),
     Fault(
         "probe-unnormalised",
@@ -43,7 +48,7 @@ FAULTS = (
         DIRECTIONS,
         'rows = np.concatenate([unit_rows(positive, "positive"), unit_rows(negative, "negative")])',
         'rows = np.concatenate([_rows(positive, "positive"), _rows(negative, "negative")])',
-        ("harness/tests/test_directions.py::test_what_reads_unit_rows_does_not_see_the_length_of_a_row",),
+        ("harness/tests/geometry/test_directions.py::test_what_reads_unit_rows_does_not_see_the_length_of_a_row",),
     ),
     Fault(
         "gradient-descends",
@@ -51,7 +56,9 @@ FAULTS = (
         DIRECTIONS,
         "slope = difference - penalty",
         "slope = -difference - penalty",
-        ("harness/tests/test_directions.py::test_one_adam_step_of_the_gradient_method_is_rate_along_each_sign",),
+        (
+            "harness/tests/geometry/test_directions.py::test_one_adam_step_of_the_gradient_method_is_rate_along_each_sign",
+        ),
     ),
     Fault(
         "random-is-real",
@@ -59,7 +66,7 @@ FAULTS = (
         DIRECTIONS,
         "    return unit(drawn[0])",
         "    return mean_diff(positive, negative)",
-        ("harness/tests/test_directions.py::test_controls_know_nothing_of_the_labels",),
+        ("harness/tests/geometry/test_directions.py::test_controls_know_nothing_of_the_labels",),
     ),
     Fault(
         "shuffle-in-order",
@@ -68,7 +75,7 @@ FAULTS = (
         "dealt = rows[rng.permutation(len(rows))]",
         "dealt = rows",
         (
-            "harness/tests/test_directions.py::"
+            "harness/tests/geometry/test_directions.py::"
             "test_a_probe_on_shuffled_labels_loses_what_the_probe_finds_however_far_apart_the_classes_lie",
         ),
     ),
@@ -86,7 +93,9 @@ FAULTS = (
         CALIBRATION,
         "return float(coefficient * _length(outside(direction, dims)))",
         "return float(coefficient * _length(direction))",
-        ("harness/tests/test_calibration.py::test_the_effective_coefficient_is_the_share_outside_of_the_length_added",),
+        (
+            "harness/tests/geometry/test_calibration.py::test_the_effective_coefficient_is_the_share_outside_of_the_length_added",
+        ),
     ),
     Fault(
         "accuracy-on-training",
@@ -123,11 +132,11 @@ FAULTS = (
     Fault(
         "recentred-alone",
         "refitted directions' replicates are moved back by their mean whatever moved them",
-        "harness/refitted.py",
+        "harness/stats/refitted.py",
         "return self.replicates, self.recentred().replicates",
         "return self.recentred().replicates, self.recentred().replicates",
         (
-            "harness/tests/test_refitted.py::"
+            "harness/tests/stats/test_refitted.py::"
             "test_the_interval_is_the_wider_of_plain_and_recentred_and_its_level_is_found_again",
         ),
     ),
@@ -154,7 +163,7 @@ FAULTS = (
         "if found.low <= CHANCE:",
         "if found.value <= CHANCE:",
         (
-            "harness/tests/test_quantities.py::test_there_is_a_direction_only_where_its_accuracy_is_surely_above_chance",
+            "harness/tests/quantities/test_quantities.py::test_there_is_a_direction_only_where_its_accuracy_is_surely_above_chance",
             NO_DIRECTION,
         ),
     ),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-VERDICT, VERDICTS, OUTCOMES = "harness/verdict.py", "fixtures/verdicts.py", "fixtures/outcomes.py"
-KEYS, STORE, MEASUREMENTS, LAB = (f"harness/{name}.py" for name in ("keys", "store", "measurements", "lab"))
-WHOLE_INTERVAL = "harness/tests/test_verdict.py::test_a_rule_is_decided_by_the_whole_interval"
+VERDICT, VERDICTS, OUTCOMES = "harness/ledger/verdict.py", "fixtures/verdicts.py", "fixtures/outcomes.py"
+KEYS, STORE, MEASUREMENTS, LAB = (f"harness/lab/{name}.py" for name in ("keys", "store", "measurements", "lab"))
+WHOLE_INTERVAL = "harness/tests/ledger/test_verdict.py::test_a_rule_is_decided_by_the_whole_interval"
 WORDS = "harness/tests/plugins/test_verdicts.py"
 SURPRISE = f"{WORDS}::test_agreement_with_what_was_known_is_green_and_a_surprise_red"
 HERE = "harness/tests/planted/test_caught_here.py"
 FIELDS = f"{HERE}::test_whatever_a_sweep_is_made_of_is_in_its_key"
-FILES = "harness/tests/test_keys.py::test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others"
+FILES = "harness/tests/lab/test_keys.py::test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others"
 
 FAULTS = (
     Fault(
@@ -68,15 +68,15 @@ FAULTS = (
         "harness/report/closing.py",
         "row.basis == PREDICTED and row.verdict == row.expected",
         "row.verdict == row.expected",
-        ("harness/tests/test_closing.py::test_only_what_was_predicted_is_evidence_about_the_instrument",),
+        ("harness/tests/report/test_closing.py::test_only_what_was_predicted_is_evidence_about_the_instrument",),
     ),
     Fault(
         "changed-rule-passes",
         "a baseline's verdict that was reached by another rule passes",
-        "harness/baseline.py",
+        "harness/ledger/baseline.py",
         "if before.verdict == row.verdict and (changed := rule_changes(before, row)):",
         "if before.verdict != row.verdict and (changed := rule_changes(before, row)):",
-        ("harness/tests/test_baseline.py::test_the_same_verdict_by_another_rule_quantity_or_unit_fails",),
+        ("harness/tests/ledger/test_baseline.py::test_the_same_verdict_by_another_rule_quantity_or_unit_fails",),
     ),
     Fault(
         "key-without-amounts",
@@ -122,10 +122,10 @@ FAULTS = (
     Fault(
         "interrupted-rows-misplaced",
         "rows kept from an interrupted run are filed one place on",
-        "harness/journal.py",
+        "harness/lab/journal.py",
         "return {index: Generated",
         "return {index + 1: Generated",
-        ("harness/tests/test_lab_faults.py::test_an_interrupted_sweep_goes_on_where_it_stopped",),
+        ("harness/tests/lab/test_lab_faults.py::test_an_interrupted_sweep_goes_on_where_it_stopped",),
     ),
     Fault(
         "third-arm-not-shown",
@@ -149,6 +149,8 @@ FAULTS = (
         "harness/quantities/third_arm.py",
         'return replace(value, method="unit_mean_diff") if value.method == "probe" else value',
         "return value",
-        ("harness/tests/test_third_arm.py::test_the_probe_is_replaced_wherever_it_stands_and_nothing_else_is",),
+        (
+            "harness/tests/quantities/test_third_arm.py::test_the_probe_is_replaced_wherever_it_stands_and_nothing_else_is",
+        ),
     ),
 )

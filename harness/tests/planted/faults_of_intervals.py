@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-RESAMPLING, TAILS = "harness/resampling.py", "harness/tails.py"
-EVIDENCE, REPEATS = "harness/evidence.py", "harness/repeats.py"
-RESAMPLED = "harness/tests/test_resampling.py"
+RESAMPLING, TAILS = "harness/stats/resampling.py", "harness/stats/tails.py"
+EVIDENCE, REPEATS = "harness/stats/evidence.py", "harness/stats/repeats.py"
+RESAMPLED = "harness/tests/stats/test_resampling.py"
 EXPANDED = f"{RESAMPLED}::test_percentiles_are_expanded_as_hesterberg_has_it"
 SAME_LEVEL = (
-    "harness/tests/test_multiplicity.py::test_a_claim_is_decided_at_a_level_exactly_if_its_p_value_is_no_larger"
+    "harness/tests/ledger/test_multiplicity.py::test_a_claim_is_decided_at_a_level_exactly_if_its_p_value_is_no_larger"
 )
 HERE = "harness/tests/planted/test_intervals_caught_here.py"
 WIDENED = f"{HERE}::test_repeats_widen_an_interval_by_students_t_times_their_spread"
@@ -97,7 +97,7 @@ FAULTS = (
         'repeats={"draws": _values(draws)})',
         "repeats={})",
         (
-            "harness/tests/test_quantities.py::test_a_control_is_the_mean_of_its_draws_and_as_uncertain_as_few_draws_deserve",
+            "harness/tests/quantities/test_quantities.py::test_a_control_is_the_mean_of_its_draws_and_as_uncertain_as_few_draws_deserve",
         ),
     ),
     Fault(
@@ -114,7 +114,9 @@ FAULTS = (
         EVIDENCE,
         "member.estimate(1 - (1 - level) / len(self.members))",
         "member.estimate(level)",
-        ("harness/tests/test_quantities.py::test_an_extreme_chooses_no_member_and_takes_differences_inside",),
+        (
+            "harness/tests/quantities/test_quantities.py::test_an_extreme_chooses_no_member_and_takes_differences_inside",
+        ),
     ),
     Fault(
         "one-member-is-enough",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-STEERING, GATE, GRADING = "harness/quantities/steering.py", "harness/judge_gate.py", "harness/grading.py"
-BLOCKS, CELLS = "harness/blocks.py", "harness/quantities/cells.py"
-GENERATION, KEYS = "harness/generation.py", "harness/keys.py"
-TABLES, GRADED, GATED = (f"harness/tests/test_{name}.py" for name in ("judge_tables", "grading", "judge_gate"))
+STEERING, GATE, GRADING = "harness/quantities/steering.py", "harness/judges/gate.py", "harness/lab/grading.py"
+BLOCKS, CELLS = "harness/geometry/blocks.py", "harness/quantities/cells.py"
+GENERATION, KEYS = "harness/decoding/generation.py", "harness/lab/keys.py"
+TABLES, GRADED, GATED = (
+    f"harness/tests/{name}.py" for name in ("report/test_judge_tables", "lab/test_grading", "judges/test_gate")
+)
 LOST = f"{GRADED}::test_what_was_judged_before_the_judge_was_lost_is_kept_and_not_asked_again"
 
 FAULTS = (
@@ -57,7 +59,7 @@ FAULTS = (
         BLOCKS,
         "directions.mean_diff(one, other)",
         "directions.mean_diff(positive, negative)",
-        ("harness/tests/test_blocks.py::test_it_is_read_on_pairs_that_the_direction_was_not_made_from",),
+        ("harness/tests/geometry/test_blocks.py::test_it_is_read_on_pairs_that_the_direction_was_not_made_from",),
     ),
     Fault(
         "words-after-the-end",
@@ -65,7 +67,9 @@ FAULTS = (
         GENERATION,
         "if not finished[row]:",
         "if row >= 0:",
-        ("harness/tests/test_generation.py::test_how_rarely_finished_rows_are_looked_for_never_changes_a_result",),
+        (
+            "harness/tests/decoding/test_generation.py::test_how_rarely_finished_rows_are_looked_for_never_changes_a_result",
+        ),
     ),
     Fault(
         "rubric-not-in-the-key",
@@ -74,6 +78,6 @@ FAULTS = (
         'found["judge"] = self._judge_identity(judge, spec.language)\n                found["rubric"] = self._hash('
         'datasets.trait_folder(spec.language, str(trait)) / "definition.yaml")\n            case JudgeCheck',
         'found["judge"] = self._judge_identity(judge, spec.language)\n            case JudgeCheck',
-        ("harness/tests/test_keys.py::test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others",),
+        ("harness/tests/lab/test_keys.py::test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others",),
     ),
 )

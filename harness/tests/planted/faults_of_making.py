@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-MAKING, LAB = "harness/making.py", "harness/lab.py"
-FOLDED = "harness/tests/test_lab.py::test_every_response_lands_in_its_own_sweep_amount_and_question"
-SCORED = "harness/tests/test_lab.py::test_scores_hold_missing_judgements_as_nan"
-DOSES = "harness/tests/test_lab.py::test_doses_become_coefficients_by_the_share_outside_the_massive_dims"
-SCALES = "harness/tests/test_lab.py::test_methods_cleanings_and_scales_of_a_sweep_are_what_they_say"
-TOKENS = "harness/tests/test_lab.py::test_doses_of_every_window_are_counted_in_the_steered_models_own_tokens"
+MAKING, LAB = "harness/lab/making.py", "harness/lab/lab.py"
+FOLDED = "harness/tests/lab/test_lab.py::test_every_response_lands_in_its_own_sweep_amount_and_question"
+SCORED = "harness/tests/lab/test_lab.py::test_scores_hold_missing_judgements_as_nan"
+DOSES = "harness/tests/lab/test_lab.py::test_doses_become_coefficients_by_the_share_outside_the_massive_dims"
+SCALES = "harness/tests/lab/test_lab.py::test_methods_cleanings_and_scales_of_a_sweep_are_what_they_say"
+TOKENS = "harness/tests/lab/test_lab.py::test_doses_of_every_window_are_counted_in_the_steered_models_own_tokens"
 HERE = "harness/tests/planted/test_caught_here.py"
 
 FAULTS = (

@@ -7,11 +7,12 @@ from harness.tests.planted.fault import Fault
 ALGEBRA, CELLS, GEOMETRY, QUANTITIES = (
     f"harness/quantities/{name}.py" for name in ("algebra", "cells", "geometry", "steering")
 )
-BOTH_WAYS = "harness/tests/test_claims_both_ways.py"
+BOTH_WAYS = "harness/tests/quantities/test_claims_both_ways.py"
 HERE = "harness/tests/planted/test_caught_here.py"
 INTERVALS = "harness/tests/planted/test_intervals_caught_here.py"
 DRAWS = (
-    "harness/tests/test_quantities.py::test_a_control_is_the_mean_of_its_draws_and_as_uncertain_as_few_draws_deserve"
+    "harness/tests/quantities/test_quantities.py"
+    "::test_a_control_is_the_mean_of_its_draws_and_as_uncertain_as_few_draws_deserve"
 )
 
 
@@ -131,7 +132,9 @@ FAULTS = (
         ALGEBRA,
         'return repeated(found, "extractions", others) if others else found',
         "return found",
-        ("harness/tests/test_quantities.py::test_extractions_put_the_noise_of_the_scenarios_into_the_interval",),
+        (
+            "harness/tests/quantities/test_quantities.py::test_extractions_put_the_noise_of_the_scenarios_into_the_interval",
+        ),
     ),
     Fault(
         "one-draw-of-a-control",

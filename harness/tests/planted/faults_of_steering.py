@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-STEERING, CAPTURE, MODELS = (f"harness/{name}.py" for name in ("steering", "capture", "models"))
-OWN_BLOCK = "harness/tests/test_steering.py::test_steering_adds_coefficient_times_direction_at_its_own_block_only"
-FUSED = "harness/tests/test_steering.py::test_a_fused_batch_equals_its_rows_run_alone_token_for_token"
-WINDOW = "harness/tests/test_capture.py::test_window_means_are_the_block_outputs_at_the_first_response_tokens"
-STATISTICS = "harness/tests/test_capture.py::test_statistics_cover_exactly_the_response_tokens"
+STEERING, CAPTURE, MODELS = (
+    f"harness/{name}.py" for name in ("decoding/steering", "decoding/capture", "models/decoder")
+)
+OWN_BLOCK = (
+    "harness/tests/decoding/test_steering.py::test_steering_adds_coefficient_times_direction_at_its_own_block_only"
+)
+FUSED = "harness/tests/decoding/test_steering.py::test_a_fused_batch_equals_its_rows_run_alone_token_for_token"
+WINDOW = "harness/tests/decoding/test_capture.py::test_window_means_are_the_block_outputs_at_the_first_response_tokens"
+STATISTICS = "harness/tests/decoding/test_capture.py::test_statistics_cover_exactly_the_response_tokens"
 HERE = "harness/tests/planted/test_caught_here.py"
 
 FAULTS = (
@@ -34,7 +38,7 @@ FAULTS = (
         STEERING,
         'if prompt and self._where == "response" else active',
         'if prompt and self._where == "response" else torch.ones_like(active)',
-        ("harness/tests/test_steering.py::test_padding_is_never_steered",),
+        ("harness/tests/decoding/test_steering.py::test_padding_is_never_steered",),
     ),
     Fault(
         "steer-sign",
@@ -66,7 +70,7 @@ FAULTS = (
         STEERING,
         "*((row.coefficient, row.block) if steered else (0.0, 0))",
         "*((1.0, row.block) if steered else (0.0, 0))",
-        ("harness/tests/test_lab.py::test_every_response_lands_in_its_own_sweep_amount_and_question",),
+        ("harness/tests/lab/test_lab.py::test_every_response_lands_in_its_own_sweep_amount_and_question",),
     ),
     Fault(
         "double-bos",
@@ -74,7 +78,7 @@ FAULTS = (
         MODELS,
         "return ids if ids[:1] == [bos] else [bos, *ids]",
         "return [bos, *ids]",
-        ("harness/tests/test_models.py::test_plain_text_opens_with_one_bos",),
+        ("harness/tests/models/test_decoder.py::test_plain_text_opens_with_one_bos",),
     ),
     Fault(
         "window-shifted",

@@ -10,22 +10,24 @@ import numpy as np
 import pytest
 import torch
 
-from harness import directions, making
-from harness.capture import residual, window_means
-from harness.cleaning import clean, treat
-from harness.datasets import Question
-from harness.generation import greedy
-from harness.judging import Judgement
-from harness.measurements import Activations, Cleaning, Direction, MassiveActivations, Refits, Sweep
-from harness.models import Decoder
+from harness.data.datasets import Question
+from harness.decoding.capture import window_means
+from harness.decoding.generation import greedy
+from harness.decoding.steering import Row, RowSteering
+from harness.geometry import directions
+from harness.geometry.cleaning import clean, treat
+from harness.judges.protocol import Judgement
+from harness.lab import making
+from harness.lab.measurements import Activations, Cleaning, Direction, MassiveActivations, Refits, Sweep
+from harness.lab.store import Answer, CorruptEntry, Store
+from harness.models.decoder import Decoder
+from harness.models.hooks import residual
 from harness.quantities import AroundBase, Cell, CurveGap, GainWhereNeeded, Recipe
-from harness.stats import NoValidRun
-from harness.steering import Row, RowSteering
-from harness.store import Answer, CorruptEntry, Store
-from harness.tests import simulated
-from harness.tests.simulated import World
-from harness.tests.test_keys import make_keys
-from harness.tests.tiny_lab import Bench, activations, scores
+from harness.stats.averages import NoValidRun
+from harness.tests.lab.test_keys import make_keys
+from harness.tests.lab.tiny_lab import Bench, activations, scores
+from harness.tests.quantities import simulated
+from harness.tests.quantities.simulated import World
 
 PAIRS, TRAINING, BLOCKS, HIDDEN = 20, 12, 3, 8
 MEAN_DIFF = Recipe("mean_diff")

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from harness.crossfit import means_by_part
-from harness.curves import Curve, curve_gap
-from harness.evidence import Bracketed, Evidence, Extreme
-from harness.interpolation import best_on_curves, search_on_curves
-from harness.measurements import Direction, Scores, Sweep
+from harness.lab.measurements import Direction, Scores, Sweep
+from harness.ledger.multiplicity import p_refute, p_support
+from harness.ledger.verdict import Verdict, at_least, at_most
 from harness.montecarlo.worlds import scores
-from harness.multiplicity import p_refute, p_support
 from harness.quantities import BestDelta, CurveGap, GainWhereNeeded, Quantity, Recipe
-from harness.resampling import CannotTell, Plan, Repeat, Replicated
-from harness.tests import simulated
-from harness.tests.simulated import SETTINGS, World
-from harness.verdict import Verdict, at_least, at_most
+from harness.stats.crossfit import means_by_part
+from harness.stats.curves import Curve, curve_gap
+from harness.stats.evidence import Bracketed, Evidence, Extreme
+from harness.stats.interpolation import best_on_curves, search_on_curves
+from harness.stats.resampling import CannotTell, Plan, Repeat, Replicated
+from harness.tests.quantities import simulated
+from harness.tests.quantities.simulated import SETTINGS, World
 
 MEAN_DIFF, PROBE, RANDOM = (Recipe(method) for method in ("mean_diff", "probe", "random"))
 DRAWN, MADE = (10.0, 20.0, 25.0, 40.0, 60.0), (3.0, 9.0, -4.0)

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness.quantities import Quantity
-from harness.registry import ModelSpec
-from harness.resampling import Plan, Replicated
-from harness.stats import NoValidRun
+from harness.models.registry import ModelSpec
+from harness.stats.resampling import Plan, Replicated
+from harness.stats.averages import NoValidRun
 
 PLAN = Plan((50,), "questions", "made up", 200, 1)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.datasets import ROOT
+from harness.data.datasets import ROOT
 
 TOKEN = "hf_secret"
 

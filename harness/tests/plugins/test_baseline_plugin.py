@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.ledger import Row, read_ledger, write_ledger
-from harness.tests.made_up_ledger import made_up_row
-from harness.verdict import at_least
+from harness.ledger.rows import Row, read_ledger, write_ledger
+from harness.ledger.verdict import at_least
+from harness.tests.ledger.made_up_ledger import made_up_row
 
 Project = Callable[..., pytest.Pytester]
 

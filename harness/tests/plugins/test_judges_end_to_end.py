@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.organisms.train_grader import FOLDER
-from harness.ledger import Ledger, Row, read_ledger
+from harness.ledger.rows import Ledger, Row, read_ledger
 from harness.tests.plugins import CONFTEST
 
 CLAIM = """

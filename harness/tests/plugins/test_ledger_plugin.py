@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.ledger import read_ledger
+from harness.ledger.rows import read_ledger
 from harness.report.markdown import markdown
 
 Project = Callable[..., pytest.Pytester]
@@ -88,7 +88,7 @@ ADDED = """
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config):
     from fixtures.ledger import HEADER_KEY, TABLES_KEY
-    from harness.ledger import Table
+    from harness.ledger.rows import Table
 
     def tables():
         BODY

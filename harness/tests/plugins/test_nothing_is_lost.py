@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.datasets import judging_folder, load_definition, trait_folder
-from harness.gold import load_gold
+from harness.data.datasets import judging_folder, load_definition, trait_folder
+from harness.data.gold import load_gold
 from harness.judges.api import CONCURRENCY
-from harness.ledger import Row, read_ledger
+from harness.ledger.rows import Row, read_ledger
 from harness.tests.judges.api_server import hangs_up, serving
 from harness.tests.plugins import CONFTEST
 
@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 import torch
 import harness.judges.api
-from harness.journal import Journal
+from harness.lab.journal import Journal
 
 harness.judges.api.FIRST_WAIT = 0.01
 # A shell starts what it puts in the background deaf to Ctrl-C, and the tests may be there.

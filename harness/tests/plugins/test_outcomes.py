@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.ledger import Row, read_ledger
+from harness.ledger.rows import Row, read_ledger
 
 Project = Callable[..., pytest.Pytester]
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from fixtures import progress
 from fixtures.progress import TerminalProgress
-from harness.progress import LabWarning
+from harness.lab.progress import LabWarning
 
 
 class Terminal:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.datasets import judging_folder, load_definition, trait_folder
-from harness.gold import load_gold
-from harness.ledger import Ledger, Row, read_ledger
-from harness.registry import find_model
-from harness.tests.checkpoints import write_gemma3_4b_pair
+from harness.data.datasets import judging_folder, load_definition, trait_folder
+from harness.data.gold import load_gold
+from harness.ledger.rows import Ledger, Row, read_ledger
+from harness.models.registry import find_model
 from harness.tests.judges.api_server import serving
+from harness.tests.models.checkpoints import write_gemma3_4b_pair
 from harness.tests.plugins.own_claims import run_claims
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

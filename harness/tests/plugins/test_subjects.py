@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.subjects import placed
-from harness.registry import find_model
-from harness.tests.checkpoints import write_checkpoint
+from harness.models.registry import find_model
+from harness.tests.models.checkpoints import write_checkpoint
 from harness.tests.plugins import CONFTEST
 
 CLAIMS = """

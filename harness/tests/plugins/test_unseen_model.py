@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from fixtures.organisms.train_grader import FOLDER as GRADER
-from harness.baseline import read_baseline
-from harness.datasets import ROOT
-from harness.ledger import Row, read_ledger
-from harness.registry import EMBEDDED, LANGUAGES, find_model
+from harness.data.datasets import LANGUAGES, ROOT
+from harness.ledger.baseline import read_baseline
+from harness.ledger.rows import Row, read_ledger
+from harness.models.registry import EMBEDDED, find_model
 from harness.tests.plugins.own_claims import run_claims
 
 

@@ -132,7 +132,7 @@ def test_where_nobody_stated_the_severity_the_measured_one_decides_what_a_claim_
     run = project(
         test_a=f"""
         from conftest import FakeLab
-        from harness.store import Answer
+        from harness.lab.store import Answer
 
         class Measuring(FakeLab):
             def prepare(self, needs):

@@ -1,0 +1,1 @@
+"""Running a decoder: greedy generation, capture of activations, steering row by row."""

@@ -1,0 +1,151 @@
+"""Steers a fused batch: every row has its own prompt, direction, coefficient and block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from harness.decoding.generation import Generated, greedy
+from harness.models.decoder import Decoder
+from harness.models.hooks import residual
+from harness.models.memory import in_batches
+
+
+@dataclass(frozen=True)
+class Row:
+    """One response to generate: prompt token ids, and coefficient x direction added to one block's output.
+
+    `direction` is float32 [hidden]; None steers nothing.
+    """
+
+    prompt: tuple[int, ...]
+    direction: Float[np.ndarray, " hidden"] | None = None
+    coefficient: float = 0.0
+    block: int = 0
+
+
+class RowSteering:
+    """Adds each row's own vector at its own block; follows the rows of a batch as they finish.
+
+    `positions` "all" steers every real position, the prompt's included, never padding;
+    "response" steers only the generated tokens that are fed back, never the prompt.
+    """
+
+    def __init__(self, rows: Sequence[Row], decoder: Decoder, positions: Literal["all", "response"] = "all") -> None:
+        self._where = positions
+        self._active: Tensor | None = None
+        self._added: dict[int, Tensor] = {}  # block -> [rows, hidden]
+        for index, row in enumerate(rows):
+            if row.direction is None or row.coefficient == 0.0:
+                continue
+            if not 0 <= row.block < decoder.depth:
+                raise ValueError(f"row {index}: block {row.block} is outside 0..{decoder.depth - 1} of {decoder.name}.")
+            if row.direction.shape != (decoder.width,):
+                raise ValueError(f"row {index}: direction of shape {row.direction.shape}, width is {decoder.width}.")
+            if row.block not in self._added:
+                self._added[row.block] = torch.zeros(len(rows), decoder.width)
+            self._added[row.block][index] = torch.from_numpy(
+                np.asarray(row.direction, np.float64) * row.coefficient
+            ).float()
+        self._added = {block: added.to(decoder.device) for block, added in self._added.items()}
+
+    def positions(self, active: Bool[Tensor, "rows positions"], prompt: bool) -> None:
+        """Set which positions the next forward pass steers."""
+        self._active = torch.zeros_like(active) if prompt and self._where == "response" else active
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Go on with only these rows."""
+        self._added = {block: added[rows] for block, added in self._added.items()}
+
+    @contextmanager
+    def on(self, blocks: nn.ModuleList) -> Iterator[None]:
+        """Steer while the context lasts; removes its own hooks, also after an error."""
+        handles = []
+        try:
+            for block in sorted(self._added):
+                handles.append(blocks[block].register_forward_hook(self._hook(block)))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _hook(self, block: int) -> Callable[..., Any]:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+            assert self._active is not None, "positions() comes before every forward pass"
+            stream = residual(output)
+            added = self._added[block].to(stream).unsqueeze(1) * self._active.to(stream.device).unsqueeze(-1)
+            steered = stream + added
+            return (steered, *output[1:]) if isinstance(output, tuple) else steered
+
+        return hook
+
+
+def once_each(rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
+    """Rows that differ, in order, and the place of every given row among them.
+
+    Two rows are one when they steer the same prompt by the same vector at the same block: directions of different
+    recipes may coincide, and a row without direction or coefficient is unsteered wherever it stands.
+    """
+    found: dict[tuple[tuple[int, ...], bytes, float, int], int] = {}
+    unique: list[Row] = []
+    places = []
+    for row in rows:
+        steered = row.direction is not None and row.coefficient != 0.0
+        vector = row.direction.tobytes() if row.direction is not None and steered else b""
+        key = (row.prompt, vector, *((row.coefficient, row.block) if steered else (0.0, 0)))
+        if key not in found:
+            found[key] = len(unique)
+            unique.append(row)
+        places.append(found[key])
+    return unique, places
+
+
+@dataclass(frozen=True)
+class Steered:
+    """Responses in the order of the rows, and the number of generate calls they took."""
+
+    responses: list[Generated]
+    calls: int
+
+
+def steer(
+    decoder: Decoder,
+    rows: Sequence[Row],
+    max_new_tokens: int,
+    *,
+    batch_rows: int,
+    positions: Literal["all", "response"] = "all",
+    known: Mapping[int, Generated] = MappingProxyType({}),
+    on_batch: Callable[[list[int], list[Generated]], None] | None = None,
+    on_halved: Callable[[int], None] | None = None,
+) -> Steered:
+    """Generate every row greedily in as few fused batches as `batch_rows` allows.
+
+    Rows of different directions, coefficients, blocks and prompts share a batch; padding and finished rows never
+    change another row (up to floating-point order). Rows that are `known` already are not generated again;
+    `on_batch` is told the indices and responses of every finished batch.
+    Raises ValueError for a block or direction that does not fit.
+    """
+    responses = dict(known)
+    pending = [index for index in range(len(rows)) if index not in responses]
+
+    def run(batch: list[int]) -> None:
+        indices = [pending[place] for place in batch]
+        chosen = [rows[index] for index in indices]
+        steering = RowSteering(chosen, decoder, positions)
+        with steering.on(decoder.blocks):
+            results = greedy(decoder, [row.prompt for row in chosen], max_new_tokens, watcher=steering)
+        responses.update(zip(indices, results, strict=True))
+        if on_batch is not None:
+            on_batch(indices, results)
+
+    calls = in_batches([len(rows[index].prompt) for index in pending], batch_rows, run, on_halved)
+    return Steered([responses[index] for index in range(len(rows))], calls)

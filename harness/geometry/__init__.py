@@ -1,0 +1,1 @@
+"""Directions in the residual stream, pure: fitting, cleaning, calibrating and separating."""

@@ -1,0 +1,357 @@
+"""Answers measurements, from the store or by making them: each once, fused into few batches, nothing lost."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from harness.data.datasets import TraitData
+from harness.decoding.generation import Generated
+from harness.decoding.steering import once_each, steer
+from harness.hashes import key_of
+from harness.judges.errors import JudgeError
+from harness.judges.protocol import Exchange, Judge
+from harness.lab import making
+from harness.lab.grading import grade, is_worth_making
+from harness.lab.journal import Journal, JudgementJournal
+from harness.lab.keys import Environment, Keys
+from harness.lab.measurements import (
+    Baseline,
+    BlockChoice,
+    Direction,
+    JudgeCheck,
+    MassiveActivations,
+    Measurement,
+    Refits,
+    Scores,
+    Sweep,
+    model_of,
+    requires,
+    trait_of,
+)
+from harness.lab.plan import (
+    Plan,
+    capture_groups,
+    fused_groups,
+    judged_groups,
+    make_plan,
+    missing_from,
+    rows_of,
+    trait_pairs,
+)
+from harness.lab.progress import Progress, Silent
+from harness.lab.store import Answer, CorruptEntry, Store, StoreUnwritable
+from harness.lab.subject_data import SubjectData
+from harness.lab.weights import Weights
+from harness.models.checkpoints import NotAtHand
+from harness.models.registry import ModelSpec
+
+Judges = Callable[[str, str], Judge]  # name and language -> the judge
+
+
+class Lab:
+    """Makes or recalls the answer of any measurement of the registered models.
+
+    `prepare` makes everything that is missing from a set at once, which is what lets sweeps share batches; `answer`
+    returns one answer. A measurement that failed raises its own error again whenever it is asked for, and does
+    not stop the others.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, ModelSpec],
+        store: Store,
+        weights: Weights,
+        judges: Judges,
+        environment: Environment,
+        *,
+        batch_rows: int = 512,
+        progress: Progress | None = None,
+    ) -> None:
+        self.store = store
+        self.calls = 0  # generate calls made
+        self._data = SubjectData(models)
+        self._weights = weights
+        self._judges = judges
+        self._batch_rows = batch_rows
+        self._progress: Progress = progress or Silent()
+        self._keys = Keys(models, environment, lambda name, language: judges(name, language).identity)
+        self._answers: dict[Measurement, Answer] = {}
+        self._failures: dict[Measurement, Exception] = {}
+        self._unwritable = False
+
+    def answer(self, measurement: Measurement) -> Answer:
+        """The answer of one measurement; raises the error that kept it from being made."""
+        self.prepare([measurement])
+        if measurement in self._failures:
+            raise self._failures[measurement]
+        return self._answers[measurement]
+
+    def recall(self, measurement: Measurement) -> Answer | None:
+        """The answer if it is there already; nothing is made for it, and nothing is raised."""
+        return self._recall(measurement) if self._settled(measurement) and measurement not in self._failures else None
+
+    def plan(self, measurements: Sequence[Measurement]) -> Plan:
+        """What `prepare` would do. Reads data files and the store, never loads a model."""
+        for measurement in measurements:
+            if isinstance(measurement, JudgeCheck):
+                self._is_kept(measurement)  # what it found says whether anything is steered for it
+        trusted = [one for one in measurements if is_worth_making(one, measurements, self._answers, unchecked=True)]
+        missing = missing_from(trusted, self._is_kept)
+        traits = {pair: self._data.trait(*pair) for pair in trait_pairs(missing)}
+        for measurement in missing:
+            if isinstance(measurement, Sweep | Baseline):
+                making.require_questions(traits[model_of(measurement), str(trait_of(measurement))], measurement)
+        prompts = {m.model: self._data.prompts(m.model) for m in missing if isinstance(m, MassiveActivations)}
+        gold = {m: sum(map(len, self._data.gold(m).values())) for m in missing if isinstance(m, JudgeCheck)}
+        return make_plan(measurements, missing, traits, prompts, self._batch_rows, gold)
+
+    def prepare(self, measurements: Sequence[Measurement]) -> None:
+        """Make whatever is missing, stage by stage; failures are kept for whoever asks for the answer."""
+        missing = missing_from(measurements, self._settled)
+        by_model: dict[str, list[Measurement]] = {}
+        for measurement in missing:
+            by_model.setdefault(model_of(measurement), []).append(measurement)
+        for model, asked in by_model.items():
+            with self.store.making(model):
+                # Another process may have made some of it while this one waited for its turn.
+                self._check_judges(missing_from(asked, self._settled))
+                trusted = [one for one in asked if is_worth_making(one, measurements, self._answers)]
+                wanted = missing_from(trusted, self._settled)
+                self._read_scenarios(wanted)
+                self._weights.release(model, "base")  # it has nothing more to do, and the instruct model needs room
+                self._find_massive_dims(wanted)
+                self._fit(wanted)
+                self._steer(wanted)
+                self._judge(wanted)
+
+    def _check_judges(self, wanted: Sequence[Measurement]) -> None:
+        """Run judges on their gold sets, before anything is steered for them, and free them: models need the room."""
+        used: list[Judge] = []
+
+        def check(measurement: JudgeCheck) -> None:
+            before = {name: one for needed in requires(measurement) for name, one in self.answer(needed).record.items()}
+            judge = self._judge_of(measurement.model, measurement.judge)
+            used.append(judge)
+            definition = self._data.trait(measurement.model, measurement.trait).definition
+            title = f"{measurement.model}: judge the gold set of {measurement.trait}"
+            with self._progress.stage(title, 1) as advance:
+                found = making.judge_check(judge, definition, self._data.gold(measurement))
+                advance(1)
+            self._keep(measurement, Answer({}, {**before, **found.record}))
+
+        try:
+            for measurement in wanted:
+                if isinstance(measurement, JudgeCheck):
+                    self._attempt([measurement], functools.partial(check, measurement))
+        finally:
+            for judge in used:
+                judge.release()
+
+    def _read_scenarios(self, wanted: Sequence[Measurement]) -> None:
+        for (model, trait), group in capture_groups(wanted).items():
+
+            def make(model: str = model, trait: str = trait, group: Any = group) -> None:
+                data = self._data.trait(model, trait)
+                decoder = self._weights.get(model, "base")
+                with self._progress.stage(f"{model}: read {trait} scenarios", 2 * len(data.pairs)) as advance:
+                    answers, calls = making.activations(decoder, data, group, self._batch_rows, advance, self._halved)
+                self.calls += calls
+                for measurement, answer in answers.items():
+                    self._keep(measurement, answer)
+
+            self._attempt(group, make)
+
+    def _find_massive_dims(self, wanted: Sequence[Measurement]) -> None:
+        for measurement in wanted:
+            if isinstance(measurement, MassiveActivations):
+
+                def make(measurement: MassiveActivations = measurement) -> None:
+                    prompts = self._data.prompts(measurement.model)
+                    decoder = self._weights.get(measurement.model, "instruct")
+                    with self._progress.stage(f"{measurement.model}: find massive dims", len(prompts)) as advance:
+                        answer, calls = making.massive_activations(
+                            decoder, prompts, measurement, self._batch_rows, advance, self._halved
+                        )
+                    self.calls += calls
+                    self._keep(measurement, answer)
+
+                self._attempt([measurement], make)
+
+    def _fit(self, wanted: Sequence[Measurement]) -> None:
+        for measurement in wanted:
+            if isinstance(measurement, Direction):
+
+                def make_direction(m: Direction = measurement) -> None:
+                    self._keep(m, making.direction(m, self.answer(m.activations), self.answer(m.massive)))
+
+                self._attempt([measurement], make_direction)
+            if isinstance(measurement, BlockChoice):
+
+                def choose_block(m: BlockChoice = measurement) -> None:
+                    self._keep(m, making.block_choice(m, self.answer(m.activations), self.answer(m.massive)))
+
+                self._attempt([measurement], choose_block)
+            if isinstance(measurement, Refits):
+
+                def make_refits(m: Refits = measurement) -> None:
+                    title = f"{m.activations.model}: refit {m.method} on resampled {m.activations.trait} scenarios"
+                    with self._progress.stage(title, 1 + m.resamples) as advance:
+                        self._keep(m, making.refits(m, self.answer(m.activations), advance))
+
+                self._attempt([measurement], make_refits)
+
+    def _steer(self, wanted: Sequence[Measurement]) -> None:
+        for (model, limit, positions), group in fused_groups(wanted).items():
+            ready = [measurement for measurement in group if self._can_be_steered(measurement)]
+            if ready:
+
+                def make(
+                    model: str = model, limit: int = limit, positions: Any = positions, ready: Any = ready
+                ) -> None:
+                    self._steer_fused(model, limit, positions, ready)
+
+                self._attempt(ready, make)
+
+    def _steer_fused(self, model: str, limit: int, positions: Any, group: Sequence[Sweep | Baseline]) -> None:
+        decoder = self._weights.get(model, "instruct")
+        rows, folds = [], []
+        for measurement in group:
+            vector = self.answer(measurement.direction) if isinstance(measurement, Sweep) else None
+            questions = self._data.trait(model, str(trait_of(measurement))).questions
+            own_rows, amounts = making.steering_rows(decoder, questions, measurement, vector)
+            rows += own_rows
+            folds.append((measurement, amounts))
+        rows, places = once_each(rows)
+        journal = Journal(self.store.root / "partial" / f"{key_of([self._keys.key(one) for one in group])}.jsonl")
+        known = {index: row for index, row in journal.read().items() if index < len(rows)}
+        with self._progress.stage(f"{model}: steer", len(rows)) as advance:
+            advance(len(known))
+
+            def keep(indices: list[int], generated: list[Generated]) -> None:
+                journal.append(indices, generated)
+                advance(len(indices))
+
+            steered = steer(
+                decoder,
+                rows,
+                limit,
+                batch_rows=self._batch_rows,
+                positions=positions,
+                known=known,
+                on_batch=keep,
+                on_halved=self._halved,
+            )
+        self.calls += steered.calls
+        start = 0
+        for measurement, amounts in folds:
+            own = [steered.responses[place] for place in places[start : start + rows_of(measurement)]]
+            start += len(own)
+            self._keep(measurement, making.responses(decoder, own, measurement.questions, amounts))
+        if not self._unwritable:
+            journal.discard()
+
+    def _judge(self, wanted: Sequence[Measurement]) -> None:
+        for (model, trait, name), group in judged_groups(wanted).items():
+
+            def make(model: str = model, trait: str = trait, name: str = name, group: Any = group) -> None:
+                self._judge_fused(model, self._data.trait(model, trait), self._judge_of(model, name), group)
+
+            self._attempt(group, make)
+
+    def _judge_fused(self, model: str, data: TraitData, judge: Judge, group: Sequence[Scores]) -> None:
+        """Judge every distinct exchange of a group once; a judge lost on the way costs only what it has not judged."""
+        read: dict[Scores, list[Exchange]] = {}
+        for measurement in group:
+
+            def look(m: Scores = measurement) -> None:
+                read[m] = making.exchanges_of(data.questions, self.answer(m.of))
+
+            self._attempt([measurement], look)
+        exchanges = list(dict.fromkeys(exchange for own in read.values() for exchange in own))
+        place = key_of([judge.identity, dict(data.definition)])
+        journal = JudgementJournal(self.store.root / "partial" / f"judged-{place}.jsonl")
+        with self._progress.stage(f"{model}: judge responses on {data.name}", len(exchanges)) as advance:
+            judged, failure = grade(judge, data.definition, exchanges, journal, advance)
+        for measurement, own in read.items():
+            if all(exchange in judged for exchange in own):
+                self._keep(measurement, making.scores(judged, own, self.answer(measurement.of)))
+            elif failure is not None:
+                self._failures[measurement] = failure
+        if failure is None and not self._unwritable:
+            journal.discard()
+        judge.release()
+
+    def _judge_of(self, model: str, name: str) -> Judge:
+        return self._judges(name, self._data.language(model))
+
+    def release(self, model: str) -> None:
+        """Free the weights of a model; its answers stay."""
+        self._weights.release(model)
+
+    def _attempt(self, measurements: Sequence[Measurement], make: Callable[[], None]) -> bool:
+        """Run `make`; an error is kept for every measurement it leaves without an answer. Whether it went well."""
+        try:
+            make()
+        except Exception as error:
+            for measurement in measurements:
+                if measurement not in self._answers:
+                    # Without its traceback, whose frames would keep the model's weights in memory.
+                    self._failures[measurement] = error.with_traceback(None)
+            return False
+        return True
+
+    def _can_be_steered(self, measurement: Sweep | Baseline) -> bool:
+        """Whether a member of a fused group has its direction and questions; otherwise the failure is its own."""
+
+        def look() -> None:
+            if isinstance(measurement, Sweep):
+                self.answer(measurement.direction)
+            making.require_questions(self._data.trait(model_of(measurement), str(trait_of(measurement))), measurement)
+
+        return self._attempt([measurement], look)
+
+    def _is_kept(self, measurement: Measurement) -> bool:
+        """Whether the store has an answer; where weights or the judge cannot be had it cannot be told, and has none."""
+        try:
+            return self._recall(measurement) is not None
+        except (NotAtHand, JudgeError):
+            return False
+
+    def _settled(self, measurement: Measurement) -> bool:
+        if measurement not in self._failures:
+            there = False
+
+            def look() -> None:
+                nonlocal there
+                there = self._recall(measurement) is not None
+
+            return not self._attempt([measurement], look) or there
+        return True
+
+    def _recall(self, measurement: Measurement) -> Answer | None:
+        """The answer from memory or the store; a corrupted entry is reported and counts as missing."""
+        if measurement not in self._answers:
+            try:
+                stored = self.store.get(self._keys.key(measurement))
+            except CorruptEntry as error:
+                self._progress.warn(f"{error}; {type(measurement).__name__} is measured again.")
+                stored = None
+            if stored is None:
+                return None
+            self._answers[measurement] = stored
+        return self._answers[measurement]
+
+    def _keep(self, measurement: Measurement, answer: Answer) -> None:
+        self._answers[measurement] = answer
+        try:
+            self.store.put(self._keys.key(measurement), self._keys.description(measurement), answer)
+        except StoreUnwritable as error:
+            if not self._unwritable:  # once is enough: every later write would say the same
+                self._progress.warn(f"{error.strerror} What is measured stays in memory for this run only.")
+            self._unwritable = True
+
+    def _halved(self, batch_rows: int) -> None:
+        self._batch_rows = min(self._batch_rows, batch_rows)
+        self._progress.warn(f"Out of memory: the batch size is now {batch_rows} rows.")

@@ -1,0 +1,277 @@
+"""How each kind of measurement is made from a loaded model, trait data and the answers it requires."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from harness.data.datasets import DatasetError, Question, TraitData
+from harness.data.gold import GoldExchange, question_numbers
+from harness.decoding.capture import ResponseStatistics, add_responses, window_means
+from harness.decoding.generation import Generated
+from harness.decoding.steering import Row
+from harness.geometry import blocks, calibration, cleaning, directions, massive
+from harness.judges.protocol import WHAT, Exchange, Judge, Judgement
+from harness.lab.measurements import (
+    Activations,
+    Baseline,
+    BlockChoice,
+    Cleaning,
+    Direction,
+    MassiveActivations,
+    Refits,
+    Sweep,
+)
+from harness.lab.store import Answer
+from harness.models.decoder import Decoder
+from harness.models.memory import in_batches
+from harness.stats import averages
+
+Array = np.ndarray[Any, Any]
+Advance = Callable[[int], None]
+EXTRACTION_SEED = 20260130  # of the pairs that a repeated extraction is fitted on
+
+
+def activations(
+    decoder: Decoder,
+    data: TraitData,
+    measurements: Sequence[Activations],
+    batch_rows: int,
+    advance: Advance,
+    on_halved: Callable[[int], None],
+) -> tuple[dict[Activations, Answer], int]:
+    """Every window of one model and trait, from one greedy run of the longest; also the number of generate calls."""
+    windows = [measurement.window for measurement in measurements]
+    scenarios = [scenario for pair in data.pairs for scenario in pair]  # positive, negative, positive, ...
+    prompts = [decoder.encode(scenario.text) for scenario in scenarios]
+    shape = (len(scenarios), decoder.depth, decoder.width)
+    means = {window: np.zeros(shape, np.float32) for window in windows}
+    texts = [""] * len(scenarios)
+
+    def run(batch: list[int]) -> None:
+        labels = [f"{data.name} scenario {scenarios[row].pair} ({scenarios[row].label})" for row in batch]
+        found, generated = window_means(decoder, [prompts[row] for row in batch], windows, labels)
+        for window in windows:
+            means[window][batch] = found[window]
+        for row, response in zip(batch, generated, strict=True):
+            texts[row] = decoder.decode(response.ids)
+        advance(len(batch))
+
+    calls = in_batches([len(prompt) for prompt in prompts], batch_rows, run, on_halved)
+    topics = [positive.topic for positive, _ in data.pairs]
+    record = {"training_pairs": data.training_pairs, "topics": topics, "responses": texts}
+    answers = {
+        measurement: Answer(
+            {"positive": means[measurement.window][0::2], "negative": means[measurement.window][1::2]}, record
+        )
+        for measurement in measurements
+    }
+    return answers, calls
+
+
+def massive_activations(
+    decoder: Decoder,
+    prompts: Sequence[str],
+    measurement: MassiveActivations,
+    batch_rows: int,
+    advance: Advance,
+    on_halved: Callable[[int], None],
+) -> tuple[Answer, int]:
+    """Statistics of the instruct model's own responses, and the dims they single out; also the generate calls."""
+    rows = [decoder.encode_question(prompt) for prompt in prompts]
+    statistics = ResponseStatistics(decoder.depth, decoder.width)
+
+    def run(batch: list[int]) -> None:
+        labels = [f"calibration prompt {row + 1}" for row in batch]
+        add_responses(decoder, [rows[row] for row in batch], measurement.max_new_tokens, labels, statistics)
+        advance(len(batch))
+
+    calls = in_batches([len(row) for row in rows], batch_rows, run, on_halved)
+    arrays = statistics.arrays()
+    top = massive.top_dims(arrays["mean"])
+    consensus = massive.consensus_dims(top)
+    arrays |= {"token_norm": statistics.token_norms(), "token_norm_without": statistics.token_norms(consensus)}
+    severity = massive.severity(arrays["mean"])
+    record = {
+        "top": [list(dims) for dims in top],
+        "consensus": list(consensus),
+        "sun": [list(dims) for dims in massive.sun_dims(arrays["peak"], arrays["median"])],
+        "severity": [float(value) for value in severity],
+        "overall_severity": float(massive.overall_severity(arrays["mean"])),
+        "tokens": statistics.tokens,
+    }
+    return Answer(arrays, record), calls
+
+
+def cleaned_dims(measured: Answer, block: int, how: Cleaning) -> tuple[int, ...]:
+    """The dims that a cleaning disarms at one block, given the answer of MassiveActivations."""
+    found, record = measured.arrays["mean"][block], measured.record
+    return massive.cleaned_dims(how.kind, how.k, found, record["consensus"], record["top"][block])
+
+
+def training_rows(answer: Answer, block: int) -> tuple[Array, Array]:
+    """Positive and negative training activations [pairs, hidden] of one block."""
+    pairs = answer.record["training_pairs"]
+    return answer.arrays["positive"][:pairs, block], answer.arrays["negative"][:pairs, block]
+
+
+def direction(measurement: Direction, read: Answer, measured: Answer) -> Answer:
+    """One direction and the norms its amounts are counted in."""
+    block = measurement.block
+    positive, negative = training_rows(read, block)
+    consensus = tuple(measured.record["consensus"])
+    how = measurement.cleaning
+    dims = cleaned_dims(measured, block, how)
+    vector = fit(measurement, *extracted(measurement, positive, negative), dims)
+    rows = np.concatenate([positive, negative])
+    record = {
+        "share_outside": float(cleaning.share_outside(vector, consensus)),
+        "massive_dims": [int(dim) for dim in consensus],
+        "cleaned_dims": [int(dim) for dim in dims],
+        "norm": float(calibration.activation_norm(rows)),
+        "norm_without": float(calibration.activation_norm(rows, consensus)),
+        "dose_norm": float(measured.arrays["token_norm_without"][block]),
+    }
+    return Answer({"direction": vector.astype(np.float32)}, record)
+
+
+def extracted(measurement: Direction, positive: Array, negative: Array) -> tuple[Array, Array]:
+    """The training rows of one extraction: as they are, or resampled by pairs."""
+    if measurement.extraction == 0:
+        return positive, negative
+    draws = averages.resample_indices(len(positive), measurement.extraction, EXTRACTION_SEED)
+    chosen = draws[measurement.extraction - 1]
+    return positive[chosen], negative[chosen]
+
+
+def fit(measurement: Direction, positive: Array, negative: Array, dims: Sequence[int]) -> Array:
+    """The unit direction of a method, cleaned of `dims` before or after the fit."""
+    read, how = measurement.activations, measurement.cleaning
+    method = directions.method_at(measurement.method, read.model, read.trait, measurement.block, measurement.extraction)
+    if not how.before:
+        return cleaning.clean_by(method(positive, negative), dims, how.how)
+    rows = cleaning.treat(np.concatenate([positive, negative]), dims, how.how)
+    return method(rows[: len(positive)], rows[len(positive) :])
+
+
+def block_choice(measurement: BlockChoice, read: Answer, measured: Answer) -> Answer:
+    """The candidate block at which training scenarios are told apart best along a cleaned mean_diff of other ones."""
+    consensus = tuple(measured.record["consensus"])
+    found = [blocks.separation(*training_rows(read, block), consensus) for block in measurement.candidates]
+    chosen = blocks.choose(measurement.candidates, found)
+    return Answer({}, {"block": chosen, "effect_sizes": found})
+
+
+def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
+    """A method refitted at every block on resampled training pairs (positive and negative of a pair together)."""
+    pairs = read.record["training_pairs"]
+    origin = measurement.activations
+    indices = averages.resample_indices(pairs, measurement.resamples, measurement.seed)
+    choices = [np.arange(pairs), *indices]
+    depth, hidden = read.arrays["positive"].shape[1:]
+    places = measurement.blocks or tuple(range(depth))
+    found = np.zeros((len(choices), len(places), hidden), np.float32)
+    with threadpool_limits(1):  # fits this small only wait for each other's threads
+        for number, chosen in enumerate(choices):
+            for place, block in enumerate(places):
+                positive, negative = training_rows(read, block)
+                method = directions.method_at(measurement.method, origin.model, origin.trait, block, number)
+                found[number, place] = method(positive[chosen], negative[chosen])
+            advance(1)
+    return Answer({"directions": found}, {"pairs": pairs, "blocks": list(places)})
+
+
+def require_questions(data: TraitData, measurement: Sweep | Baseline) -> None:
+    """Raise DatasetError when a trait has fewer questions than a sweep or baseline asks."""
+    if len(data.questions) < measurement.questions:
+        raise DatasetError(
+            f"{data.name}: {measurement.questions} steering questions are asked for, questions.jsonl has "
+            f"{len(data.questions)}; write more."
+        )
+
+
+def steering_rows(
+    decoder: Decoder, questions: Sequence[Question], measurement: Sweep | Baseline, vector: Answer | None
+) -> tuple[list[Row], dict[str, list[float]]]:
+    """The rows of one sweep or baseline, amount by amount and question by question, and what each amount means."""
+    prompts = [tuple(decoder.encode_question(question.text)) for question in questions[: measurement.questions]]
+    if isinstance(measurement, Baseline) or vector is None:
+        return [Row(prompt) for prompt in prompts], {"amounts": [0.0], "coefficients": [0.0], "doses": [0.0]}
+    unit, record = vector.arrays["direction"], vector.record
+    norm, dims = record["dose_norm"], record["massive_dims"]
+    exact = unit.astype(np.float64)
+    base, full_base = (calibration.base_coefficient(record[one], exact) for one in ("norm_without", "norm"))
+    to_coefficient = {
+        "dose": lambda amount: calibration.coefficient_for_dose(amount, exact, dims, norm),
+        "base": lambda amount: amount * base,
+        "full base": lambda amount: amount * full_base,
+        "coefficient": lambda amount: amount,
+    }
+    coefficients = [float(to_coefficient[measurement.scale](amount)) for amount in measurement.amounts]
+    amounts = {
+        "amounts": list(measurement.amounts),
+        "coefficients": coefficients,
+        "doses": [calibration.dose(coefficient, exact, dims, norm) for coefficient in coefficients],
+    }
+    block = measurement.direction.block
+    rows = [Row(prompt, unit, coefficient, block) for coefficient in coefficients for prompt in prompts]
+    return rows, amounts
+
+
+def responses(
+    decoder: Decoder, generated: Sequence[Generated], questions: int, amounts: dict[str, list[float]]
+) -> Answer:
+    """Generated rows folded back into one list of responses for each amount."""
+    runs = [
+        [
+            {"text": decoder.decode(row.ids), "ids": list(row.ids), "finished": row.finished}
+            for row in generated[start : start + questions]
+        ]
+        for start in range(0, len(generated), questions)
+    ]
+    return Answer({}, {**amounts, "responses": runs})
+
+
+def exchanges_of(questions: Sequence[Question], answer: Answer) -> list[Exchange]:
+    """What a judge reads of a sweep or baseline, run by run and question by question."""
+    return [
+        Exchange(question.text, response["text"], response["finished"])
+        for run in answer.record["responses"]
+        for question, response in zip(questions[: len(run)], run, strict=True)
+    ]
+
+
+def scores(judged: Mapping[Exchange, Judgement], exchanges: Sequence[Exchange], answer: Answer) -> Answer:
+    """A judge's trait and coherence of every response; NaN where the judge could not tell."""
+    runs = len(answer.record["responses"])
+    arrays: dict[str, Array] = {
+        what: numbers([judged[one] for one in exchanges], what).reshape(runs, -1) for what in WHAT
+    }
+    record = {name: answer.record[name] for name in ("amounts", "coefficients", "doses")}
+    return Answer(arrays, record)
+
+
+def numbers(judgements: Sequence[Judgement], what: Literal["trait", "coherence"]) -> Array:
+    """One score a judgement as float32, NaN where it is missing."""
+    values = [getattr(judgement, what) for judgement in judgements]
+    return np.asarray([np.nan if value is None else float(value) for value in values], np.float32)
+
+
+def judge_check(judge: Judge, definition: Mapping[str, str], golds: Mapping[str, Sequence[GoldExchange]]) -> Answer:
+    """What a judge says of responses whose scores are known, by what is scored; whether it is good enough is not said.
+
+    `golds` by trait, coherence or relevance.
+    """
+    record: dict[str, Any] = {}
+    for what, gold in golds.items():
+        # What is graded as a partial answer may end at a limit, and a judge is told so as in a run.
+        exchanges = [Exchange(one.question, one.response, one.kind != "partial") for one in gold]
+        record[what] = {
+            "gold": [one.score for one in gold],
+            "scores": [getattr(judgement, what) for judgement in judge.judge(definition, exchanges)],
+            "questions": question_numbers(gold),
+        }
+    return Answer({}, record)

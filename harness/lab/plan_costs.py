@@ -1,0 +1,93 @@
+"""What a plan would cost on a GPU: minutes and memory by model, from their architectures alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.judges.naming import parse_judge
+from harness.lab.costs import Accelerator, Work, estimated_seconds, judge_calls, judging, peak_bytes, rows_that_fit
+from harness.lab.plan import Plan, Stage
+from harness.models.registry import ModelSpec
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """One model's share of a plan.
+
+    `seconds` are those of its own forward passes and `judging_seconds` those of a local judge of its size (None: an
+    API's, or none); both None, with `peak_gigabytes`, where its architecture is not known here.
+    """
+
+    model: str
+    rows: int
+    tokens: int
+    judge_calls: int
+    seconds: float | None
+    judging_seconds: float | None
+    peak_gigabytes: float | None
+    batch_rows: int
+
+
+def costs_of(
+    plan: Plan,
+    models: Mapping[str, ModelSpec],
+    accelerator: Accelerator,
+    dtype: str,
+    batch_rows: int,
+    relevance: bool = False,
+) -> list[ModelCost]:
+    """What the plan's missing work would cost, model by model, those that ship with the checkout left out."""
+    found = []
+    for model in dict.fromkeys(stage.model for stage in plan.stages):
+        spec = models[model]
+        if not spec.embedded:
+            own = [stage for stage in plan.stages if stage.model == model]
+            found.append(_cost(spec, own, accelerator, spec.dtype or dtype, batch_rows, relevance))
+    return found
+
+
+def _cost(
+    spec: ModelSpec, stages: list[Stage], accelerator: Accelerator, dtype: str, batch_rows: int, relevance: bool
+) -> ModelCost:
+    responses = sum(stage.judged for stage in stages)
+    kind = parse_judge(spec.judge.partition("+")[0]).kind
+    calls = judge_calls(responses, relevance) if kind in ("local", "api") else 0
+    rows, tokens = sum(stage.rows for stage in stages), sum(stage.tokens for stage in stages)
+    if spec.architecture is None:
+        return ModelCost(spec.name, rows, tokens, calls, None, None, None, batch_rows)
+    generating = [stage for stage in stages if stage.rows]
+    # Rows of a batch that fit; a stage of few rows does not make the batch smaller.
+    fitting = [
+        batch_rows if fits == stage.rows else fits
+        for stage in generating
+        for fits in [rows_that_fit(spec.architecture, dtype, accelerator, _work(stage, batch_rows))]
+    ]
+    works = [_work(stage, max(fits, 1)) for stage, fits in zip(generating, fitting, strict=True)]
+    seconds = sum(estimated_seconds(spec.architecture, dtype, accelerator, work) for work in works)
+    peak = max((peak_bytes(spec.architecture, dtype, work) for work in works), default=0)
+    judged = None
+    if kind == "local":
+        judged = judging("local", responses, spec.architecture, dtype, accelerator, relevance=relevance).seconds
+    return ModelCost(
+        spec.name, rows, tokens, calls, seconds, judged, peak / 1e9, min([batch_rows, *fitting], default=batch_rows)
+    )
+
+
+def _work(stage: Stage, batch_rows: int) -> Work:
+    return Work(stage.rows, stage.prompt_tokens, stage.tokens // stage.rows, batch_rows, stage.reread)
+
+
+def in_words(cost: ModelCost, accelerator: Accelerator) -> str:
+    """One line of a plan: "gemma3: 67,000 rows ... about 12 GPU minutes on an H100 SXM"."""
+    told = f"{cost.model}: {cost.rows:,} rows, {cost.tokens:,} tokens at most, {cost.judge_calls:,} judge calls at most"
+    if cost.seconds is None or cost.peak_gigabytes is None:
+        return f"{told}; its architecture is not known here, so neither time nor memory can be told"
+    minutes = f"about {cost.seconds / 60:,.0f} GPU minutes on one {accelerator.name}"
+    if cost.judging_seconds is not None:
+        minutes += f" and {cost.judging_seconds / 60:,.0f} for a local judge of its own size"
+    if cost.batch_rows < 1:
+        return (
+            f"{told}; {minutes}; not even one row fits into its {accelerator.memory / 1e9:.0f} GB: split it over GPUs"
+        )
+    return f"{told}; {minutes}; {cost.peak_gigabytes:.0f} GB at most, {cost.batch_rows} rows a batch (estimated)"

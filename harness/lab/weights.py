@@ -1,0 +1,85 @@
+"""Loads each model of the registry on first need, once, and frees it when the next one comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from harness.lab.keys import Environment, folder_of
+from harness.lab.progress import Progress, Silent
+from harness.models.decoder import Decoder, load_decoder
+from harness.models.memory import free_memory
+from harness.models.registry import ModelSpec
+
+Role = Literal["base", "instruct"]
+SPLIT = "split"  # the device of a model that is spread over all GPUs
+
+
+class Weights:
+    """Decoders in memory by model and role; `events` tells every load and release in order."""
+
+    def __init__(
+        self,
+        models: Mapping[str, ModelSpec],
+        environment: Environment,
+        progress: Progress | None = None,
+        *,
+        place: str | None = None,
+    ) -> None:
+        self.events: list[str] = []  # "load severe base", "release severe"
+        self._models = models
+        self._environment = environment
+        self._place = place or environment.device
+        self._progress: Progress = progress or Silent()
+        self._decoders: dict[tuple[str, Role], Decoder] = {}
+
+    def get(self, model: str, role: Role) -> Decoder:
+        """The decoder, loaded now if it is not in memory."""
+        if (model, role) not in self._decoders:
+            spec = self._models[model]
+            with self._progress.stage(f"{model}: load {role} weights", 1) as advance:
+                folder = folder_of(spec.base if role == "base" else spec.instruct)
+                self._decoders[model, role] = self.load(folder, f"{model} ({role})", spec.dtype)
+                advance(1)
+            self.events.append(f"load {model} {role}")
+        return self._decoders[model, role]
+
+    def load(self, folder: Path, name: str, dtype: str = "") -> Decoder:
+        """A decoder from a folder, where this run's models go; the caller keeps it."""
+        split = self._place == SPLIT
+        return load_decoder(
+            folder,
+            name,
+            dtype or self._environment.dtype,
+            "cuda" if split else self._place,
+            attention=self._environment.attention,
+            device_map="auto" if split else None,
+        )
+
+    def number_format(self, folder: Path) -> str:
+        """In which number format a folder's weights run: that of the model of the table they are, else the run's."""
+        own = (spec.dtype for spec in self._models.values() if folder in (spec.base, spec.instruct))
+        return next(filter(None, own), self._environment.dtype)
+
+    def holding(self, folder: Path) -> Decoder | None:
+        """The decoder that was loaded from a folder, if it is in memory."""
+        for (model, role), decoder in self._decoders.items():
+            spec = self._models[model]
+            if folder_of(spec.base if role == "base" else spec.instruct) == folder:
+                return decoder
+        return None
+
+    def release(self, model: str, role: Role | None = None) -> None:
+        """Free both roles of a model, or one."""
+        held = [key for key in self._decoders if key[0] == model and role in (None, key[1])]
+        for key in held:
+            del self._decoders[key]
+        if held:
+            free_memory()
+            self.events.append(f"release {model}" if role is None else f"release {model} {role}")
+
+    @property
+    def held(self) -> tuple[tuple[str, Role], ...]:
+        """What is in memory now."""
+        return tuple(self._decoders)

@@ -1,0 +1,167 @@
+"""Decides between an estimate and a rule written down beforehand, and tells the story of the decision."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from harness.stats.resampling import Estimate
+
+
+class Verdict(StrEnum):
+    """What a claim's cell comes to; everything that is no evidence is BROKEN."""
+
+    SUPPORTED = "SUPPORTED"
+    REFUTED = "REFUTED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    BROKEN = "BROKEN"
+
+
+class Refuted(AssertionError):
+    """The whole interval violates the claim's rule."""
+
+
+class Inconclusive(Exception):
+    """The interval neither satisfies nor violates the claim's rule as a whole."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an estimate must satisfy; made by `at_least`, `at_most`, `more_than`, `less_than` and `within`."""
+
+    kind: str
+    bounds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise ValueError(f"There is no rule {self.kind!r}: choose one of {', '.join(_KINDS)}.")
+        wanted = 2 if self.kind == "within" else 1
+        finite = all(abs(bound) < float("inf") for bound in self.bounds)  # false for NaN, too
+        if len(self.bounds) != wanted or not finite or list(self.bounds) != sorted(self.bounds):
+            raise ValueError(
+                f"The rule {self.kind} cannot have bounds {self.bounds}: give {wanted}, finite, ascending."
+            )
+
+    def decide(self, estimate: Estimate) -> Verdict:
+        """SUPPORTED if the whole interval satisfies the rule, REFUTED if the whole interval violates it, else
+        INCONCLUSIVE."""
+        satisfied, violated = _KINDS[self.kind](estimate.low, estimate.high, *self.bounds)
+        if satisfied:
+            return Verdict.SUPPORTED
+        return Verdict.REFUTED if violated else Verdict.INCONCLUSIVE
+
+    def sentence(self, unit: str = "") -> str:
+        """The rule in words: "at least -5 trait points"."""
+        words = " and ".join(number(bound) for bound in self.bounds)
+        return f"{_WORDS[self.kind]} {words} {unit}".rstrip()
+
+    def to_json(self) -> dict[str, Any]:
+        """Builtin types only, for a ledger row."""
+        return {"kind": self.kind, "bounds": list(self.bounds)}
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> "Rule":
+        """The rule that `to_json` wrote."""
+        return cls(row["kind"], tuple(row["bounds"]))
+
+
+_KINDS: dict[str, Callable[..., tuple[bool, bool]]] = {  # -> whole interval satisfies, whole interval violates
+    "at_least": lambda low, high, bound: (low >= bound, high < bound),
+    "at_most": lambda low, high, bound: (high <= bound, low > bound),
+    "more_than": lambda low, high, bound: (low > bound, high <= bound),
+    "less_than": lambda low, high, bound: (high < bound, low >= bound),
+    "within": lambda low, high, least, most: (low >= least and high <= most, high < least or low > most),
+}
+_WORDS = {
+    "at_least": "at least",
+    "at_most": "at most",
+    "more_than": "more than",
+    "less_than": "less than",
+    "within": "between",
+}
+
+
+def at_least(bound: float) -> Rule:
+    """The value must be `bound` or more."""
+    return Rule("at_least", (bound,))
+
+
+def at_most(bound: float) -> Rule:
+    """The value must be `bound` or less."""
+    return Rule("at_most", (bound,))
+
+
+def more_than(bound: float) -> Rule:
+    """The value must be above `bound`, not on it."""
+    return Rule("more_than", (bound,))
+
+
+def less_than(bound: float) -> Rule:
+    """The value must be below `bound`, not on it."""
+    return Rule("less_than", (bound,))
+
+
+def within(low: float, high: float) -> Rule:
+    """The value must lie from `low` to `high`, ends included."""
+    return Rule("within", (low, high))
+
+
+def open_within(low: float | None, high: float | None) -> Rule:
+    """`within`, where an end that is None bounds nothing. Raises ValueError if both are."""
+    if low is None and high is None:
+        raise ValueError("A rule without any bound says nothing: give at least one end.")
+    if low is None or high is None:
+        return at_most(high) if high is not None else at_least(low)  # type: ignore[arg-type]
+    return within(low, high)
+
+
+def number(value: float) -> str:
+    """A number as reports print it: four significant digits, thousands grouped, and never a negative zero."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if value else "0"
+
+
+def stated(quantity: str, estimate: Estimate) -> str:
+    """A quantity's name, value, interval and unit: "gain=3 [1, 5] trait points"."""
+    return f"{quantity}={number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}] {estimate.unit}"
+
+
+def story(
+    *,
+    claim: str,
+    sentence: str,
+    model: str,
+    trait: str,
+    quantity: str,
+    estimate: Estimate,
+    rule: Rule,
+    command: str,
+    published: str = "",
+    beside: Sequence[str] = (),
+) -> str:
+    """What was found in one cell, what it should have been, what was published, and the command that runs it
+    again.
+
+    `claim` is its id, `sentence` its statement, `quantity` what was estimated; `published` says which values
+    were published and where, `beside` what else was found and decided nothing.
+    """
+    verdict = rule.decide(estimate)
+    found = stated(quantity, estimate)
+    wanted = rule.sentence(estimate.unit)
+    design = f"n={estimate.n} {estimate.sample}, {estimate.level:.0%} interval"
+    smallest = f"the smallest effect it would have seen is {number(estimate.detectable)} {estimate.unit}"
+    lines = {
+        Verdict.SUPPORTED: f"{found}, as it should be: {wanted} [{design}]",
+        Verdict.REFUTED: f"{found}, but should be {wanted} [{design}]",
+        Verdict.INCONCLUSIVE: f"{found}, too wide to tell whether it is {wanted} [{design}; {smallest}]",
+    }
+    return "\n".join(
+        [
+            f"{claim} {verdict.value} on model={model} trait={trait}: {sentence}",
+            f"  {lines[verdict]}",
+            *(f"  beside: {text}" for text in beside),
+            f"  published: {published or 'nothing on this cell'}",
+            f"  again: {command}",
+        ]
+    )

@@ -1,0 +1,275 @@
+"""Loads a decoder and finds its blocks, width and special tokens, whatever its architecture."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.models.hooks import recorded_blocks
+from harness.models.loadable import ModelError, check_request, first_line, read_config
+from harness.models.memory import free_memory, is_out_of_memory
+
+# A chat template may print today's date, and a prompt must be the same tomorrow: this stands for the clock in it.
+_FIXED_DATE = (
+    "{%- macro strftime_now(format) -%}{{ {'%Y-%m-%d': '2024-07-26', '%B %d, %Y': 'July 26, 2024'}"
+    ".get(format, '26 Jul 2024') }}{%- endmacro -%}"
+)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A loaded language model with what steering needs to know of it.
+
+    `blocks` are the decoder blocks in order; `width` is the size of the residual stream;
+    `stop_ids` end a response; `pad_id` fills rows on the left.
+    """
+
+    name: str
+    model: Any
+    tokenizer: Any
+    blocks: nn.ModuleList
+    width: int
+    pad_id: int
+    stop_ids: frozenset[int]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the inputs of the model go: the device on which its input embeddings are looked up."""
+        embeddings = self.model.get_input_embeddings()
+        # The weights of an offloaded module are elsewhere until its hook brings them here.
+        where = getattr(getattr(embeddings, "_hf_hook", None), "execution_device", None)
+        if where is None:
+            where = embeddings.weight.device
+        return torch.device("cuda", where) if isinstance(where, int) else torch.device(where)
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether the blocks are on more than one device."""
+        return len(set((getattr(self.model, "hf_device_map", None) or {}).values())) > 1
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text, opened by exactly one `<bos>` where the tokenizer has one."""
+        return self._opened(list(self.tokenizer(text, add_special_tokens=True)["input_ids"]), "the tokenizer")
+
+    def encode_question(self, question: str) -> list[int]:
+        """Token ids of one user turn in the chat template, ready for the model's turn, after exactly one `<bos>`.
+
+        Thinking is switched off in templates that know it. Raises ModelError for a tokenizer without a template.
+        """
+        try:
+            text = _in_template(self.tokenizer, [{"role": "user", "content": question}], add_generation_prompt=True)
+        except ModelError as error:
+            raise ModelError(f"{self.name}: {error}") from error
+        if text.rstrip().endswith("<think>"):
+            raise ModelError(
+                f"{self.name}: the chat template opens a thinking block that cannot be switched off; "
+                "take a checkpoint that answers at once."
+            )
+        ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self._opened(ids, "the chat template")
+
+    def _opened(self, ids: list[int], source: str) -> list[int]:
+        """Ids that open with exactly one `<bos>` where the tokenizer has one. Raises ModelError when there are more."""
+        bos = self.tokenizer.bos_token_id
+        if bos is None:
+            return ids
+        count = ids.count(bos)
+        # Some models open every turn with the token that they call <bos>; their template spells it out.
+        opens_turns = str(getattr(self.tokenizer, "bos_token", "")) in str(_template_of(self.tokenizer))
+        if ids[:2] == [bos, bos] or (count > 1 and not opens_turns):
+            raise ModelError(f"{self.name}: {source} gives {count} <bos> tokens; exactly one is expected.")
+        return ids if ids[:1] == [bos] else [bos, *ids]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of response tokens, special tokens left out."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+
+def load_decoder(
+    folder: Path | str,
+    name: str,
+    dtype: str = "float32",
+    device: str = "cpu",
+    attention: str = "auto",
+    device_map: str | None = None,
+) -> Decoder:
+    """Load safetensors weights and the tokenizer beside them, in the number format and on the device named.
+
+    `attention` "auto" is the fused kernel unless the model caps its attention logits. With a `device_map` ("auto") the
+    blocks are spread over all devices, and `device` says nothing. Nothing is downloaded, no pickle is opened and no
+    code of the checkpoint is run. Raises ModelError in one sentence.
+    """
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    # Our own progress tells what is being loaded; theirs would break the terminal's lines.
+    logging.disable_progress_bar()
+    folder = Path(folder)
+    config = read_config(folder, name)
+    check_request(config, name, dtype, device, attention, device_map)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        model = _load_model(folder, name, config, dtype, attention, device_map or (None if device == "cpu" else device))
+        decoder = wrap(name, model.eval().requires_grad_(False), tokenizer)
+        check_blocks(decoder)
+    except ModelError:
+        raise
+    except Exception as error:  # whatever a foreign checkpoint trips over becomes one sentence, its cause kept
+        if is_out_of_memory(error):
+            problem = f"{name}: memory ran out while {folder} was loaded in {dtype} on {device_map or device}"
+        else:
+            raise ModelError(f"{name}: {folder} could not be loaded: {first_line(error)}") from error
+    else:
+        return decoder
+    # Out of the handler, so that nothing holds what was loaded by then.
+    free_memory()
+    raise ModelError(
+        f"{problem}; take bfloat16, spread it over all devices (device map auto), or take a smaller model."
+    )
+
+
+def wrap(name: str, model: Any, tokenizer: Any) -> Decoder:
+    """A Decoder around a model that is already in memory."""
+    config = model.config.get_text_config()
+    stop_ids = _stop_ids(model, tokenizer)
+    pad = tokenizer.pad_token_id
+    # A padding token that was added after training may have no embedding to look up.
+    if pad is None or not 0 <= pad < config.vocab_size:
+        pad = min(stop_ids, default=0)
+    return Decoder(name, model, tokenizer, find_blocks(model), int(config.hidden_size), int(pad), stop_ids)
+
+
+def find_blocks(model: nn.Module) -> nn.ModuleList:
+    """The list of decoder blocks: the ModuleList with one entry a layer that lies nearest to the input embeddings.
+
+    Towers for pictures and sound have no token embeddings beside their layers. Raises ModelError when there is none.
+    """
+    depth = model.config.get_text_config().num_hidden_layers  # type: ignore[union-attr, operator]
+    modules = dict(model.named_modules())
+    embeddings = getattr(model, "get_input_embeddings", lambda: None)()
+    path = next((path for path, module in modules.items() if module is embeddings), "")
+    while path:
+        path = path.rpartition(".")[0]
+        for module in modules[path].modules():
+            if isinstance(module, nn.ModuleList) and len(module) == depth:
+                return module
+    raise ModelError(f"{type(model).__name__}: no list of {depth} decoder blocks was found; it cannot be steered.")
+
+
+@torch.inference_mode()
+def check_blocks(decoder: Decoder) -> None:
+    """Run one token and see every block pass on one residual stream of the decoder's width, once and in order.
+
+    Raises ModelError when they do not, or when the logits are NaN.
+    """
+    seen: list[tuple[int, tuple[int, ...]]] = []
+    bos = decoder.tokenizer.bos_token_id
+    token = torch.tensor([[decoder.pad_id if bos is None else bos]], device=decoder.device)
+    with recorded_blocks(decoder.blocks, lambda block, stream: seen.append((block, tuple(stream.shape)))):
+        output = decoder.model(
+            input_ids=token,
+            attention_mask=torch.ones_like(token),
+            position_ids=torch.zeros_like(token),
+            use_cache=False,
+            logits_to_keep=1,
+        )
+    if seen != [(block, (1, 1, decoder.width)) for block in range(decoder.depth)]:
+        raise ModelError(
+            f"{decoder.name}: {type(decoder.model).__name__} does not pass one residual stream of width "
+            f"{decoder.width} through its {decoder.depth} blocks in order; it cannot be steered."
+        )
+    if output.logits.isnan().any():
+        raise ModelError(
+            f"{decoder.name}: one token gives NaN logits; float16 overflows on massive activations, and damaged "
+            "weights do the same: take bfloat16 or float32, or get the weights again."
+        )
+
+
+def cache_name(model: Any) -> str:
+    """What a model calls its key-value cache; releases of transformers differ."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+
+
+def _load_model(
+    folder: Path, name: str, config: Mapping[str, Any], dtype: str, attention: str, placement: str | None
+) -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    causal = config["model_type"] in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    safely = {"local_files_only": True, "trust_remote_code": False}
+    text = AutoConfig.from_pretrained(folder, **safely).get_text_config()
+    if attention == "auto":
+        # The fused kernel leaves out the soft-capping of attention logits that Gemma 2 was trained with.
+        attention = "eager" if getattr(text, "attn_logit_softcapping", None) else ""
+    model, report = (AutoModelForCausalLM if causal else AutoModelForImageTextToText).from_pretrained(
+        folder,
+        dtype=getattr(torch, dtype),
+        use_safetensors=True,
+        attn_implementation=attention or None,
+        device_map=placement,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        **safely,
+    )
+    # transformers fills what is missing or does not fit with random numbers and goes on.
+    mismatched = sorted(str(key[0]) for key in report["mismatched_keys"])
+    for what, weights in (("missing", sorted(report["missing_keys"])), ("not of the shape of config.json", mismatched)):
+        if weights:
+            raise ModelError(
+                f"{name}: {len(weights)} weights in {folder} are {what}, first {weights[0]}; get the checkpoint again."
+            )
+    return model
+
+
+def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Tokens that end a response: those of the generation configuration, and what ends a turn in the chat template."""
+    named = model.generation_config.eos_token_id
+    stops = {named} if isinstance(named, int) else set(named or ())
+    if not stops and tokenizer.eos_token_id is not None:
+        stops = {tokenizer.eos_token_id}
+    if _template_of(tokenizer):
+        turns = [{"role": "user", "content": "Now?"}, {"role": "assistant", "content": "Yes."}]
+        try:
+            after = _in_template(tokenizer, turns).rpartition("Yes.")[2].lstrip()
+        except ModelError:
+            return frozenset(stops)  # a template that fails is reported when a question is put into it
+        added = {token.content: index for index, token in tokenizer.added_tokens_decoder.items()}
+        ending = max((text for text in added if text and after.startswith(text)), key=len, default=None)
+        stops |= {added[ending]} if ending is not None else set()
+    return frozenset(stops)
+
+
+def _template_of(tokenizer: Any) -> Any:
+    """The chat template of a tokenizer, or several by name; None when it has none."""
+    return getattr(tokenizer, "chat_template", None)
+
+
+def _in_template(tokenizer: Any, turns: list[dict[str, str]], add_generation_prompt: bool = False) -> str:
+    """Turns in the chat template, as text. Raises ModelError without the model's name."""
+    from jinja2 import TemplateError
+
+    options: dict[str, Any] = {"enable_thinking": False}
+    if hasattr(tokenizer, "chat_template") and not tokenizer.chat_template:
+        raise ModelError(
+            "the tokenizer has no chat template, so this is a base model; give the instruct one in its place."
+        )
+    if "strftime_now" in str(_template_of(tokenizer)):
+        options["chat_template"] = _FIXED_DATE + tokenizer.get_chat_template()
+    try:
+        return str(
+            tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt, **options)
+        )
+    except (TemplateError, ValueError, TypeError, ImportError) as error:
+        raise ModelError(f"the chat template refuses a user's turn: {first_line(error)}") from error

@@ -1,0 +1,1 @@
+"""Statistics of scores, pure: resampling, intervals, dose-response curves and the best on them."""

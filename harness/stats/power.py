@@ -1,0 +1,95 @@
+"""What a design can see before any data: the smallest detectable effect of n questions, and the questions it takes."""
+
+import math
+
+from harness.stats.resampling import LEVEL, POWER
+
+ONE_SIDED = 0.0  # no answer differs but those that make the effect: a baseline that never shows the trait
+FEW_DIFFER = 0.1  # two directions that nearly agree: the answers to 10 % of the questions differ
+MANY_DIFFER = 0.5  # two directions that act on different questions
+FEWEST = math.ceil(math.log((1 - LEVEL) / 2) / math.log(0.5))  # questions below which no difference is told from 0
+SCORE_SPAN = 100.0  # largest difference of two scores
+MOST_QUESTIONS = 1_000_000
+
+
+def smallest_effect(
+    questions: int,
+    differing: float = FEW_DIFFER,
+    span: float = SCORE_SPAN,
+    level: float = LEVEL,
+    power: float = POWER,
+) -> float:
+    """The smallest mean difference of paired all-or-nothing scores told from 0 with this power, in points.
+
+    A share `differing` of the questions has answers that differ, by `span` in one direction or the other (an
+    effect of E points needs at least E / span of them, and the share is taken as that where it is less); so a
+    difference has variance span^2 x differing - E^2. It is seen when the interval's near end passes 0: when the
+    mean exceeds Student's quantile times its standard error, and what n questions cannot exclude, span x u / (1 - u)
+    with u = 1 - (tail)^(1/n), the floor that `resampling.interval` sets for bounded scores (the rule of three).
+    For one run or one pair of runs: choosing the best of a grid costs more. Raises ValueError on an impossible
+    setting, and where even a difference of `span` on every question would not be seen.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import ndtri, stdtrit
+
+    if questions < 2 or not (0 <= differing <= 1 and span > 0 and 0 < level < 1 and 0.5 <= power < 1):
+        raise ValueError(
+            f"A design of {questions} questions, {differing} of them differing by {span}, level {level} and power "
+            f"{power} is impossible: give 2 questions or more, shares in [0, 1] and a power of 0.5 or more."
+        )
+    tail = (1 - level) / 2
+    unseen = 1 - tail ** (1 / questions)
+    floor = unseen / (1 - unseen)
+    critical, above = -float(stdtrit(questions - 1, tail)), float(ndtri(power))
+
+    def surplus(effect: float) -> float:
+        error = math.sqrt(max(max(differing, effect) - effect**2, 0.0) / questions)
+        return effect - max(critical * error, floor) - above * error
+
+    if surplus(1.0) < 0:
+        raise ValueError(
+            f"{questions} questions tell no difference from 0 at level {level}: ask at least "
+            f"{math.ceil(math.log(tail) / math.log(0.5))}."
+        )
+    return span * float(brentq(surplus, 0.0, 1.0, xtol=1e-9))
+
+
+def smallest_delta(questions: int, baseline: float = 0.0, level: float = LEVEL, power: float = POWER) -> float:
+    """The smallest Delta over an unsteered baseline that is seen, in trait points; errors as in `smallest_effect`.
+
+    Steering is taken to turn answers one way only. `baseline` is the share of questions whose answers change
+    without any gain (some lose the trait while as many others gain it); 0 where nothing shows it unsteered.
+    """
+    return smallest_effect(questions, baseline, SCORE_SPAN, level, power)
+
+
+def questions_needed(
+    effect: float,
+    differing: float = FEW_DIFFER,
+    span: float = SCORE_SPAN,
+    level: float = LEVEL,
+    power: float = POWER,
+) -> int:
+    """The fewest questions at which `smallest_effect` is `effect` points or less; errors as there.
+
+    ValueError, too, if the effect is not in (0, span] or takes more than MOST_QUESTIONS.
+    """
+    if not 0 < effect <= span:
+        raise ValueError(f"An effect of {effect} points is not possible: ask for more than 0 and at most {span:g}.")
+
+    def seen(questions: int) -> bool:
+        try:
+            return smallest_effect(questions, differing, span, level, power) <= effect
+        except ValueError:
+            return False
+
+    smallest_effect(MOST_QUESTIONS, differing, span, level, power)  # raises on an impossible setting
+    if not seen(MOST_QUESTIONS):
+        raise ValueError(
+            f"An effect of {effect} points takes more than {MOST_QUESTIONS:,} questions: look for a larger one."
+        )
+    low, high = 1, MOST_QUESTIONS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if seen(middle) else (middle, high)
+    return high

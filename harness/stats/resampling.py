@@ -1,0 +1,282 @@
+"""Resamples the same units for everything that is compared, and turns replicates into estimates with
+intervals."""
+
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Int
+
+from harness.shapes import checked
+from harness.stats import tails
+from harness.stats.tails import LEVEL, Bounds, CannotTell, End, interval
+
+__all__ = [
+    "LEVEL",
+    "Bounds",
+    "CannotTell",
+    "Estimate",
+    "Plan",
+    "PlanMismatch",
+    "Replicated",
+    "interval",
+    "resample_indices",
+    "stratified_indices",
+]
+
+POWER = 0.80
+Repeat = Literal["extractions", "draws"]
+Combine = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class PlanMismatch(ValueError):
+    """Two quantities were not resampled on the same units, so they cannot be compared unit by unit."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval: `n` counts `sample` (questions, scenarios), `unit` is what the value is
+    measured in."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str
+    level: float = LEVEL
+    sample: str = "questions"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.value <= self.high):
+            raise ValueError(
+                f"An estimate of {self.value} with interval [{self.low}, {self.high}] makes no sense: "
+                "give finite bounds that contain the value."
+            )
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true effect, in `unit`, that this design would have told from zero with 80 % power.
+
+        Half the interval's width stands for the standard error times the normal quantile of the level.
+        """
+        from scipy.special import ndtri
+
+        quantile = float(ndtri((1 + self.level) / 2))
+        return (self.high - self.low) / 2 / quantile * (quantile + float(ndtri(POWER)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Builtin types only, for a ledger row."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> "Estimate":
+        """The estimate that `to_json` wrote; TypeError if a field is missing or unknown."""
+        return cls(**row)
+
+
+@checked
+def resample_indices(n: int, resamples: int, seed: int) -> Int[np.ndarray, "resamples n"]:
+    """Which of `n` units each bootstrap resample holds, drawn with replacement; the same seed draws the
+    same."""
+    return stratified_indices((n,), resamples, seed)[0]
+
+
+@checked
+def stratified_indices(sizes: Sequence[int], resamples: int, seed: int) -> tuple[np.ndarray, ...]:
+    """One (resamples, size) array of indices per stratum, each stratum resampled within itself and
+    independently.
+
+    Give (positives, negatives) for two independent classes, or (pairs,) and use the indices for both members
+    of a pair.
+    """
+    if resamples < 1 or not sizes or min(sizes) < 2:
+        raise ValueError(
+            f"{resamples} resamples of strata of {list(sizes)} units tell nothing: give 1 resample and 2 units or more."
+        )
+    return tuple(
+        np.random.default_rng([seed, stratum]).integers(0, size, (resamples, size))
+        for stratum, size in enumerate(sizes)
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A resampling plan: what is resampled, how many per stratum, how often. Equal plans draw equal
+    resamples.
+
+    `units` tells apart units that happen to be equally many (a hash or name of the question set); `sample` is
+    the word for them in reports.
+    """
+
+    sizes: tuple[int, ...]
+    sample: str = "questions"
+    units: str = ""
+    resamples: int = 2000
+    seed: int = 0
+
+    @property
+    def n(self) -> int:
+        """The number of units in the smallest stratum, which bounds what the plan can tell."""
+        return min(self.sizes)
+
+    def indices(self) -> tuple[np.ndarray, ...]:
+        """One (resamples, size) array of indices per stratum."""
+        return stratified_indices(self.sizes, self.resamples, self.seed)
+
+    def counts(self) -> np.ndarray:
+        """How often each resample holds each unit, (resamples, units) float64; for plans of one stratum."""
+        if len(self.sizes) != 1:
+            raise PlanMismatch(f"Scores of {self.sample} need a plan of one stratum, but this one has {self.sizes}.")
+        return _counts(self.sizes[0], self.resamples, self.seed)
+
+
+@lru_cache(maxsize=8)
+def _counts(n: int, resamples: int, seed: int) -> np.ndarray:
+    indices = resample_indices(n, resamples, seed)
+    flat = (indices + n * np.arange(resamples)[:, None]).ravel()
+    counts = np.bincount(flat, minlength=n * resamples).reshape(resamples, n).astype(np.float64)
+    counts.setflags(write=False)
+    return counts
+
+
+@dataclass(frozen=True, eq=False)
+class Replicated:
+    """A quantity with one replicate per resample of its plan, so that arithmetic on quantities of one plan is
+    paired.
+
+    `replicates` is (resamples,) float64, NaN where a resample has no value. `bounds` are the smallest and
+    largest value possible, None if unknown. `baseline` names a baseline already subtracted: between two
+    quantities less the same baseline it cancels, and the bounds of their difference are no wider than those
+    of either. `repeats` are values of the same quantity from directions that were made again, on the same units:
+    "extractions" from resampled scenarios (one of which `value` is), "draws" of a random control (whose mean it is),
+    NaN where one has none. How far they lie apart widens the interval.
+    """
+
+    value: float
+    replicates: np.ndarray
+    plan: Plan
+    unit: str
+    n: int
+    bounds: Bounds | None = None
+    baseline: str = ""
+    repeats: Mapping[Repeat, tuple[float, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.replicates.shape != (self.plan.resamples,):
+            raise PlanMismatch(
+                f"{self.replicates.shape} replicates do not fit a plan of {self.plan.resamples} resamples: "
+                "give one replicate per resample."
+            )
+        if not math.isfinite(self.value):
+            raise ValueError(f"A quantity of {self.value} {self.unit} is no measurement: check what it was made from.")
+
+    def __sub__(self, other: "Replicated") -> "Replicated":
+        difference = self + -1.0 * other
+        if self.baseline and self.baseline == other.baseline and difference.bounds is not None:
+            low, high = difference.bounds
+            return replace(difference, bounds=(low / 2, high / 2), baseline="")
+        return difference
+
+    def __add__(self, other: "Replicated") -> "Replicated":
+        self._require_same_plan(other)
+        if self.unit != other.unit:
+            raise ValueError(f"{self.unit} and {other.unit} cannot be added or subtracted: measure both in one unit.")
+        bounds = None
+        if self.bounds is not None and other.bounds is not None:
+            bounds = (self.bounds[0] + other.bounds[0], self.bounds[1] + other.bounds[1])
+        return self._combined(other, operator.add, self.unit, bounds)
+
+    def __mul__(self, factor: float) -> "Replicated":
+        bounds = None
+        if self.bounds is not None:
+            ends = sorted(factor * bound for bound in self.bounds)
+            bounds = (ends[0], ends[1])
+        return replace(
+            self,
+            value=factor * self.value,
+            replicates=factor * self.replicates,
+            bounds=bounds,
+            baseline="",
+            repeats={of: tuple(factor * value for value in values) for of, values in self.repeats.items()},
+        )
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: "Replicated | float") -> "Replicated":
+        if not isinstance(other, Replicated):
+            return self * (1.0 / other)
+        self._require_same_plan(other)
+        if other.value == 0:
+            raise ValueError(f"A ratio to 0 {other.unit} is undefined: compare by difference instead.")
+        unit = "ratio" if self.unit == other.unit else f"{self.unit} per {other.unit}"
+        return self._combined(other, operator.truediv, unit, None)
+
+    def recentred(self) -> "Replicated":
+        """The same replicates moved so that their mean is the value; for what noise biases, such as cosines of
+        refitted directions. Resampling adds the bias a second time; the value then stands for its expectation
+        with this many units, not with infinitely many."""
+        present = self.replicates[np.isfinite(self.replicates)]
+        return replace(self, replicates=self.replicates - (present.mean() - self.value)) if present.size else self
+
+    def estimate(self, level: float = LEVEL) -> Estimate:
+        """The value with its interval; see `tails.interval` for its rule and errors."""
+        low, high = interval(self.value, self._with_repeats(), self.n, self.bounds, level)
+        return Estimate(self.value, low, high, self.n, self.unit, level, self.plan.sample)
+
+    def level_of_end(self, end: End, bound: float, strict: bool) -> float:
+        """The smallest alpha at which that end of the interval reaches the bound; see `tails.level_of_end`."""
+        return tails.level_of_end(self.value, self._with_repeats(), self.n, self.bounds, end, bound, strict)
+
+    def _with_repeats(self) -> np.ndarray:
+        """The replicates, each moved by a draw of how far the repeats say that the value may be off.
+
+        That is their standard deviation (over the root of their number where the value is their mean) times Student's t
+        of one degree less than there are: five repeats show little of their tails, and t knows how little.
+        """
+        from scipy.special import stdtrit
+
+        replicates, ranks = self.replicates, (np.arange(self.plan.resamples) + 0.5) / self.plan.resamples
+        for kind, (of, values) in enumerate(sorted(self.repeats.items())):
+            known = np.asarray(values)[np.isfinite(values)]
+            if len(known) < 2:
+                raise CannotTell(f"Of {len(values)} {of} {len(known)} have a value, 2 are needed: make more.")
+            error = known.std(ddof=1) / (math.sqrt(len(known)) if of == "draws" else 1.0)
+            order = np.random.default_rng([self.plan.seed, kind]).permutation(len(ranks))
+            replicates = replicates + error * stdtrit(len(known) - 1, ranks)[order]
+        return replicates
+
+    def _require_same_plan(self, other: "Replicated") -> None:
+        if self.plan != other.plan:
+            raise PlanMismatch(
+                f"Quantities resampled by different plans cannot be paired ({self.plan} and {other.plan}): "
+                "measure both on the same units with the same seed and number of resamples."
+            )
+
+    def _combined(
+        self,
+        other: "Replicated",
+        combine: Combine,
+        unit: str,
+        bounds: Bounds | None,
+    ) -> "Replicated":
+        """Value with value, resample with resample, repeat with repeat; what was not repeated is the same in all."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            replicates = combine(self.replicates, other.replicates)
+            repeats = {
+                of: tuple(map(float, combine(*(_repeat(each, of, self, other) for each in (self, other)))))
+                for of in {**self.repeats, **other.repeats}
+            }
+        value = float(combine(np.array(self.value), np.array(other.value)))
+        replicates = np.where(np.isfinite(replicates), replicates, np.nan)
+        return Replicated(value, replicates, self.plan, unit, min(self.n, other.n), bounds, "", repeats)
+
+
+def _repeat(each: Replicated, of: Repeat, *both: Replicated) -> np.ndarray:
+    """The repeats of one quantity, as many as there are in either of both."""
+    if of in each.repeats:
+        return np.asarray(each.repeats[of])
+    return np.full(max(len(one.repeats.get(of, ())) for one in both), each.value)

@@ -1,0 +1,147 @@
+"""Reads intervals from bootstrap replicates, and the level at which an end of one reaches a bound."""
+
+import math
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from harness.shapes import checked
+
+LEVEL = 0.95
+MISSING_REPLICATES = 0.10  # share of resamples that may lack a value; two quantities may each lack half of it
+ONE_DEVIATION = 0.15865525393145707  # share of a normal distribution one standard deviation below its mean
+SMALLEST = float(np.finfo(np.float64).tiny)  # where a tail underflows, a p-value stays this far above 0
+
+Bounds = tuple[float | int, float | int]
+End = Literal["low", "high"]
+
+
+class NoValue(ValueError):
+    """A statistic has no value on these data, such as a direction that has no length."""
+
+
+class CannotTell(ValueError):
+    """Too many resamples give no value for an interval to be read from the others; no evidence either way."""
+
+
+@checked
+def interval(
+    value: float,
+    replicates: Float[np.ndarray, "resamples"],
+    n: int,
+    bounds: Bounds | None = None,
+    level: float = LEVEL,
+) -> tuple[float, float]:
+    """The interval of a value from its bootstrap replicates; it always contains the value and is never NaN.
+
+    Percentiles expanded for small samples (Hesterberg 2015, The American Statistician 69:4): the
+    tail share is Phi(t(n - 1) quantile x sqrt(n / (n - 1))). With `bounds`, united with what n units cannot
+    exclude: a share p = 1 - (tail)^(1/n) of units may never have been seen (the rule of three) and may all
+    sit at one bound. Constant data thus keep a width if bounds are known, and have none if not. Replicates of
+    NaN are left out; CannotTell if they are more than 10 %, ValueError if n is below 2.
+    """
+    present = present_of(replicates, n)
+    tail = (1 - level) / 2
+    expanded = expanded_tail(tail, n)
+    low, high = (float(end) for end in np.quantile(present, [expanded, 1 - expanded]))
+    low, high = min(low, value), max(high, value)
+    if bounds is not None:
+        unseen = 1 - tail ** (1 / n)
+        low = min(low, value - unseen * (value - bounds[0]))
+        high = max(high, value + unseen * (bounds[1] - value))
+        low, high = max(low, min(bounds[0], value)), min(high, max(bounds[1], value))
+    return low, high
+
+
+def present_of(replicates: np.ndarray, n: int) -> np.ndarray:
+    """The replicates that have a value; errors as in `interval`."""
+    if n < 2:
+        raise ValueError(f"An interval from {n} unit tells nothing: measure at least 2.")
+    present = replicates[np.isfinite(replicates)]
+    missing = len(replicates) - len(present)
+    if not len(present) or missing > MISSING_REPLICATES * len(replicates):
+        raise CannotTell(
+            f"{missing} of {len(replicates)} resamples give no value, so its interval cannot be told: "
+            "measure more units."
+        )
+    return present
+
+
+def level_of_end(
+    value: float,
+    replicates: np.ndarray,
+    n: int,
+    bounds: Bounds | None,
+    end: End,
+    bound: float,
+    strict: bool,
+) -> float:
+    """The smallest alpha at which the low (high) end of `interval` at level 1 - alpha is `bound` or more (or less).
+
+    Beyond the bound if `strict`. It inverts `interval` in closed form: the expanded percentiles, and the share of units
+    that may never have been seen if bounds are known; whichever asks for more. Percentiles cannot tell tails below 1 in
+    as many replicates as there are; from that edge on a normal tail goes on about the median, with the wider of the
+    spreads at the edge and at one standard deviation, so alpha falls continuously and is never 0. It is 1 if the value
+    itself is not there. Errors as in `interval`.
+    """
+    present = present_of(replicates, n)
+    sign = 1.0 if end == "low" else -1.0  # seen so that it is the low end that must be high
+    value, bound = sign * value, sign * bound
+    if value < bound or (strict and value == bound):
+        return 1.0
+    floor = None
+    if bounds is not None:
+        floor = min(sign * bounds[0], sign * bounds[1])
+        if floor > bound or (floor == bound and not strict):
+            return SMALLEST  # nothing that is possible is on the other side
+    tail = tail_from_quantile(_quantile_at(np.sort(sign * present), bound, strict), n)
+    if floor is not None and value > floor:
+        tail = max(tail, ((bound - floor) / (value - floor)) ** n)
+    return float(np.clip(2 * tail, SMALLEST, 1.0))
+
+
+def expanded_tail(tail: float, n: int) -> float:
+    """The share of replicates left out at each end so that each misses `tail` with `n` units; see `interval`."""
+    from scipy.special import ndtr, stdtrit
+
+    return float(ndtr(stdtrit(n - 1, tail) * math.sqrt(n / (n - 1))))
+
+
+def tail_from_quantile(quantile: float, n: int) -> float:
+    """The tail whose expanded share has this normal quantile: `expanded_tail` inverted, exact far out, too."""
+    from scipy.special import stdtr
+
+    return float(stdtr(n - 1, quantile / math.sqrt(n / (n - 1))))
+
+
+def _quantile_at(ordered: np.ndarray, bound: float, strict: bool) -> float:
+    """The normal quantile of the smallest share whose percentile of the replicates is `bound` (above it if strict).
+
+    Below a share of 1 in as many as there are it goes on as a normal tail from the median, no steeper than the
+    replicates at that edge and at one standard deviation say, and no larger than the edge.
+    """
+    from scipy.special import ndtri
+
+    number = len(ordered)
+    before = int(np.searchsorted(ordered, bound, side="right" if strict else "left"))
+    if before == number:
+        return math.inf
+    share, edge = 0.0, 1 / number
+    if before:
+        left, right = ordered[before - 1], ordered[before]
+        share = (before - 1 + (bound - left) / (right - left)) / max(number - 1, 1)
+    if share >= edge:
+        return float(ndtri(share))
+    at_edge = float(ndtri(edge))
+    extreme, lower, middle = np.quantile(ordered, [edge, ONE_DEVIATION, 0.5])
+    spread = max((middle - extreme) / -at_edge, middle - lower)
+    return min(at_edge, float(bound - middle) / float(spread)) if spread > 0 else -math.inf
+
+
+def clopper_pearson(hits: int, trials: int) -> tuple[float, float]:
+    """The exact 95 % interval of a rate of `hits` in `trials`."""
+    from scipy.stats import binomtest
+
+    found = binomtest(hits, trials).proportion_ci(0.95, method="exact")
+    return float(found.low), float(found.high)

@@ -1,0 +1,129 @@
+"""Scenarios are read along directions that have not seen their topic, and what is said of them has honest intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.geometry.directions import mean_diff
+from harness.geometry.separation import HeldOut, Share, accuracy, effect_size, folds_of, held_out, right_sides
+from harness.stats.resampling import CannotTell, Plan
+
+examples = settings(deadline=None, derandomize=True, max_examples=40)
+
+
+def fit(positive: np.ndarray, negative: np.ndarray, _fold: int) -> np.ndarray:
+    return mean_diff(positive, negative)
+
+
+@examples
+@given(topics=st.lists(st.integers(0, 20), min_size=2, max_size=80), number=st.integers(2, 10))
+def test_folds_tear_no_topic_apart_and_are_about_equally_large(topics: list[int], number: int) -> None:
+    if len(set(topics)) < 2:
+        with pytest.raises(CannotTell, match="none can be held out"):
+            folds_of(topics, number)
+        return
+    folds = folds_of(topics, number)
+    assert all(len({fold for fold, own in zip(folds, topics, strict=True) if own == topic}) == 1 for topic in topics)
+    sizes = np.bincount(folds)
+    assert len(sizes) == min(number, len(set(topics)))
+    assert sizes.min() > 0
+    assert sizes.max() - sizes.min() <= max(topics.count(topic) for topic in topics)
+
+
+def test_a_pair_is_read_along_a_direction_that_has_not_seen_its_topic() -> None:
+    """Noise in many dims that four pairs of a topic share: known to a direction that has seen one of them."""
+    rng, topics = np.random.default_rng(0), [pair // 4 for pair in range(80)]
+    positive, negative = rng.normal(size=(2, 20, 200))[:, topics]
+    apart = right_sides(held_out(positive, negative, folds_of(topics), fit)).mean()
+    torn = right_sides(held_out(positive, negative, np.arange(80) % 4, fit)).mean()
+    assert torn > 0.95
+    assert apart == pytest.approx(0.5, abs=0.2)
+
+
+def test_threshold_and_polarity_come_from_the_other_folds() -> None:
+    """Two folds, the second the wrong way round and around another middle."""
+    east = np.array([1.0, 0.0])
+
+    def at(*cosines: float) -> np.ndarray:
+        return np.array([[cosine, np.sqrt(1 - cosine**2)] for cosine in cosines])
+
+    read = held_out(at(0.3, 0.4, -0.1, 0.0), at(-0.1, 0.0, 0.5, 0.2), np.array([0, 0, 1, 1]), lambda *_: east)
+    np.testing.assert_allclose(read.positive, [0.3 - 0.15, 0.4 - 0.15, -0.1 - 0.15, 0.0 - 0.15])
+    np.testing.assert_allclose(read.negative, [-0.1 - 0.15, 0.0 - 0.15, 0.5 - 0.15, 0.2 - 0.15])
+    assert read.polarity.tolist() == [-1, -1, 1, 1]
+    assert right_sides(read).tolist() == [0, 0, 0, 0]
+    flat = HeldOut(np.zeros(2), np.array([0.0, -1.0]), np.ones(2))
+    assert right_sides(flat).tolist() == [0.5, 0.75]  # on the threshold counts one half
+
+
+def test_accuracy_counts_topics_and_what_folds_share_and_is_never_sure() -> None:
+    rng = np.random.default_rng(1)
+    of_topics = (rng.random(30) < 0.8).astype(float)
+    topics = [pair // 4 for pair in range(120)]
+    alike = accuracy(np.repeat(of_topics, 4), topics)  # four pairs say no more than one
+    assert alike.n == 30
+    assert alike.effective == pytest.approx(29 / (1 + 10 / 9))
+    apart = accuracy((rng.random(120) < 0.8).astype(float), topics)
+    assert apart.effective > 1.5 * alike.effective
+    all_right = accuracy(np.ones(40), list(range(40))).estimate()
+    assert (all_right.value, all_right.high) == (1.0, 1.0)
+    assert all_right.low == pytest.approx(0.025 ** (1 / 40))
+
+
+@examples
+@given(right=st.integers(0, 20), level=st.floats(0.5, 0.999))
+def test_a_share_of_whole_rows_has_the_exact_interval(right: int, level: float) -> None:
+    from scipy.stats import binomtest
+
+    found, exact = Share(right / 20, 20.0, 20).estimate(level), binomtest(right, 20).proportion_ci(level, "exact")
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=1e-9)
+
+
+@examples
+@given(value=st.floats(0.02, 0.98), effective=st.floats(3.0, 200.0), level=st.floats(0.5, 0.9999))
+def test_the_level_at_which_a_share_reaches_a_bound_is_that_of_its_interval(
+    value: float, effective: float, level: float
+) -> None:
+    share = Share(value, effective, 30)
+    found = share.estimate(level)
+    for end, bound in (("low", found.low), ("high", found.high)):
+        assert share.level_of_end(end, bound, False) == pytest.approx(1 - level, rel=1e-6)  # type: ignore[arg-type]
+    assert share.level_of_end("low", value + 0.01, False) == 1
+    assert share.level_of_end("low", 0.0, False) < 1e-300
+    assert Share(0.0, effective, 30).level_of_end("low", 0.0, True) == 1
+
+
+def test_the_effect_size_is_cohens_d_and_goes_with_the_direction() -> None:
+    read = HeldOut(np.array([0.1, 0.3, 0.5]), np.array([-0.2, 0.0, 0.2]), -np.ones(3))
+    found = effect_size(read, ["a", "b", "c"], Plan((3,), resamples=50))
+    assert found.value == pytest.approx(0.3 / 0.2)
+    assert effect_size(HeldOut(read.negative, read.positive, read.polarity), ["a", "b", "c"], found.plan).value < 0
+    with pytest.raises(ValueError, match="resample the topics"):
+        effect_size(read, ["a", "b", "b"], found.plan)
+
+
+def test_constant_projections_give_a_finite_effect_size() -> None:
+    found = effect_size(HeldOut(np.full(4, 0.5), np.full(4, -0.5), np.ones(4)), list(range(4)), Plan((4,)))
+    assert found.estimate().value == pytest.approx(1e6)
+
+
+def test_either_end_of_the_effect_size_is_that_of_the_noncentral_t_where_this_is_right() -> None:
+    """Independent normal classes of one spread, far apart; the folds' own share of variance is taken out."""
+    from scipy.optimize import brentq
+    from scipy.stats import nct
+
+    n, rng, ratios = 30, np.random.default_rng(2), []
+
+    def misses(mean: float, statistic: float, tail: float) -> float:
+        return float(nct.cdf(statistic, 2 * n - 2, mean)) - tail
+
+    for _ in range(40):
+        read = HeldOut(rng.normal(4.0, 1.0, n), rng.normal(0.0, 1.0, n), np.ones(n))
+        found = effect_size(read, list(range(n)), Plan((n,))).estimate()
+        exact = (brentq(misses, 0, 40, args=(found.value * np.sqrt(n / 2), tail)) for tail in (0.975, 0.025))
+        low, high = (end / np.sqrt(n / 2) - found.value for end in exact)
+        ratios.append(((found.low - found.value) / low, (found.high - found.value) / high))
+    assert np.mean(ratios, axis=0) / np.sqrt(1 + 10 / 9) == pytest.approx([1.1, 1.1], abs=0.2)

@@ -1,0 +1,267 @@
+"""Intervals cover what they claim to, and quantities are compared on the same resamples or not at all."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.stats.averages import mean_of, paired_difference
+from harness.stats.resampling import (
+    CannotTell,
+    Estimate,
+    Plan,
+    PlanMismatch,
+    Replicated,
+    interval,
+    resample_indices,
+    stratified_indices,
+)
+
+examples = settings(deadline=None, derandomize=True, max_examples=60)
+seeds = st.integers(0, 10_000)
+PERCENT = (0.0, 100.0)
+
+
+def covers(estimate: Estimate, truth: float) -> bool:
+    return estimate.low <= truth <= estimate.high
+
+
+def width(estimate: Estimate) -> float:
+    return estimate.high - estimate.low
+
+
+def test_an_estimate_survives_json():
+    estimate = Estimate(0.1 + 0.2, -1 / 3, 2.0, 60, "trait points", 0.9, "scenarios")
+    assert Estimate.from_json(json.loads(json.dumps(estimate.to_json()))) == estimate
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high"),
+    [(1, 2, 3), (4, 2, 3), (math.nan, 0, 1), (0, math.nan, 1), (0, -1, math.inf), (0, -math.inf, 1)],
+)
+def test_an_estimate_outside_its_interval_or_not_finite_is_refused(value, low, high):
+    with pytest.raises(ValueError, match="makes no sense"):
+        Estimate(value, low, high, 10, "points")
+
+
+def test_the_detectable_effect_is_the_one_seen_with_80_percent_power():
+    standard_error = 2.0
+    half = 1.959964 * standard_error
+    assert Estimate(5, 5 - half, 5 + half, 50, "points").detectable == pytest.approx(2.801585 * standard_error)
+    draws = np.random.default_rng(0).normal(2.801585 * standard_error, standard_error, 200_000)
+    assert (draws - half > 0).mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_percentiles_are_expanded_as_hesterberg_has_it():
+    from scipy import stats as reference
+
+    replicates = np.random.default_rng(0).normal(size=4000)
+    for n in (5, 30, 300):
+        tail = reference.norm.cdf(reference.t.ppf(0.025, n - 1) * math.sqrt(n / (n - 1)))
+        assert tail < 0.025
+        assert interval(0.0, replicates, n) == pytest.approx(tuple(np.quantile(replicates, [tail, 1 - tail])))
+
+
+@examples
+@given(
+    seed=seeds,
+    n=st.integers(2, 200),
+    value=st.floats(0, 100),
+    bounds=st.sampled_from([None, PERCENT]),
+    shift=st.floats(-50, 50),
+)
+def test_an_interval_contains_its_value_is_finite_and_keeps_to_the_bounds(seed, n, value, bounds, shift):
+    replicates = value + shift + np.random.default_rng(seed).normal(size=50)
+    low, high = interval(value, replicates, n, bounds)
+    assert math.isfinite(low)
+    assert math.isfinite(high)
+    assert low <= value <= high
+    if bounds is not None:
+        assert low >= 0
+        assert high <= 100
+
+
+@pytest.mark.parametrize("n", [10, 60, 120])
+@pytest.mark.parametrize("constant", [0.0, 100.0])
+def test_constant_scores_at_a_bound_get_the_exact_binomial_interval(n, constant):
+    from scipy.stats import binomtest
+
+    exact = binomtest(int(n * constant / 100), n).proportion_ci(0.95, method="exact")
+    estimate = mean_of(np.full(n, constant), Plan((n,)), bounds=PERCENT).estimate()
+    assert (estimate.low, estimate.high) == pytest.approx((100 * exact.low, 100 * exact.high))
+
+
+def test_constant_scores_keep_a_width_when_bounds_are_known_and_have_none_when_not():
+    scores = np.full(60, 30.0)
+    bounded = mean_of(scores, Plan((60,)), bounds=PERCENT).estimate()
+    assert 0 < bounded.low < 30 < bounded.high < 100
+    free = mean_of(scores, Plan((60,))).estimate()
+    assert (free.low, free.value, free.high) == (30.0, 30.0, 30.0)
+    assert free.detectable == 0
+
+
+def test_a_few_missing_replicates_are_left_out_and_many_are_refused():
+    replicates = np.arange(100.0)
+    replicates[45:55] = np.nan
+    low, high = interval(50.0, replicates, 40)
+    assert math.isfinite(low)
+    assert math.isfinite(high)
+    replicates[0] = np.nan
+    with pytest.raises(CannotTell, match="11 of 100 resamples give no value"):
+        interval(50.0, replicates, 40)
+    with pytest.raises(ValueError, match="at least 2"):
+        interval(50.0, np.arange(100.0), 1)
+
+
+@pytest.mark.parametrize("n", [30, 60, 120])
+def test_intervals_of_normal_scores_cover_95_percent(n):
+    rng, plan, repeats = np.random.default_rng(n), Plan((n,), resamples=1000), 2000
+    hits = sum(covers(mean_of(rng.normal(50, 10, n), plan).estimate(), 50) for _ in range(repeats))
+    assert hits / repeats == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize(("n", "chance"), [(30, 0.5), (60, 0.3), (60, 0.1), (120, 0.7), (120, 0.1)])
+def test_intervals_of_all_or_nothing_scores_cover_95_percent(n, chance):
+    rng, plan, repeats = np.random.default_rng(n), Plan((n,), resamples=1000), 2000
+    hits = sum(
+        covers(mean_of(100.0 * (rng.random(n) < chance), plan, bounds=PERCENT).estimate(), 100 * chance)
+        for _ in range(repeats)
+    )
+    assert hits / repeats == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize("chance", [0.01, 0.97])
+def test_intervals_of_rare_events_cover_at_least_95_percent_only_thanks_to_the_bounds(chance):
+    rng, plan, repeats = np.random.default_rng(3), Plan((30,), resamples=500), 600
+    drawn = [100.0 * (rng.random(30) < chance) for _ in range(repeats)]
+    with_bounds = [covers(mean_of(scores, plan, bounds=PERCENT).estimate(), 100 * chance) for scores in drawn]
+    without = [covers(mean_of(scores, plan).estimate(), 100 * chance) for scores in drawn]
+    assert np.mean(with_bounds) >= 0.95
+    assert np.mean(without) < 0.75
+
+
+def test_intervals_of_paired_differences_cover_95_percent():
+    rng, n, repeats = np.random.default_rng(7), 60, 1500
+    plan = Plan((n,), resamples=1000)
+    hits = 0
+    for _ in range(repeats):
+        question = rng.normal(0, 20, n)
+        one, other = 50 + question + rng.normal(0, 5, n), 45 + question + rng.normal(0, 5, n)
+        hits += covers(paired_difference(one, other, plan).estimate(), 5)
+    assert hits / repeats == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_same_seed_draws_the_same_resamples_and_another_draws_others():
+    np.testing.assert_array_equal(resample_indices(9, 50, 3), resample_indices(9, 50, 3))
+    assert (resample_indices(9, 50, 3) != resample_indices(9, 50, 4)).any()
+    assert resample_indices(9, 50, 3).shape == (50, 9)
+    assert set(resample_indices(9, 50, 3).ravel()) == set(range(9))
+
+
+def test_strata_are_resampled_within_themselves_and_independently():
+    positives, negatives = stratified_indices((6, 6), 40, 0)
+    assert (positives != negatives).any()
+    assert Plan((6, 4)).n == 4
+    assert [indices.shape for indices in stratified_indices((6, 4), 40, 0)] == [(40, 6), (40, 4)]
+    assert stratified_indices((6, 4), 40, 0)[1].max() == 3
+
+
+def test_counts_say_how_often_each_unit_was_drawn():
+    plan = Plan((5,), resamples=30)
+    for drawn, counts in zip(plan.indices()[0], plan.counts(), strict=True):
+        assert [int((drawn == unit).sum()) for unit in range(5)] == list(counts)
+    with pytest.raises(PlanMismatch, match="one stratum"):
+        Plan((5, 5)).counts()
+
+
+@pytest.mark.parametrize("sizes", [(), (1,), (30, 1)])
+def test_a_plan_of_too_few_units_is_refused(sizes):
+    with pytest.raises(ValueError, match="tell nothing"):
+        stratified_indices(sizes, 10, 0)
+
+
+def correlated_scores(seed: int, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    question = rng.normal(50, 20, n)
+    return question + rng.normal(5, 3, n), question + rng.normal(0, 3, n)
+
+
+@examples
+@given(seed=seeds)
+def test_a_difference_of_quantities_of_one_plan_is_the_paired_difference(seed):
+    one, other = correlated_scores(seed)
+    plan = Plan((60,), resamples=200)
+    subtracted = mean_of(one, plan) - mean_of(other, plan)
+    direct = paired_difference(one, other, plan)
+    assert subtracted.value == pytest.approx(direct.value)
+    np.testing.assert_allclose(subtracted.replicates, direct.replicates)
+
+
+@examples
+@given(seed=seeds)
+def test_paired_differences_are_narrower_than_unpaired_ones_when_scores_are_correlated(seed):
+    one, other = correlated_scores(seed)
+    plan = Plan((60,), resamples=300)
+    shuffled = other[np.random.default_rng(seed).permutation(60)]
+    assert width(paired_difference(one, other, plan).estimate()) < 0.6 * width(
+        paired_difference(one, shuffled, plan).estimate()
+    )
+
+
+@pytest.mark.parametrize(
+    "other_plan",
+    [Plan((60,), seed=1), Plan((60,), resamples=300), Plan((60,), units="other"), Plan((60,), sample="scenarios")],
+    ids=str,
+)
+def test_quantities_of_different_plans_are_never_paired(other_plan):
+    one, other = correlated_scores(0)
+    left, right = mean_of(one, Plan((60,))), mean_of(other, other_plan)
+    for combine in (lambda: left - right, lambda: left + right, lambda: left / right):
+        with pytest.raises(PlanMismatch, match="cannot be paired"):
+            combine()
+
+
+def test_quantities_of_different_units_of_measurement_are_never_subtracted():
+    one, other = correlated_scores(0)
+    with pytest.raises(ValueError, match="cosine and points cannot be added or subtracted"):
+        mean_of(one, Plan((60,)), "cosine") - mean_of(other, Plan((60,)), "points")
+
+
+def test_arithmetic_acts_on_value_replicates_and_bounds_alike():
+    one, other = correlated_scores(1)
+    plan = Plan((60,), resamples=100)
+    a, b = mean_of(one, plan, bounds=(-100, 200)), mean_of(other, plan, bounds=(-100, 200))
+    for result, expected, bounds in [
+        (a + b, np.add, (-200, 400)),
+        (a - b, np.subtract, (-300, 300)),
+        (2 * a, lambda x, _: 2 * x, (-200, 400)),
+        (a * -2, lambda x, _: -2 * x, (-400, 200)),
+        (a / 4, lambda x, _: x / 4, (-25, 50)),
+        (a / b, np.divide, None),
+    ]:
+        assert result.value == pytest.approx(expected(a.value, b.value))
+        np.testing.assert_allclose(result.replicates, expected(a.replicates, b.replicates))
+        assert result.bounds == (None if bounds is None else pytest.approx(bounds))
+        assert result.n == 60
+    assert (a / b).unit == "ratio"
+
+
+def test_ratios_that_are_undefined_are_refused_and_their_replicates_are_missing():
+    plan = Plan((4,), resamples=100)
+    ones, zeros = mean_of(np.ones(4), plan), mean_of(np.zeros(4), plan)
+    with pytest.raises(ValueError, match="ratio to 0"):
+        ones / zeros
+    sometimes_zero = mean_of(np.array([0.0, 0.0, 0.0, 1.0]), plan)
+    assert np.isnan((ones / sometimes_zero).replicates).sum() == (sometimes_zero.replicates == 0).sum() > 5
+    with pytest.raises(ValueError, match="resamples give no value"):
+        (ones / sometimes_zero).estimate()
+
+
+def test_a_quantity_without_a_value_or_with_the_wrong_number_of_replicates_is_refused():
+    with pytest.raises(ValueError, match="no measurement"):
+        Replicated(math.nan, np.zeros(2000), Plan((5,)), "points", 5)
+    with pytest.raises(PlanMismatch, match="one replicate per resample"):
+        Replicated(1.0, np.zeros(10), Plan((5,)), "points", 5)
