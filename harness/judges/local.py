@@ -23,7 +23,12 @@ from harness.models.memory import free_memory, in_batches
 DIGITS = "0123456789"
 SPACE_MARKS = str.maketrans("▁Ġ", "  ")  # how vocabularies of SentencePiece and of byte-level BPE write a space
 KEPT_PREFIXES = 4  # trait, coherence and relevance, and one more trait
-CODE = ("judges/prompts", "judges/scoring", "judges/local", "models")  # the modules that this judge's scores depend on
+CODE = (
+    "judges/prompts",
+    "judges/scoring",
+    "judges/local",
+    "models/decoder",
+)  # the modules that this judge's scores depend on
 SHORTEST = Exchange(
     "", "", True
 )  # read beside every batch, so that the shared prefix is the definition's and no longer

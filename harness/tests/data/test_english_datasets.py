@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.data import words
 from harness.data.datasets import (
     LABELS,
     TraitData,
@@ -280,8 +281,8 @@ def test_a_table_is_read_as_it_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     row = Separation("english", "t", 80, 0.525, 0.41, 0.6382, 0.5, (MarkingWord("no", -0.12),), "0" * 64)
-    monkeypatch.setattr(word_separation, "measure", lambda: [row])
-    monkeypatch.setattr(word_separation, "REPORTS", tmp_path)
+    monkeypatch.setattr(words, "measure", lambda: [row])
+    monkeypatch.setattr(words, "REPORTS", tmp_path)
     main([])
     assert not list(tmp_path.iterdir())
     main(["--write"])

@@ -300,7 +300,7 @@ def test_the_identity_changes_with_weights_and_definitions_and_not_with_batches(
 def test_the_identity_changes_with_the_code_that_makes_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.judges import identity
 
-    assert set(local.CODE) == {"judges/prompts", "judges/scoring", "judges/local", "models"}
+    assert set(local.CODE) == {"judges/prompts", "judges/scoring", "judges/local", "models/decoder"}
     before = identity.code_of(*local.CODE)
     identity.code_of.cache_clear()
     monkeypatch.setattr(identity, "code_hash", lambda path: f"another {path.name}")

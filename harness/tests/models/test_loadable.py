@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from harness.models import decoder
 from harness.models.decoder import load_decoder
 from harness.models.loadable import ModelError, why_no_decoder
 from harness.tests.models.checkpoints import change, write_checkpoint
@@ -154,7 +155,7 @@ def test_memory_that_runs_out_is_one_sentence_with_a_way_out(
     def fail(*_arguments: Any) -> None:
         raise error
 
-    monkeypatch.setattr(models, "_load_model", fail)
+    monkeypatch.setattr(decoder, "_load_model", fail)
     with pytest.raises(ModelError, match=r"memory ran out while .* in float32 on cpu; take bfloat16, spread") as raised:
         load_decoder(llama, "mine")
     # The error would keep alive what was loaded by then.
