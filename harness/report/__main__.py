@@ -14,8 +14,8 @@ from harness.atomic import write_atomically
 from harness.ledger import baseline, rows
 from harness.ledger.rows import LedgerError
 from harness.report import reading, terminal
-from harness.report.closing import closing
 from harness.report.markdown import markdown
+from harness.report.page import page
 
 DEFAULT = Path("reports", "latest", "ledger.jsonl")
 WIDTH = 118  # of a log; a terminal has its own
@@ -49,15 +49,8 @@ def _report(options: argparse.Namespace) -> int:
         write_atomically(options.markdown, markdown(found).encode())
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     holm = reading.holm_marks(found.rows)
-    if options.detail:
-        console.print(terminal.detail(found.rows, found.tables, holm))
-    else:
-        console.print(terminal.overview(found.rows, holm, console.width))
-    console.print()
-    console.print(terminal.tallies(found.rows, holm))
-    console.print()
-    for text in closing(found, holm):
-        console.print(text, markup=False, soft_wrap=True)
+    shown = terminal.in_full(found, holm, console.width) if options.detail else page(found, holm, console.width)
+    console.print(shown)
     if before is None:
         return 0
     changes = baseline.compare(before, found)

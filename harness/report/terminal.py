@@ -1,4 +1,4 @@
-"""The ledger on a terminal or in a log: verdict words with claims down and models across, or every estimate in full."""
+"""The whole ledger on a terminal or in a log: verdict words with claims down and models across, every estimate."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from harness.ledger.rows import Identity, Row, Table, estimate_of, natural
+from harness.ledger.rows import Identity, Ledger, Row, Table, estimate_of, natural
 from harness.ledger.verdict import number, stated
 from harness.report import reading
 from harness.report.claims import published_cells
+from harness.report.closing import closing
 from harness.report.reading import Group, Sections, plain
 from harness.report.tables import side_by_side
 
@@ -24,6 +25,14 @@ GAP = 2
 INDENT = 4
 
 Holm = Mapping[Identity, bool]
+
+
+def in_full(ledger: Ledger, holm: Holm, width: int = 118) -> RenderableType:
+    """Everything: the words of every cell, counts by model, every estimate, the sources' tables, what is to be told."""
+    rows = ledger.rows
+    parts: list[RenderableType] = [overview(rows, holm, width), Text(""), tallies(rows, holm), Text("")]
+    parts += [detail(rows, ledger.tables, holm), Text(""), *(Text(line) for line in closing(ledger, holm))]
+    return Lines(*parts)
 
 
 def overview(rows: Sequence[Row], holm: Holm, width: int = 118) -> RenderableType:
@@ -38,7 +47,7 @@ def overview(rows: Sequence[Row], holm: Holm, width: int = 118) -> RenderableTyp
     lines = [(group, merged(group, models, holm)) for group in sorted(found.grid, key=lambda one: natural(one.claim))]
     label = INDENT + GAP + max((len(traits) for _, merged_lines in lines for traits, _ in merged_lines), default=0)
     columns = {model: max(WORD, len(plain(model)) + GAP) for model in models}
-    for block in _blocks(columns, width - label):
+    for block in fitting_blocks(columns, width - label):
         titles = [plain(model).ljust(columns[model]) for model in block]
         parts.append(Text(f"{'claim':{label}}{''.join(titles)}".rstrip(), style="bold"))
         chosen = [(models.index(model), columns[model]) for model in block]
@@ -49,7 +58,8 @@ def overview(rows: Sequence[Row], holm: Holm, width: int = 118) -> RenderableTyp
     return Lines(*parts[:-1])
 
 
-def _blocks(columns: Mapping[str, int], width: int) -> Iterator[list[str]]:
+def fitting_blocks(columns: Mapping[str, int], width: int) -> Iterator[list[str]]:
+    """The columns in as few blocks as fit in so many characters, each of at least one."""
     block: list[str] = []
     for model in columns:
         if block and sum(columns[one] for one in (*block, model)) > width:

@@ -188,12 +188,14 @@ def test_the_command_prints_the_table_and_writes_the_document(
     assert main([str(path), "--markdown", str(document)]) == 0
     assert document.read_text() == markdown(read_ledger(path))
     shown = capsys.readouterr().out
+    assert sum(line.startswith("S5 ") for line in shown.splitlines()) == 1
+    assert reading.tally_sentence(whole.rows, reading.holm_marks(whole.rows)) in shown
+    assert main([str(path), "--detail"]) == 0
+    shown = capsys.readouterr().out
     for line in overview(whole.rows):
         assert line in shown
     assert "\nverdicts of " in shown
-    assert reading.tally_sentence(whole.rows, reading.holm_marks(whole.rows)) in shown
-    assert main([str(path), "--detail"]) == 0
-    assert "smallest effect it would have seen" in capsys.readouterr().out
+    assert "smallest effect it would have seen" in shown
 
 
 def test_the_command_holds_a_ledger_against_a_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
