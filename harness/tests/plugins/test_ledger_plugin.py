@@ -34,18 +34,14 @@ def ledger(pytester: pytest.Pytester, folder: str = "reports/latest") -> list[st
     return Path(pytester.path, folder, "ledger.jsonl").read_text().splitlines()
 
 
-def test_the_terminal_ends_with_claims_down_and_models_across(project: Project) -> None:
+def test_the_terminal_ends_with_one_line_a_claim_and_models_across(project: Project) -> None:
     result = project(**CLAIMS).runpytest()
     result.stdout.fnmatch_lines(
         [
             "*= ledger =*",
             "claim *severe * clean*",
-            "G1  second",
-            "    refusal, sycophancy  REFUTED[*] *REFUTED[*]*",
-            "S5  first",
-            "    refusal, sycophancy  SUPPORTED *SUPPORTED*",
-            "verdicts of *supported * survive Holm * surprises*",
-            "severe * 2 * 2 * 4 of 4 * 0 of 2*",
+            "G1 * -- * -- * second",
+            "S5 * ++ * ++ * first",
             "8 cells: 4 SUPPORTED, 4 REFUTED; 8 of 8 decided survive Holm",
             "4 cells known beforehand: 4 predicted, 0 of them contradicted, 0 blind; 0 seen before (regression), *",
             "written to reports/latest/ledger.jsonl and ledger.md beside it",
