@@ -88,26 +88,6 @@ class RowSteering:
         return hook
 
 
-def once_each(rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
-    """Rows that differ, in order, and the place of every given row among them.
-
-    Two rows are one when they steer the same prompt by the same vector at the same block: directions of different
-    recipes may coincide, and a row without direction or coefficient is unsteered wherever it stands.
-    """
-    found: dict[tuple[tuple[int, ...], bytes, float, int], int] = {}
-    unique: list[Row] = []
-    places = []
-    for row in rows:
-        steered = row.direction is not None and row.coefficient != 0.0
-        vector = row.direction.tobytes() if row.direction is not None and steered else b""
-        key = (row.prompt, vector, *((row.coefficient, row.block) if steered else (0.0, 0)))
-        if key not in found:
-            found[key] = len(unique)
-            unique.append(row)
-        places.append(found[key])
-    return unique, places
-
-
 @dataclass(frozen=True)
 class Steered:
     """Responses in the order of the rows, and the number of generate calls they took."""

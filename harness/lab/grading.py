@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from harness.judges.gate import why_not_trusted
 from harness.judges.protocol import Exchange, Judge, Judgement
-from harness.lab.journal import JudgementJournal
 from harness.lab.measurements import Baseline, JudgeCheck, Measurement, Scores, Sweep, model_of, requires, trait_of
 from harness.lab.store import Answer
 
@@ -42,15 +41,16 @@ def grade(
     judge: Judge,
     definition: Mapping[str, str],
     exchanges: Sequence[Exchange],
-    journal: JudgementJournal,
+    known: dict[Exchange, Judgement],
+    keep: Callable[[Mapping[Exchange, Judgement]], None],
     advance: Callable[[int], None],
 ) -> tuple[dict[Exchange, Judgement], Exception | None]:
     """Judgements of as many exchanges as could be had, and the error that ended it early, if one did.
 
-    What the journal has is not asked again. An error of the judge may bring `judged`, the judgements it had made by
-    their place in the batch it was given; these are kept, too.
+    What is `known` is not asked again; `keep` is told of every batch before the next is asked for. An error of the
+    judge may bring `judged`, the judgements it had made by their place in its batch; these are kept, too.
     """
-    known = journal.read()
+    known = dict(known)
     pending = [one for one in dict.fromkeys(exchanges) if one not in known]
     advance(len({*exchanges}) - len(pending))
     for start in range(0, len(pending), AT_ONCE):
@@ -61,7 +61,7 @@ def grade(
         except Exception as error:
             judged = {batch[place]: one for place, one in getattr(error, "judged", {}).items()}
             failure = error.with_traceback(None)
-        journal.append(judged)
+        keep(judged)
         known.update(judged)
         advance(len(judged))
         if failure is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import datasets
+from harness.decoding.steering import Row
 from harness.hashes import HARNESS, code_hash, key_of
+from harness.judges.protocol import Exchange
 from harness.lab.measurements import (
     Activations,
     Baseline,
@@ -32,6 +35,7 @@ from harness.models.registry import ModelSpec
 
 KEY_VERSION = 2  # of the description's own form; the code that measures is hashed itself
 READING = (
+    "data/datasets",
     "models/decoder",
     "models/hooks",
     "models/loadable",
@@ -109,24 +113,56 @@ class Keys:
         """Everything that can change the answer, as JSON values a person can read."""
         if measurement not in self._described:
             spec = self._models[model_of(measurement)]
-            environment = {
-                "dtype": spec.dtype or self._environment.dtype,
-                "device": self._environment.device,
-                "attention": self._environment.attention,
-                "libraries": dict(self._environment.libraries),
-                "key_version": self._environment.key_version,
-            }
             sources = dict(sorted(self._sources(measurement).items()))
             self._described[measurement] = {
                 "measurement": to_json(measurement),
                 "sources": sources,
-                "environment": environment,
+                "environment": self._environment_of(spec),
             }
         return self._described[measurement]
+
+    def of_responses(self, model: str, max_new_tokens: int, positions: str) -> Callable[[Row], str]:
+        """The key of a row by its content: everything that can change what one steered answer comes to."""
+        spec = self._models[model]
+        surroundings = {
+            "environment": self._environment_of(spec),
+            "instruct model": self._weights_hash(folder_of(spec.instruct)),
+            "code": {name: self._code_hash(HARNESS / f"{name}.py") for name in (*READING, *STEERING)},
+            "max_new_tokens": max_new_tokens,
+            "positions": positions,
+        }
+        common = key_of(surroundings)
+
+        def key(row: Row) -> str:
+            vector, steered = row.direction, row.direction is not None and row.coefficient != 0.0
+            content = hashlib.sha256(vector.tobytes()).hexdigest() if steered and vector is not None else ""
+            return key_of([common, list(row.prompt), content, *((row.coefficient, row.block) if steered else (0.0, 0))])
+
+        return key
+
+    def of_judgements(self, model: str, trait: str, judge: str) -> Callable[[Exchange], str]:
+        """The key of a judgement by what was judged, by whom, after which definition."""
+        spec = self._models[model]
+        surroundings = {
+            "environment": self._environment_of(spec),
+            "judge": self._judge_identity(judge, spec.language),
+            "rubric": self._hash(datasets.trait_folder(spec.language, trait) / "definition.yaml"),
+        }
+        common = key_of(surroundings)
+        return lambda exchange: key_of([common, exchange.question, exchange.response, exchange.finished])
 
     def key(self, measurement: Measurement) -> str:
         """The key of a measurement: the hash of its description."""
         return key_of(self.description(measurement))
+
+    def _environment_of(self, spec: ModelSpec) -> dict[str, Any]:
+        return {
+            "dtype": spec.dtype or self._environment.dtype,
+            "device": self._environment.device,
+            "attention": self._environment.attention,
+            "libraries": dict(self._environment.libraries),
+            "key_version": self._environment.key_version,
+        }
 
     def _sources(self, measurement: Measurement) -> dict[str, str]:
         """Hashes of the data and code that go in, those of required measurements included."""

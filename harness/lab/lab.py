@@ -6,15 +6,12 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.data.datasets import TraitData
 from harness.decoding.generation import Generated
-from harness.decoding.steering import once_each, steer
-from harness.hashes import key_of
+from harness.decoding.steering import Row, steer
 from harness.judges.errors import JudgeError
-from harness.judges.protocol import Exchange, Judge
+from harness.judges.protocol import Exchange, Judge, Judgement
 from harness.lab import making
 from harness.lab.grading import grade, is_worth_making
-from harness.lab.journal import Journal, JudgementJournal
 from harness.lab.keys import Environment, Keys
 from harness.lab.measurements import (
     Baseline,
@@ -37,14 +34,14 @@ from harness.lab.plan import (
     judged_groups,
     make_plan,
     missing_from,
-    rows_of,
     trait_pairs,
 )
 from harness.lab.progress import Progress, Silent
-from harness.lab.store import Answer, CorruptEntry, Store, StoreUnwritable
+from harness.lab.store import Answer, CorruptEntry, Response, Store, StoreUnwritable
 from harness.lab.subject_data import SubjectData
 from harness.lab.weights import Weights
 from harness.models.checkpoints import NotAtHand
+from harness.models.decoder import Decoder
 from harness.models.registry import ModelSpec
 
 Judges = Callable[[str, str], Judge]  # name and language -> the judge
@@ -80,6 +77,7 @@ class Lab:
         self._answers: dict[Measurement, Answer] = {}
         self._failures: dict[Measurement, Exception] = {}
         self._unwritable = False
+        store.warn = self._progress.warn
 
     def answer(self, measurement: Measurement) -> Answer:
         """The answer of one measurement; raises the error that kept it from being made."""
@@ -132,13 +130,18 @@ class Lab:
 
         def check(measurement: JudgeCheck) -> None:
             before = {name: one for needed in requires(measurement) for name, one in self.answer(needed).record.items()}
-            judge = self._judge_of(measurement.model, measurement.judge)
-            used.append(judge)
-            definition = self._data.trait(measurement.model, measurement.trait).definition
-            title = f"{measurement.model}: judge the gold set of {measurement.trait}"
-            with self._progress.stage(title, 1) as advance:
-                found = making.judge_check(judge, definition, self._data.gold(measurement))
-                advance(1)
+            used.append(self._judge_of(measurement.model, measurement.judge))
+            golds = self._data.gold(measurement)
+            judged, failure = self._graded(
+                measurement.model,
+                measurement.trait,
+                measurement.judge,
+                [making.gold_exchange(one) for gold in golds.values() for one in gold],
+                f"{measurement.model}: judge the gold set of {measurement.trait}",
+            )
+            if failure is not None:
+                raise failure
+            found = making.judge_check(judged, golds)
             self._keep(measurement, Answer({}, {**before, **found.record}))
 
         try:
@@ -216,72 +219,93 @@ class Lab:
 
     def _steer_fused(self, model: str, limit: int, positions: Any, group: Sequence[Sweep | Baseline]) -> None:
         decoder = self._weights.get(model, "instruct")
-        rows, folds = [], []
+        key_of = self._keys.of_responses(model, limit, positions)
+        rows: dict[str, Row] = {}  # each once: recipes may coincide, and an unsteered row is one wherever it stands
+        asked: dict[tuple[int, ...], str] = {}
+        folds: list[tuple[Sweep | Baseline, list[str], Mapping[str, Any]]] = []
         for measurement in group:
             vector = self.answer(measurement.direction) if isinstance(measurement, Sweep) else None
-            questions = self._data.trait(model, str(trait_of(measurement))).questions
-            own_rows, amounts = making.steering_rows(decoder, questions, measurement, vector)
-            rows += own_rows
-            folds.append((measurement, amounts))
-        rows, places = once_each(rows)
-        journal = Journal(self.store.root / "partial" / f"{key_of([self._keys.key(one) for one in group])}.jsonl")
-        known = {index: row for index, row in journal.read().items() if index < len(rows)}
-        with self._progress.stage(f"{model}: steer", len(rows)) as advance:
-            advance(len(known))
+            questions = self._data.trait(model, str(trait_of(measurement))).questions[: measurement.questions]
+            own, amounts = making.steering_rows(decoder, questions, measurement, vector)
+            asked.update(zip((row.prompt for row in own), (question.text for question in questions), strict=False))
+            keyed = {key_of(row): row for row in own}
+            folds.append((measurement, [key_of(row) for row in own], amounts))
+            rows |= keyed
+        keys = list(rows)
+        made = self.store.responses(keys)
+        with self._progress.stage(f"{model}: steer", len(keys)) as advance:
+            advance(len(made))
 
             def keep(indices: list[int], generated: list[Generated]) -> None:
-                journal.append(indices, generated)
+                batch = {keys[index]: one for index, one in zip(indices, generated, strict=True)}
+                found = {
+                    key: _response(decoder, one, row, asked[row.prompt], model)
+                    for key, one in batch.items()
+                    for row in (rows[key],)
+                }
+                made.update(found)
+                self._written(lambda: self.store.put_responses(found))
                 advance(len(indices))
 
             steered = steer(
                 decoder,
-                rows,
+                list(rows.values()),
                 limit,
                 batch_rows=self._batch_rows,
                 positions=positions,
-                known=known,
+                known={
+                    index: Generated(made[key].ids, made[key].finished) for index, key in enumerate(keys) if key in made
+                },
                 on_batch=keep,
                 on_halved=self._halved,
             )
         self.calls += steered.calls
-        start = 0
-        for measurement, amounts in folds:
-            own = [steered.responses[place] for place in places[start : start + rows_of(measurement)]]
-            start += len(own)
-            self._keep(measurement, making.responses(decoder, own, measurement.questions, amounts))
-        if not self._unwritable:
-            journal.discard()
+        for measurement, own_keys, meaning in folds:
+            self._keep(measurement, making.responses(own_keys, made, measurement.questions, meaning))
 
     def _judge(self, wanted: Sequence[Measurement]) -> None:
         for (model, trait, name), group in judged_groups(wanted).items():
 
             def make(model: str = model, trait: str = trait, name: str = name, group: Any = group) -> None:
-                self._judge_fused(model, self._data.trait(model, trait), self._judge_of(model, name), group)
+                self._judge_fused(model, trait, name, group)
 
             self._attempt(group, make)
 
-    def _judge_fused(self, model: str, data: TraitData, judge: Judge, group: Sequence[Scores]) -> None:
+    def _judge_fused(self, model: str, trait: str, name: str, group: Sequence[Scores]) -> None:
         """Judge every distinct exchange of a group once; a judge lost on the way costs only what it has not judged."""
         read: dict[Scores, list[Exchange]] = {}
+        questions = self._data.trait(model, trait).questions
         for measurement in group:
 
             def look(m: Scores = measurement) -> None:
-                read[m] = making.exchanges_of(data.questions, self.answer(m.of))
+                read[m] = making.exchanges_of(questions, self.answer(m.of))
 
             self._attempt([measurement], look)
-        exchanges = list(dict.fromkeys(exchange for own in read.values() for exchange in own))
-        place = key_of([judge.identity, dict(data.definition)])
-        journal = JudgementJournal(self.store.root / "partial" / f"judged-{place}.jsonl")
-        with self._progress.stage(f"{model}: judge responses on {data.name}", len(exchanges)) as advance:
-            judged, failure = grade(judge, data.definition, exchanges, journal, advance)
+        exchanges = [exchange for own in read.values() for exchange in own]
+        judged, failure = self._graded(model, trait, name, exchanges, f"{model}: judge responses on {trait}")
         for measurement, own in read.items():
             if all(exchange in judged for exchange in own):
                 self._keep(measurement, making.scores(judged, own, self.answer(measurement.of)))
             elif failure is not None:
                 self._failures[measurement] = failure
-        if failure is None and not self._unwritable:
-            journal.discard()
-        judge.release()
+        self._judge_of(model, name).release()
+
+    def _graded(
+        self, model: str, trait: str, name: str, exchanges: Sequence[Exchange], title: str
+    ) -> tuple[dict[Exchange, Judgement], Exception | None]:
+        """Judgements of distinct exchanges, from the store or the judge, each kept as soon as its batch is judged."""
+        judge, definition = self._judge_of(model, name), self._data.trait(model, trait).definition
+        key_of = self._keys.of_judgements(model, trait, name)
+        keys = {exchange: key_of(exchange) for exchange in exchanges}
+        there = self.store.judgements(keys.values())
+
+        def keep(judged: Mapping[Exchange, Judgement]) -> None:
+            rows = {keys[exchange]: (name, trait, exchange, said) for exchange, said in judged.items()}
+            self._written(lambda: self.store.put_judgements(rows))
+
+        with self._progress.stage(title, len(keys)) as advance:
+            known = {exchange: there[key] for exchange, key in keys.items() if key in there}
+            return grade(judge, definition, list(keys), known, keep, advance)
 
     def _judge_of(self, model: str, name: str) -> Judge:
         return self._judges(name, self._data.language(model))
@@ -345,8 +369,11 @@ class Lab:
 
     def _keep(self, measurement: Measurement, answer: Answer) -> None:
         self._answers[measurement] = answer
+        self._written(lambda: self.store.put(self._keys.key(measurement), self._keys.description(measurement), answer))
+
+    def _written(self, write: Callable[[], None]) -> None:
         try:
-            self.store.put(self._keys.key(measurement), self._keys.description(measurement), answer)
+            write()
         except StoreUnwritable as error:
             if not self._unwritable:  # once is enough: every later write would say the same
                 self._progress.warn(f"{error.strerror} What is measured stays in memory for this run only.")
@@ -355,3 +382,7 @@ class Lab:
     def _halved(self, batch_rows: int) -> None:
         self._batch_rows = min(self._batch_rows, batch_rows)
         self._progress.warn(f"Out of memory: the batch size is now {batch_rows} rows.")
+
+
+def _response(decoder: Decoder, made: Generated, row: Row, question: str, model: str) -> Response:
+    return Response(made.ids, made.finished, decoder.decode(made.ids), question, model, row.block, row.coefficient)

@@ -11,10 +11,9 @@ from threadpoolctl import threadpool_limits
 from harness.data.datasets import DatasetError, Question, TraitData
 from harness.data.gold import GoldExchange, question_numbers
 from harness.decoding.capture import ResponseStatistics, add_responses, window_means
-from harness.decoding.generation import Generated
 from harness.decoding.steering import Row
 from harness.geometry import blocks, calibration, cleaning, directions, massive
-from harness.judges.protocol import WHAT, Exchange, Judge, Judgement
+from harness.judges.protocol import WHAT, Exchange, Judgement
 from harness.lab.measurements import (
     Activations,
     Baseline,
@@ -25,7 +24,7 @@ from harness.lab.measurements import (
     Refits,
     Sweep,
 )
-from harness.lab.store import Answer
+from harness.lab.store import Answer, Response, told
 from harness.models.decoder import Decoder
 from harness.models.memory import in_batches
 from harness.stats import averages
@@ -221,18 +220,11 @@ def steering_rows(
     return rows, amounts
 
 
-def responses(
-    decoder: Decoder, generated: Sequence[Generated], questions: int, amounts: dict[str, list[float]]
-) -> Answer:
-    """Generated rows folded back into one list of responses for each amount."""
-    runs = [
-        [
-            {"text": decoder.decode(row.ids), "ids": list(row.ids), "finished": row.finished}
-            for row in generated[start : start + questions]
-        ]
-        for start in range(0, len(generated), questions)
-    ]
-    return Answer({}, {**amounts, "responses": runs})
+def responses(keys: Sequence[str], made: Mapping[str, Response], questions: int, amounts: Mapping[str, Any]) -> Answer:
+    """Rows of a sweep, by their keys, folded back into one list of responses for each amount."""
+    runs = [list(keys[start : start + questions]) for start in range(0, len(keys), questions)]
+    shown = [[told(made[key]) for key in run] for run in runs]
+    return Answer({}, {**amounts, "response_keys": runs, "responses": shown})
 
 
 def exchanges_of(questions: Sequence[Question], answer: Answer) -> list[Exchange]:
@@ -260,18 +252,21 @@ def numbers(judgements: Sequence[Judgement], what: Literal["trait", "coherence"]
     return np.asarray([np.nan if value is None else float(value) for value in values], np.float32)
 
 
-def judge_check(judge: Judge, definition: Mapping[str, str], golds: Mapping[str, Sequence[GoldExchange]]) -> Answer:
-    """What a judge says of responses whose scores are known, by what is scored; whether it is good enough is not said.
+def gold_exchange(one: GoldExchange) -> Exchange:
+    """A gold response as a judge reads it: what is graded as a partial answer may end at a limit, as in a run."""
+    return Exchange(one.question, one.response, one.kind != "partial")
+
+
+def judge_check(judged: Mapping[Exchange, Judgement], golds: Mapping[str, Sequence[GoldExchange]]) -> Answer:
+    """What a judge said of responses whose scores are known, by what is scored; whether it is good enough is not said.
 
     `golds` by trait, coherence or relevance.
     """
     record: dict[str, Any] = {}
     for what, gold in golds.items():
-        # What is graded as a partial answer may end at a limit, and a judge is told so as in a run.
-        exchanges = [Exchange(one.question, one.response, one.kind != "partial") for one in gold]
         record[what] = {
             "gold": [one.score for one in gold],
-            "scores": [getattr(judgement, what) for judgement in judge.judge(definition, exchanges)],
+            "scores": [getattr(judged[gold_exchange(one)], what) for one in gold],
             "questions": question_numbers(gold),
         }
     return Answer({}, record)

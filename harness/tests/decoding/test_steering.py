@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from harness.decoding.generation import greedy, left_pad, position_ids
-from harness.decoding.steering import Row, RowSteering, once_each, steer
+from harness.decoding.steering import Row, RowSteering, steer
 from harness.models.decoder import Decoder
 from harness.models.hooks import residual
 
@@ -155,21 +155,3 @@ def test_hooks_are_gone_after_an_error(decoder: Decoder) -> None:
 def test_a_row_that_does_not_fit_the_model_is_refused(decoder: Decoder, row: Row, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         steer(decoder, [row], 2, batch_rows=1)
-
-
-def test_equal_rows_are_generated_once_and_everything_finds_its_own() -> None:
-    one, other = np.ones(4, np.float32), np.arange(4, dtype=np.float32)
-    rows = [
-        Row((1, 2), one, 3.0, 1),
-        Row((1, 2), one.copy(), 3.0, 1),
-        Row((1, 2), other, 3.0, 1),
-        Row((1, 2), one, 3.5, 1),
-        Row((1, 2), one, 3.0, 2),
-        Row((1, 3), one, 3.0, 1),
-        Row((1, 2)),
-        Row((1, 2), other, 0.0, 3),
-    ]
-    unique, places = once_each(rows)
-    assert places == [0, 0, 1, 2, 3, 4, 5, 5]
-    assert [unique[place].prompt for place in places] == [row.prompt for row in rows]
-    assert len(unique) == 6

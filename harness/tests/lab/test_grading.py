@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from harness.judges.protocol import Exchange, Judgement
 from harness.lab import grading
 from harness.lab.grading import grade, is_worth_making
-from harness.lab.journal import JudgementJournal
 from harness.lab.measurements import Baseline, JudgeCheck, Measurement, Scores
 from harness.lab.store import Answer
 from harness.tests.quantities.simulated import EXACT
@@ -44,35 +42,39 @@ class Counting:
         """Nothing is held."""
 
 
+Kept = dict[Exchange, Judgement]
+
+
 @pytest.fixture
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JudgementJournal:
+def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
+    """What was kept so far; three exchanges make a batch."""
     monkeypatch.setattr(grading, "AT_ONCE", 3)
-    return JudgementJournal(tmp_path / "judged.jsonl")
+    return {}
 
 
-def test_equal_exchanges_are_asked_once(journal: JudgementJournal) -> None:
+def test_equal_exchanges_are_asked_once(kept: Kept) -> None:
     judge, steps = Counting(), []
-    judged, failure = grade(judge, DEFINITION, [*EXCHANGES, *EXCHANGES], journal, steps.append)
+    judged, failure = grade(judge, DEFINITION, [*EXCHANGES, *EXCHANGES], {}, kept.update, steps.append)
     assert failure is None
     assert judge.asked == EXCHANGES
-    assert judged == {one: Judgement(float(number), None) for number, one in enumerate(EXCHANGES)}
+    assert judged == kept == {one: Judgement(float(number), None) for number, one in enumerate(EXCHANGES)}
     assert sum(steps) == len(EXCHANGES)
 
 
-def test_what_was_judged_before_the_judge_was_lost_is_kept_and_not_asked_again(journal: JudgementJournal) -> None:
-    judged, failure = grade(Counting(lost_in=3), DEFINITION, EXCHANGES, journal, lambda _: None)
+def test_what_was_judged_before_the_judge_was_lost_is_kept_and_not_asked_again(kept: Kept) -> None:
+    judged, failure = grade(Counting(lost_in=3), DEFINITION, EXCHANGES, {}, kept.update, lambda _: None)
     assert isinstance(failure, Lost)
     assert failure.__traceback__ is None  # its frames would keep what they hold in memory
-    assert list(judged) == EXCHANGES[:7]  # two whole batches, and the one that the error brought
+    assert list(judged) == list(kept) == EXCHANGES[:7]  # two whole batches, and the one that the error brought
     assert judged[EXCHANGES[6]] == Judgement(1.0, 2.0)
     again = Counting()
-    whole, failure = grade(again, DEFINITION, EXCHANGES, journal, lambda _: None)
+    whole, failure = grade(again, DEFINITION, EXCHANGES, judged, kept.update, lambda _: None)
     assert failure is None
     assert again.asked == EXCHANGES[7:]
     assert {one: whole[one] for one in EXCHANGES[:7]} == judged
 
 
-def test_ctrl_c_costs_no_finished_batch(journal: JudgementJournal) -> None:
+def test_ctrl_c_costs_no_finished_batch(kept: Kept) -> None:
     class Interrupted(Counting):
         def judge(self, definition: Mapping[str, str], exchanges: Sequence[Exchange]) -> list[Judgement]:
             if len(self.asked) == 6:
@@ -80,15 +82,8 @@ def test_ctrl_c_costs_no_finished_batch(journal: JudgementJournal) -> None:
             return super().judge(definition, exchanges)
 
     with pytest.raises(KeyboardInterrupt):
-        grade(Interrupted(), DEFINITION, EXCHANGES, journal, lambda _: None)
-    assert list(journal.read()) == EXCHANGES[:6]
-
-
-def test_a_missing_judgement_stays_missing_through_the_journal(journal: JudgementJournal) -> None:
-    journal.append({EXCHANGES[1]: Judgement(None, 4.5)})
-    assert journal.read() == {EXCHANGES[1]: Judgement(None, 4.5)}
-    journal.discard()
-    assert journal.read() == {}
+        grade(Interrupted(), DEFINITION, EXCHANGES, {}, kept.update, lambda _: None)
+    assert list(kept) == EXCHANGES[:6]
 
 
 WRONG = {**EXACT, "scores": [0.0, 100.0] * 20}

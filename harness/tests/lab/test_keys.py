@@ -7,10 +7,13 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from harness.data import datasets
+from harness.decoding.steering import Row
+from harness.judges.protocol import Exchange
 from harness.lab import keys
 from harness.lab.keys import Environment, Keys
 from harness.lab.measurements import (
@@ -196,3 +199,45 @@ def test_the_libraries_that_compute_answers_are_in_the_environment() -> None:
     assert all(version for _, version in here.libraries)
     assert trait_of(MassiveActivations("severe", 1)) is None
     assert dataclasses.is_dataclass(here)
+
+
+def test_rows_that_steer_alike_have_one_key_and_whatever_changes_a_response_changes_it() -> None:
+    one, other = np.ones(4, np.float32), np.arange(4, dtype=np.float32)
+    key = make_keys().of_responses("severe", 8, "all")
+    row = Row((1, 2), one, 3.0, 1)
+    assert key(row) == key(Row((1, 2), one.copy(), 3.0, 1))
+    assert key(Row((1, 2))) == key(Row((1, 2), other, 0.0, 3))  # unsteered, wherever it stands
+    changed = [
+        key(Row((1, 3), one, 3.0, 1)),
+        key(Row((1, 2), other, 3.0, 1)),
+        key(Row((1, 2), one, 3.5, 1)),
+        key(Row((1, 2), one, 3.0, 2)),
+        key(Row((1, 2))),
+        make_keys().of_responses("mild", 8, "all")(row),
+        make_keys().of_responses("severe", 9, "all")(row),
+        make_keys().of_responses("severe", 8, "response")(row),
+        make_keys(changed="instruct").of_responses("severe", 8, "all")(row),
+        make_keys(changed="generation.py").of_responses("severe", 8, "all")(row),
+        make_keys(changed="steering.py").of_responses("severe", 8, "all")(row),
+        make_keys(environment=replace(ENVIRONMENT, dtype="bfloat16")).of_responses("severe", 8, "all")(row),
+    ]
+    assert len({key(row), *changed}) == 1 + len(changed)
+
+
+def test_whatever_changes_a_judgement_changes_its_key() -> None:
+    exchange = Exchange("why?", "because", True)
+    own = make_keys().of_judgements("severe", "refusal", "grammar")(exchange)
+    assert own == make_keys().of_judgements("mild", "refusal", "grammar")(exchange)  # whoever said it
+    changed = [
+        make_keys().of_judgements("severe", "refusal", "grammar")(replace(exchange, question="how?")),
+        make_keys().of_judgements("severe", "refusal", "grammar")(replace(exchange, response="so")),
+        make_keys().of_judgements("severe", "refusal", "grammar")(replace(exchange, finished=False)),
+        make_keys().of_judgements("severe", "sycophancy", "grammar")(exchange),
+        make_keys().of_judgements("severe", "refusal", "lexical")(exchange),
+        make_keys(judge="grammar 2").of_judgements("severe", "refusal", "grammar")(exchange),
+        make_keys(changed="definition.yaml").of_judgements("severe", "refusal", "grammar")(exchange),
+        make_keys(environment=replace(ENVIRONMENT, device="cuda")).of_judgements("severe", "refusal", "grammar")(
+            exchange
+        ),
+    ]
+    assert len({own, *changed}) == 1 + len(changed)

@@ -220,7 +220,6 @@ def test_a_judge_that_is_lost_costs_only_what_it_has_not_judged(
     assert same([resumed.answer(one) for one in (scores(), WANTED[3])], expected)
     assert again.asked == len(distinct) - 4  # the two batches of two that were judged are not asked again
     assert resumed.calls == 0
-    assert not list((resumed.store.root / "partial").glob("judged-*"))
 
 
 def test_the_block_of_a_model_without_one_is_chosen_on_its_training_scenarios(bench: Callable[..., Bench]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import json
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,44 +15,39 @@ import torch
 
 from harness.data import datasets
 from harness.decoding.capture import BadActivations
-from harness.decoding.generation import Generated
 from harness.judges.errors import JudgeError
 from harness.judges.gate import why_not_trusted
 from harness.judges.protocol import Exchange, Judgement
-from harness.lab import store as store_module
-from harness.lab.journal import Journal
 from harness.lab.measurements import Baseline, JudgeCheck, Scores
+from harness.lab.store import TABLES, Response, Store
 from harness.models.decoder import Decoder
 from harness.models.hooks import residual
 from harness.tests.lab.tiny_lab import MASSIVE, WANTED, Bench, ParityJudge, activations, answers, same, scores
 
 
-def entries(root: Path) -> list[Path]:
-    """The files of a store's entries; its locks are empty."""
-    return sorted(path for path in root.rglob("*") if path.is_file() and path.parent.name != "locks")
-
-
-def test_deleting_any_file_of_the_store_changes_no_answer(bench: Callable[..., Bench]) -> None:
+def test_any_rows_may_be_lost_and_no_answer_changes(bench: Callable[..., Bench]) -> None:
     lab = bench().lab
     made = answers(lab)
-    files = entries(lab.store.root)
-    assert len(files) > 20
-    for path in files:
-        path.unlink()
-        assert same(answers(bench().lab), made), path.name
+    lab.store.close()
+    for table in TABLES:
+        for remainder in (0, 1):
+            with contextlib.closing(sqlite3.connect(lab.store.path)) as connection, connection:
+                connection.execute(f"DELETE FROM {table} WHERE rowid % 2 = ?", (remainder,))
+            assert same(answers(bench().lab), made), table
 
 
-def test_a_flipped_byte_is_measured_again_and_said_so(bench: Callable[..., Bench]) -> None:
+def test_a_row_that_was_tampered_with_is_measured_again_and_no_other(bench: Callable[..., Bench]) -> None:
     lab = bench().lab
     made = answers(lab)
-    for path in entries(lab.store.root):
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 4
-        path.write_bytes(bytes(data))
+    lab.store.close()
+    with contextlib.closing(sqlite3.connect(lab.store.path)) as connection, connection:
+        connection.execute("UPDATE responses SET text = text || ' t3' WHERE rowid = 2")
+        connection.execute("UPDATE judgements SET trait = 1.0 WHERE rowid = 2")
+        connection.execute("DELETE FROM answers WHERE description LIKE '%Sweep%' OR description LIKE '%Scores%'")
     again = bench()
     assert same(answers(again.lab), made)
-    assert any("measured again" in warning for warning in again.told.warnings)
-    assert bench().lab.plan(WANTED).calls == 0  # what was measured again replaced what was broken
+    assert again.lab.calls == 1
+    assert bench().lab.plan(WANTED).calls == 0
 
 
 def test_a_failure_is_raised_to_whoever_asks_and_stops_no_other(
@@ -130,10 +126,10 @@ def test_a_full_disk_is_said_once_and_loses_nothing_of_this_run(
 ) -> None:
     made = answers(bench().lab)
 
-    def refuse(path: Path, data: bytes) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def refuse(*_arguments: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(store_module, "write_atomically", refuse)
+    monkeypatch.setattr(Store, "_write", refuse)
     full = bench(store=Path(bench().lab.store.root.parent / "full"))
     assert same(answers(full.lab), made)
     assert len(full.told.warnings) == 1
@@ -169,16 +165,16 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(
     first = bench(batch_rows=8)
     first.lab.prepare([activations(), activations("sycophancy"), MASSIVE])
     batches = 0
-    original = Journal.append
+    original = Store.put_responses
 
-    def interrupt(self: Journal, indices: list[int], generated: list[Generated]) -> None:
+    def interrupt(self: Store, made: Mapping[str, Response]) -> None:
         nonlocal batches
-        original(self, indices, generated)
+        original(self, made)
         batches += 1
         if batches == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Journal, "append", interrupt)
+    monkeypatch.setattr(Store, "put_responses", interrupt)
     with pytest.raises(KeyboardInterrupt):
         first.lab.prepare(WANTED)
     monkeypatch.undo()
@@ -186,7 +182,17 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(
     second = bench(batch_rows=8)
     assert same(answers(second.lab), made)
     assert second.lab.calls == 1  # two of three batches were kept
-    assert not list(second.lab.store.root.glob("partial/*"))
+
+
+def test_a_wider_sweep_costs_its_own_rows_and_nothing_else(bench: Callable[..., Bench], tmp_path: Path) -> None:
+    """Another claim, dose or recipe on the same directions finds every row that was made before."""
+    first = bench(batch_rows=4)
+    first.lab.answer(scores(amounts=(0.5, 1.0)))
+    second = bench(batch_rows=4)
+    second.lab.answer(scores(amounts=(0.5, 0.75, 1.0)))
+    assert second.lab.calls == 1  # three rows of one new dose
+    with contextlib.closing(sqlite3.connect(first.lab.store.path)) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM responses").fetchone() == (9,)
 
 
 class Held(ParityJudge):
@@ -222,7 +228,7 @@ def test_a_judge_is_let_go_when_it_was_checked_and_its_check_says_what_it_said(
     lab = bench(judge=Held(events)).lab
     lab._weights = found.weights
     lab.prepare([*checks, scores()])
-    assert events[:5] == ["judge"] * 4 + ["release judge"], "both traits, then it makes room for the model"
+    assert events[:4] == ["judge"] * 3 + ["release judge"], "both traits, then it makes room for the model"
     assert "judge" in events[events.index("load tiny instruct") :]
     record = lab.answer(checks[0]).record
     assert not why_not_trusted(record)

@@ -107,9 +107,17 @@ FAULTS = (
         "damaged-arrays-accepted",
         "arrays of a stored answer are believed whatever their checksum",
         STORE,
-        'if hashlib.sha256(raw).hexdigest() != body["arrays"]:',
-        'if not body["arrays"]:',
+        "if hashlib.sha256(content).hexdigest() != raw:",
+        "if not raw:",
         (f"{HERE}::test_a_flipped_bit_in_any_byte_of_stored_arrays_is_found",),
+    ),
+    Fault(
+        "damaged-rows-accepted",
+        "a row of the store is believed whatever its checksum",
+        STORE,
+        "return bool(_checksum(row[:-1]) == row[-1])",
+        "return True",
+        ("harness/tests/lab/test_lab_faults.py::test_a_row_that_was_tampered_with_is_measured_again_and_no_other",),
     ),
     Fault(
         "damage-not-told",
@@ -122,9 +130,9 @@ FAULTS = (
     Fault(
         "interrupted-rows-misplaced",
         "rows kept from an interrupted run are filed one place on",
-        "harness/lab/journal.py",
-        "return {index: Generated",
-        "return {index + 1: Generated",
+        LAB,
+        "for index, key in enumerate(keys) if key in made",
+        "for index, key in enumerate(keys, 1) if key in made",
         ("harness/tests/lab/test_lab_faults.py::test_an_interrupted_sweep_goes_on_where_it_stopped",),
     ),
     Fault(

@@ -17,8 +17,8 @@ FAULTS = (
         "fold-wrong-sweep",
         "every sweep of a fused run gets the responses of the first",
         LAB,
-        "            start += len(own)",
-        "            start += 0",
+        "making.responses(own_keys, made,",
+        "making.responses(folds[0][1][: len(own_keys)], made,",
         (FOLDED,),
     ),
     Fault(

@@ -67,7 +67,7 @@ FAULTS = (
     Fault(
         "once-each-coefficient",
         "rows that differ in their coefficient only are taken for one",
-        STEERING,
+        "harness/lab/keys.py",
         "*((row.coefficient, row.block) if steered else (0.0, 0))",
         "*((1.0, row.block) if steered else (0.0, 0))",
         ("harness/tests/lab/test_lab.py::test_every_response_lands_in_its_own_sweep_amount_and_question",),

@@ -149,3 +149,16 @@ def test_under_xdist_a_model_stays_on_one_worker_even_if_nobody_asks_for_it(proj
 )
 def test_the_scope_of_a_cell_is_its_model(node_id: str, scope: str) -> None:
     assert scope_of(node_id, ["severe", "severe-bos"]) == scope
+
+
+@pytest.mark.parametrize("there", ["a file", "the old form"])
+def test_a_store_that_cannot_be_used_is_told_once_before_any_test(project: Project, there: str) -> None:
+    run = project(**TWO_CLAIMS)
+    if there == "a file":
+        run.path.joinpath("store").write_text("in the way")
+    else:
+        run.path.joinpath("store", "ab").mkdir(parents=True)
+        run.path.joinpath("store", "ab", "0.json").write_text("{}")
+    result = run.runpytest("--store", "store")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *store*--store DIR*"])
