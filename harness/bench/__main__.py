@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from harness.bench import ledger, limits, made_up, shape, sweep
+from harness.bench import faults, ledger, limits, made_up, shape, sweep
 from harness.data.datasets import ROOT
 from harness.lab.keys import library_versions
 from harness.models.registry import MODELS
@@ -69,6 +69,9 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m harness.bench", description=__doc__)
     parser.add_argument("--only", choices=("ledger", "sweep"), help="measure only this part")
     parser.add_argument("--model", choices=tuple(MODELS), default="severe", help="model of the sweep")
+    parser.add_argument(
+        "--faults", action="store_true", help="what the store survives: kills, flipped bytes, full disks, and the like"
+    )
     parser.add_argument("--write", action="store_true", help="keep the figures in reports/benchmarks")
     shaped = parser.add_argument_group("a decoder of true size with random weights")
     shaped.add_argument("--shape", choices=tuple(made_up.SHAPES), help="measure this architecture, and nothing else")
@@ -115,6 +118,11 @@ def main() -> None:
         for row in lines_of_shape(found):
             shown.add_row(*row)
         name = f"{found['date']}-{options.shape}-{options.device}.json"
+    elif options.faults:
+        found["faults"] = faults.measure(tell=lambda line: print(line, file=sys.stderr, flush=True))
+        for what, figures in found["faults"].items():
+            shown.add_row(what, ", ".join(f"{name}: {figure}" for name, figure in figures.items()))
+        name = f"{found['date']}-faults.json"
     else:
         measure_organisms(options, found, shown)
         name = f"{found['date']}-cpu.json"

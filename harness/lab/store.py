@@ -299,6 +299,8 @@ class Store:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA synchronous = FULL")
+        # What waits in the log beside the file is lost from the first damaged byte on: let little wait there.
+        connection.execute("PRAGMA wal_autocheckpoint = 100")
         if not _tables(connection):
             with self._lock("create") or contextlib.nullcontext():
                 connection.execute("PRAGMA journal_mode = WAL")
