@@ -1,4 +1,4 @@
-"""What a design can see before any data: the smallest detectable effect of n questions, and the questions it takes."""
+"""What a design can see before any data: the smallest detectable effect of n questions."""
 
 import math
 
@@ -9,7 +9,6 @@ FEW_DIFFER = 0.1  # two directions that nearly agree: the answers to 10 % of the
 MANY_DIFFER = 0.5  # two directions that act on different questions
 FEWEST = math.ceil(math.log((1 - LEVEL) / 2) / math.log(0.5))  # questions below which no difference is told from 0
 SCORE_SPAN = 100.0  # largest difference of two scores
-MOST_QUESTIONS = 1_000_000
 
 
 def smallest_effect(
@@ -54,42 +53,9 @@ def smallest_effect(
     return span * float(brentq(surplus, 0.0, 1.0, xtol=1e-9))
 
 
-def smallest_delta(questions: int, baseline: float = 0.0, level: float = LEVEL, power: float = POWER) -> float:
+def smallest_delta(questions: int) -> float:
     """The smallest Delta over an unsteered baseline that is seen, in trait points; errors as in `smallest_effect`.
 
-    Steering is taken to turn answers one way only. `baseline` is the share of questions whose answers change
-    without any gain (some lose the trait while as many others gain it); 0 where nothing shows it unsteered.
+    Steering is taken to turn answers one way only.
     """
-    return smallest_effect(questions, baseline, SCORE_SPAN, level, power)
-
-
-def questions_needed(
-    effect: float,
-    differing: float = FEW_DIFFER,
-    span: float = SCORE_SPAN,
-    level: float = LEVEL,
-    power: float = POWER,
-) -> int:
-    """The fewest questions at which `smallest_effect` is `effect` points or less; errors as there.
-
-    ValueError, too, if the effect is not in (0, span] or takes more than MOST_QUESTIONS.
-    """
-    if not 0 < effect <= span:
-        raise ValueError(f"An effect of {effect} points is not possible: ask for more than 0 and at most {span:g}.")
-
-    def seen(questions: int) -> bool:
-        try:
-            return smallest_effect(questions, differing, span, level, power) <= effect
-        except ValueError:
-            return False
-
-    smallest_effect(MOST_QUESTIONS, differing, span, level, power)  # raises on an impossible setting
-    if not seen(MOST_QUESTIONS):
-        raise ValueError(
-            f"An effect of {effect} points takes more than {MOST_QUESTIONS:,} questions: look for a larger one."
-        )
-    low, high = 1, MOST_QUESTIONS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if seen(middle) else (middle, high)
-    return high
+    return smallest_effect(questions, ONE_SIDED)

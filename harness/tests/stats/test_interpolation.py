@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.geometry.calibration import Scored, search
 from harness.montecarlo.report import remark
 from harness.montecarlo.worlds import scores
 from harness.stats.averages import CannotTell, NoValidRun, Plan
@@ -245,20 +244,41 @@ def test_bests_over_one_baseline_are_paired_and_the_baseline_cancels():
     assert (one - elsewhere).bounds == (-200, 200)
 
 
+def best_of_walk(curve: Curve, start: float) -> float:
+    """The published search by hand: five trials, each factor a tenth of the last and nine tenths of 1.3 or 0.85."""
+    amounts, traits, coherences = [0, *curve.amounts], [0, *curve.trait[:, 0]], [90, *curve.coherence[:, 0]]
+    amount, factor, best = start, 1.0, -math.inf
+    for _ in range(5):
+        measured = curve.amounts[0] / 2 <= amount <= curve.amounts[-1]
+        valid = measured and np.interp(amount, amounts, coherences) >= 70
+        if valid:
+            best = max(best, float(np.interp(amount, amounts, traits)))
+        factor = 0.1 * factor + 0.9 * (1.3 if valid else 0.85)
+        amount *= factor
+    return best
+
+
+# Published for gemma3, refusal, block 15, response[:5]: coefficient, mean trait, mean coherence.
+PUBLISHED = level(
+    [784, 902, 1037, 1192, 1371, 1577], [1.8, 1.9, 11.4, 26.8, 53.4, 88.1], [93.3, 93.0, 93.6, 70.7, 53.7, 42.4]
+)
+
+
 def test_the_search_on_a_curve_is_the_published_search():
     curve = level([1, 2, 3, 4], [20, 40, 60, 75], [95, 90, 82, 60])
-
-    def sweep(amount: float) -> Scored:
-        if not 0.5 <= amount <= 4:
-            return Scored(math.nan, math.nan)
-        places, traits, coherences = (0, *curve.amounts), (0, 20, 40, 60, 75), (90, 95, 90, 82, 60)
-        return Scored(float(np.interp(amount, places, traits)), float(np.interp(amount, places, coherences)))
-
-    for start in (0.8, 1.5, 2.2, 3.4, 4.5):
-        found = search_on_curves([curve], BASELINE, COHERENT, [start], PLAN)
-        assert found.value == pytest.approx(search(sweep, start).best.trait)
+    peaked = level([1, 2, 3, 4], [20, 60, 10, 5], [95] * 4)  # its best trial is neither the last nor the largest
+    walks = [(curve, start) for start in (0.8, 1.5, 2.2, 3.4, 4.5)]
+    for searched, start in [*walks, (peaked, 1.5), (PUBLISHED, 784), (PUBLISHED, 1300)]:
+        found = search_on_curves([searched], BASELINE, COHERENT, [start], PLAN)
+        assert found.value == pytest.approx(best_of_walk(searched, start))
     both = search_on_curves([curve, level([1, 2], [1, 2], [90, 90])], BASELINE, COHERENT, [2.2, 1.0], PLAN)
-    assert both.value == pytest.approx(search(sweep, 2.2).best.trait)
+    assert both.value == pytest.approx(best_of_walk(curve, 2.2))
+
+
+def test_the_published_search_finds_a_valid_run_from_the_corrected_start_and_none_from_the_uncorrected_one():
+    assert 15 < search_on_curves([PUBLISHED], BASELINE, COHERENT, [784], PLAN).value < 30
+    with pytest.raises(NoValidRun, match="None of 5 trials"):
+        search_on_curves([PUBLISHED], BASELINE, COHERENT, [18_189], PLAN)
 
 
 def test_a_search_beyond_what_was_measured_goes_down_and_finds_nothing_where_nothing_was():
