@@ -154,8 +154,8 @@ def effect_size(read: HeldOut, topics: Sequence[Hashable], plan: Plan) -> Replic
     SMALLEST_SPREAD. Raises ValueError for a plan of other than as many units as there are topics.
     """
     number = len(set(topics))
-    if plan.sizes != (number,):
-        raise ValueError(f"{number} topics do not fit a plan of {plan.sizes} {plan.sample}: resample the topics.")
+    if plan.n != number:
+        raise ValueError(f"{number} topics do not fit a plan of {plan.n} {plan.sample}: resample the topics.")
     moments = np.stack([np.ones(len(topics)), read.positive, read.negative, read.positive**2, read.negative**2])
     sums = np.stack([np.bincount(_numbered(topics), row) for row in moments])
     effect, error = _effects(sums, np.ones((1, number)))

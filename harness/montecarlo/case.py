@@ -39,4 +39,4 @@ class Case:
 
 def plan(n: int, resamples: int = RESAMPLES) -> Plan:
     """The plan of a simulated data set of n units."""
-    return Plan((n,), resamples=resamples)
+    return Plan(n, resamples=resamples)

@@ -129,7 +129,7 @@ def family(n: int, graded: bool, on_bound: int, repeats: int, seed: Sequence[int
     ]
     any_false, any_after, false, kept, decided = 0, 0, 0, 0, 0
     for _ in range(repeats):
-        quantities = _gains(rng, np.concatenate([[0.1], chances]), n, graded, Plan((n,)))
+        quantities = _gains(rng, np.concatenate([[0.1], chances]), n, graded, Plan(n))
         verdicts = [rule.decide(each.estimate()) for rule, each in zip(rules, quantities, strict=True)]
         p_values = np.array(
             [

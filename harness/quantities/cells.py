@@ -113,7 +113,7 @@ class Cell:
         """How this cell's questions are resampled; equal for all quantities, and for models of one language."""
         settings = self.settings
         units = f"{self.model.language} {self.trait}"
-        return Plan((settings.questions,), "questions", units, settings.resamples, settings.seed)
+        return Plan(settings.questions, "questions", units, settings.resamples, settings.seed)
 
     def scenarios_plan(self, pairs: int) -> Plan:
         """How this cell's scenario pairs are resampled where nothing is fitted again."""
@@ -123,7 +123,7 @@ class Cell:
         """How this cell's scenario pairs are resampled for refitted directions."""
         settings = self.settings
         units = f"{self.model.language} {self.trait}"
-        return Plan((pairs,), "scenario pairs", units, settings.refit_resamples, settings.seed)
+        return Plan(pairs, "scenario pairs", units, settings.refit_resamples, settings.seed)
 
 
 @dataclass(frozen=True)

@@ -195,7 +195,7 @@ def _topics(recipe: Recipe, cell: Cell, answers: Answers) -> list[str]:
 def _topics_plan(cell: Cell, topics: int) -> Plan:
     settings = cell.settings
     units = f"{cell.model.language} {cell.trait}, topics"
-    return Plan((topics,), "topics", units, settings.resamples, settings.seed)
+    return Plan(topics, "topics", units, settings.resamples, settings.seed)
 
 
 def _held_out(recipe: Recipe, cell: Cell, block: int, answers: Answers) -> separation.HeldOut:

@@ -14,9 +14,9 @@ from harness.quantities.cells import Cell, Recipe
 from harness.quantities.geometry import require_direction
 from harness.stats import averages, interpolation, need
 from harness.stats.averages import GATE, NoValidRun
-from harness.stats.curves import SAME_AMOUNT
+from harness.stats.curves import SAME_AMOUNT, Curve, curve_gap
 from harness.stats.evidence import Evidence, Extreme
-from harness.stats.interpolation import Curve, Point
+from harness.stats.interpolation import Point
 from harness.stats.resampling import CannotTell, Replicated
 
 Unit = Literal["dose", "coefficient"]
@@ -320,5 +320,5 @@ class CurveGap(Steered):
         both = zip(
             curves(self.one, cell, self.grids, answers), curves(self.other, cell, self.grids, answers), strict=True
         )
-        gaps = tuple(interpolation.curve_gap(one, other, cell.plan(), self.of) for one, other in both)
+        gaps = tuple(curve_gap(one, other, cell.plan(), self.of) for one, other in both)
         return Extreme("largest", gaps)

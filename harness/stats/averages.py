@@ -7,34 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from harness.shapes import checked
-from harness.stats.resampling import (
-    Bounds,
-    CannotTell,
-    Estimate,
-    Plan,
-    PlanMismatch,
-    Replicated,
-    interval,
-    resample_indices,
-    stratified_indices,
-)
+from harness.stats.resampling import Bounds, CannotTell, Plan, PlanMismatch, Replicated
 from harness.stats.tails import NoValue
-
-__all__ = [
-    "Bounds",
-    "CannotTell",
-    "Estimate",
-    "NoValidRun",
-    "Plan",
-    "PlanMismatch",
-    "Replicated",
-    "bootstrap",
-    "interval",
-    "mean_of",
-    "paired_difference",
-    "resample_indices",
-    "stratified_indices",
-]
 
 GATE = 70.0  # mean coherence from which a run is valid
 MIN_JUDGED = 0.8  # share of units that must be judged for a run to be valid
@@ -65,37 +39,20 @@ def mean_of(
 
 
 @checked
-def paired_difference(
-    one: Float[np.ndarray, "units"],
-    other: Float[np.ndarray, "units"],
-    plan: Plan,
-    unit: str = "points",
-    bounds: Bounds | None = None,
-) -> Replicated:
-    """The mean of one minus other over the units that have both scores; `bounds` are those of a single score.
-
-    Errors as in `mean_of`.
-    """
-    require_within(one, bounds)
-    require_within(other, bounds)
-    return mean_of(one - other, plan, unit, gain_bounds(bounds))
-
-
-@checked
-def bootstrap(statistic: Callable[..., float], plan: Plan, unit: str, bounds: Bounds | None = None) -> Replicated:
-    """Any statistic of a plan's units, called with one array of indices per stratum, once per resample.
+def bootstrap(statistic: Callable[[np.ndarray], float], plan: Plan, unit: str) -> Replicated:
+    """Any statistic of a plan's units, called with an array of their indices, once per resample.
 
     A resample on which it has no direction or no value (NoValue, NaN) is missing. Errors of the
     statistic on the whole data are passed on.
     """
-    value = float(statistic(*(np.arange(size) for size in plan.sizes)))
+    value = float(statistic(np.arange(plan.n)))
     replicates = np.full(plan.resamples, np.nan)
-    for resample, chosen in enumerate(zip(*plan.indices(), strict=True)):
+    for resample, chosen in enumerate(plan.indices()):
         try:
-            replicates[resample] = statistic(*chosen)
+            replicates[resample] = statistic(chosen)
         except NoValue:
             continue
-    return Replicated(value, np.where(np.isfinite(replicates), replicates, np.nan), plan, unit, plan.n, bounds)
+    return Replicated(value, np.where(np.isfinite(replicates), replicates, np.nan), plan, unit, plan.n)
 
 
 def means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -109,9 +66,9 @@ def means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 def counts_for(scores: np.ndarray, plan: Plan) -> np.ndarray:
     """The plan's counts (resamples, units), for scores of as many units; PlanMismatch if they are not."""
-    if plan.sizes != (len(scores),):
+    if plan.n != len(scores):
         raise PlanMismatch(
-            f"{len(scores)} scores do not fit a plan for {plan.sizes} {plan.sample}: give one score per unit."
+            f"{len(scores)} scores do not fit a plan for {plan.n} {plan.sample}: give one score per unit."
         )
     return plan.counts()
 

@@ -95,7 +95,7 @@ def knots(
     trait = np.vstack([baseline_trait, curve.trait])
     coherence = np.vstack([baseline_coherence, curve.coherence])
     enough = averages.judged_share(trait, coherence) >= min_judged - ROUNDING
-    counts = np.vstack([np.ones(plan.sizes[0]), averages.counts_for(baseline_trait, plan)])
+    counts = np.vstack([np.ones(plan.n), averages.counts_for(baseline_trait, plan)])
     paired, kept = trait - baseline_trait, slice(None) if only is None else only
     gain = means_by_part(counts[:, kept], paired[:, kept])
     mean_coherence = averages.means(counts[:, kept], coherence[:, kept])[None]
@@ -184,7 +184,7 @@ def curve_gap(
             "run both curves at the same amounts."
         )
     apart = first[pairs[:, 0]] - second[pairs[:, 1]]
-    counts = np.vstack([np.ones(plan.sizes[0]), averages.counts_for(apart[0], plan)])
+    counts = np.vstack([np.ones(plan.n), averages.counts_for(apart[0], plan)])
     means = means_by_part(counts, apart)
     shares = means.judged / means.judged.sum(axis=0)
     signed = (np.sign(means.values[1:]) * np.nan_to_num(shares * means.own)).sum(axis=0).mean(axis=1)

@@ -9,11 +9,9 @@ from jaxtyping import Float
 from harness.shapes import checked
 from harness.stats.averages import GATE, MIN_JUDGED, ROUNDING, SCORES
 from harness.stats.crossfit import Places, best_of, crossfitted
-from harness.stats.curves import Curve, Knots, at_amount, curve_gap, gain_of, knots
+from harness.stats.curves import Curve, Knots, gain_of, knots
 from harness.stats.gate import FIRST_STRETCH, curve_and_place, highest, places_of, require_located, require_valid
 from harness.stats.resampling import Bounds, Plan, Replicated
-
-__all__ = ["Curve", "Point", "at_amount", "best_on_curves", "curve_gap", "search_on_curves"]
 
 SPLITS = 2  # ways to halve the questions between blocks
 UNSTEERED = -1  # the run that a curve's point at amount 0 is called
@@ -175,7 +173,7 @@ def _over_blocks(
         return halved(0, None)[1]
     seen = []
     for split in range(SPLITS):
-        half = (np.arange(plan.sizes[0]) >> split) % 2 == 0
+        half = (np.arange(plan.n) >> split) % 2 == 0
         one, other = ([halved(which, side) for which in range(blocks)] for side in (half, ~half))
         for chooser, reader in ((one, other), (other, one)):
             ratings, readings = np.stack([rated for rated, _ in chooser]), np.stack([value for _, value in reader])

@@ -3,7 +3,7 @@ intervals."""
 
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -14,19 +14,6 @@ from jaxtyping import Int
 from harness.shapes import checked
 from harness.stats import tails
 from harness.stats.tails import LEVEL, Bounds, CannotTell, End, interval
-
-__all__ = [
-    "LEVEL",
-    "Bounds",
-    "CannotTell",
-    "Estimate",
-    "Plan",
-    "PlanMismatch",
-    "Replicated",
-    "interval",
-    "resample_indices",
-    "stratified_indices",
-]
 
 POWER = 0.80
 Repeat = Literal["extractions", "draws"]
@@ -80,58 +67,33 @@ class Estimate:
 
 @checked
 def resample_indices(n: int, resamples: int, seed: int) -> Int[np.ndarray, "resamples n"]:
-    """Which of `n` units each bootstrap resample holds, drawn with replacement; the same seed draws the
-    same."""
-    return stratified_indices((n,), resamples, seed)[0]
-
-
-@checked
-def stratified_indices(sizes: Sequence[int], resamples: int, seed: int) -> tuple[np.ndarray, ...]:
-    """One (resamples, size) array of indices per stratum, each stratum resampled within itself and
-    independently.
-
-    Give (positives, negatives) for two independent classes, or (pairs,) and use the indices for both members
-    of a pair.
-    """
-    if resamples < 1 or not sizes or min(sizes) < 2:
-        raise ValueError(
-            f"{resamples} resamples of strata of {list(sizes)} units tell nothing: give 1 resample and 2 units or more."
-        )
-    return tuple(
-        np.random.default_rng([seed, stratum]).integers(0, size, (resamples, size))
-        for stratum, size in enumerate(sizes)
-    )
+    """Which of `n` units each bootstrap resample holds, drawn with replacement; the same seed draws the same."""
+    if resamples < 1 or n < 2:
+        raise ValueError(f"{resamples} resamples of {n} units tell nothing: give 1 resample and 2 units or more.")
+    return np.random.default_rng([seed, 0]).integers(0, n, (resamples, n))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A resampling plan: what is resampled, how many per stratum, how often. Equal plans draw equal
-    resamples.
+    """What is resampled, and how often. Equal plans draw equal resamples.
 
-    `units` tells apart units that happen to be equally many (a hash or name of the question set); `sample` is
-    the word for them in reports.
+    `units` tells apart `n` units that happen to be equally many (a hash or name of the question set); `sample` is the
+    word for them in reports.
     """
 
-    sizes: tuple[int, ...]
+    n: int
     sample: str = "questions"
     units: str = ""
     resamples: int = 2000
     seed: int = 0
 
-    @property
-    def n(self) -> int:
-        """The number of units in the smallest stratum, which bounds what the plan can tell."""
-        return min(self.sizes)
-
-    def indices(self) -> tuple[np.ndarray, ...]:
-        """One (resamples, size) array of indices per stratum."""
-        return stratified_indices(self.sizes, self.resamples, self.seed)
+    def indices(self) -> np.ndarray:
+        """Which units each resample holds, (resamples, n)."""
+        return resample_indices(self.n, self.resamples, self.seed)
 
     def counts(self) -> np.ndarray:
-        """How often each resample holds each unit, (resamples, units) float64; for plans of one stratum."""
-        if len(self.sizes) != 1:
-            raise PlanMismatch(f"Scores of {self.sample} need a plan of one stratum, but this one has {self.sizes}.")
-        return _counts(self.sizes[0], self.resamples, self.seed)
+        """How often each resample holds each unit, (resamples, n) float64."""
+        return _counts(self.n, self.resamples, self.seed)
 
 
 @lru_cache(maxsize=8)

@@ -28,7 +28,7 @@ DRAWN, MADE = (10.0, 20.0, 25.0, 40.0, 60.0), (3.0, 9.0, -4.0)
 
 def quantity(value: float, spread: float = 0.0, seed: int = 0, **repeats: tuple[float, ...]) -> Replicated:
     """A quantity whose replicates scatter normally about its value, from so many units that t is normal."""
-    plan = Plan((2000,), resamples=4000)
+    plan = Plan(2000, resamples=4000)
     replicates = np.random.default_rng(seed).permutation(norm.ppf((np.arange(4000) + 0.5) / 4000))
     return Replicated(value, value + spread * replicates, plan, "points", 2000, repeats=dict(repeats))
 
@@ -141,7 +141,7 @@ def test_an_extreme_and_a_bracket_are_decided_at_a_level_exactly_if_their_p_valu
 
 def test_no_question_is_on_both_sides_of_a_split_in_any_resample() -> None:
     units, rng = 23, np.random.default_rng(0)
-    counts = np.vstack([np.ones(units), Plan((units,), resamples=100).counts()])
+    counts = np.vstack([np.ones(units), Plan(units, resamples=100).counts()])
     before = rng.uniform(0, 100, (1, units))
     for unit in range(units):
         after = before.copy()
@@ -156,14 +156,14 @@ def test_the_best_point_of_a_curve_is_chosen_again_in_every_resample() -> None:
     units = 60
     trait = 100.0 * (np.random.default_rng(5).random((2, units)) < 0.5)
     curve = Curve(np.array([1.0, 2.0]), trait, np.full((2, units), 95.0))
-    found = best_on_curves([curve], np.zeros(units), np.full(units, 95.0), Plan((units,), resamples=200))
+    found = best_on_curves([curve], np.zeros(units), np.full(units, 95.0), Plan(units, resamples=200))
     assert set(found.amount.replicates) == {1.0, 2.0}
 
 
 def test_the_replicates_of_a_best_and_of_a_gap_lie_around_their_values() -> None:
     """Five runs that are equally good and two curves that coincide: what chance makes of them is not counted twice."""
     units, rng = 60, np.random.default_rng(1)
-    plan, runs, coherent = Plan((units,), resamples=300), np.arange(1.0, 6.0), np.full((5, units), 95.0)
+    plan, runs, coherent = Plan(units, resamples=300), np.arange(1.0, 6.0), np.full((5, units), 95.0)
     one, other = (
         Curve(runs, scores(rng, np.full(5, 0.5), rng.normal(size=units), graded=False), coherent) for _ in range(2)
     )
@@ -174,7 +174,7 @@ def test_the_replicates_of_a_best_and_of_a_gap_lie_around_their_values() -> None
 
 def test_a_run_near_the_gate_is_the_best_in_those_resamples_alone_in_which_it_reaches_it() -> None:
     units = 60
-    plan, near = Plan((units,), resamples=400), 71 + 20 * norm.ppf((np.arange(units) + 0.5) / units) / 2
+    plan, near = Plan(units, resamples=400), 71 + 20 * norm.ppf((np.arange(units) + 0.5) / units) / 2
     trait, coherence = np.outer([20.0, 60.0], np.ones(units)), np.stack([np.full(units, 95.0), near])
     curve = Curve(np.array([1.0, 2.0]), trait, coherence)
     gains = best_on_curves([curve], np.zeros(units), np.full(units, 95.0), plan, between_runs=False).delta.replicates
@@ -184,7 +184,7 @@ def test_a_run_near_the_gate_is_the_best_in_those_resamples_alone_in_which_it_re
 
 
 def test_the_best_trial_of_a_search_is_no_better_than_its_equals() -> None:
-    units, plan, found = 60, Plan((60,), resamples=50), []
+    units, plan, found = 60, Plan(60, resamples=50), []
     for seed in range(100):
         rng = np.random.default_rng(seed)
         trait = scores(rng, np.full(6, 0.5), rng.normal(size=units), graded=True)

@@ -26,7 +26,7 @@ from harness.models.registry import ModelSpec
 from harness.stats.resampling import Plan, Replicated
 from harness.stats.averages import NoValidRun
 
-PLAN = Plan((50,), "questions", "made up", 200, 1)
+PLAN = Plan(50, "questions", "made up", 200, 1)
 
 
 def spec(name):

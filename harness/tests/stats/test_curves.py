@@ -8,17 +8,17 @@ from jaxtyping import TypeCheckError
 
 from harness.ledger.verdict import Verdict, at_most
 from harness.montecarlo.worlds import scores
-from harness.stats.averages import Plan, PlanMismatch, paired_difference
+from harness.stats.averages import mean_of
 from harness.stats.curves import Curve, at_amount, curve_gap
 from harness.stats.interpolation import best_on_curves
-from harness.stats.resampling import CannotTell, Replicated
+from harness.stats.resampling import CannotTell, Plan, PlanMismatch, Replicated
 from harness.tests.stats.test_interpolation import BASELINE, COHERENT, PLAN, UNITS, best, level, noisy
 
 
 def test_one_amount_is_read_on_the_line_between_its_neighbours():
     curve = noisy(6, [20, 50, 70], [90, 80, 40])
     at_run, coherent = at_amount(curve, BASELINE, COHERENT, 2.0, PLAN)
-    direct = paired_difference(curve.trait[1], BASELINE, PLAN)
+    direct = mean_of(curve.trait[1] - BASELINE, PLAN)
     np.testing.assert_allclose(at_run.replicates, direct.replicates)
     assert coherent.value == pytest.approx(curve.coherence[1].mean())
     gain, coherence = at_amount(curve, BASELINE, COHERENT, 2.25, PLAN)
@@ -43,7 +43,7 @@ def two_curves(seed: int, apart: float, n: int = 120) -> tuple[Curve, Curve]:
 @pytest.mark.parametrize("n", [60, 120])
 def test_curves_8_points_apart_do_not_pass_as_within_5_nor_those_within_5_as_apart(n):
     """With the noise of half the questions subtracted from the distance, a quarter and more of the former did."""
-    plan = Plan((n,), resamples=300)
+    plan = Plan(n, resamples=300)
     passed = [at_most(5).decide(curve_gap(*two_curves(seed, 8, n), plan).estimate()) for seed in range(80)]
     assert np.mean([verdict is Verdict.SUPPORTED for verdict in passed]) <= 0.05
     within = [at_most(5).decide(curve_gap(*two_curves(seed, 5, n), plan).estimate()) for seed in range(80)]
@@ -55,7 +55,7 @@ def test_curves_8_points_apart_do_not_pass_as_within_5_nor_those_within_5_as_apa
 def test_curves_of_the_same_answers_coincide_where_questions_are_many_and_cannot_be_told_where_they_are_few():
     for n, verdict in ((120, Verdict.SUPPORTED), (60, Verdict.INCONCLUSIVE)):
         same = two_curves(1, 0, n)[0]
-        found = curve_gap(same, same, Plan((n,), resamples=300)).estimate()
+        found = curve_gap(same, same, Plan(n, resamples=300)).estimate()
         assert at_most(5).decide(found) is verdict
         assert (found.value, found.low) == (0, 0)
 
@@ -97,7 +97,7 @@ def test_what_makes_no_curve_is_refused():
     with pytest.raises(ValueError, match="check the judge"):
         best(level([1], [120], [90]))
     with pytest.raises(PlanMismatch):
-        best_on_curves([good], BASELINE, COHERENT, Plan((UNITS + 1,)))
+        best_on_curves([good], BASELINE, COHERENT, Plan(UNITS + 1))
     with pytest.raises(TypeCheckError):
         best_on_curves([good], BASELINE[1:], COHERENT, PLAN)
     with pytest.raises(CannotTell, match="baseline responses are judged"):
@@ -106,8 +106,8 @@ def test_what_makes_no_curve_is_refused():
 
 def test_recentred_replicates_lie_around_their_value_and_keep_their_spread_and_gaps():
     replicates = np.array([2.0, 4.0, np.nan, 6.0])
-    found = Replicated(3.0, replicates, Plan((9,), resamples=4), "cosine", 9).recentred()
+    found = Replicated(3.0, replicates, Plan(9, resamples=4), "cosine", 9).recentred()
     np.testing.assert_array_equal(found.replicates, [1.0, 3.0, np.nan, 5.0])
     assert found.value == 3.0
-    nothing = Replicated(3.0, np.full(4, np.nan), Plan((9,), resamples=4), "cosine", 9)
+    nothing = Replicated(3.0, np.full(4, np.nan), Plan(9, resamples=4), "cosine", 9)
     assert np.isnan(nothing.recentred().replicates).all()

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from harness.montecarlo.report import remark
 from harness.montecarlo.worlds import scores
-from harness.stats.averages import CannotTell, NoValidRun, Plan
-from harness.stats.interpolation import UNSTEERED, Curve, at_amount, best_on_curves, search_on_curves
+from harness.stats.averages import NoValidRun
+from harness.stats.curves import Curve, at_amount
+from harness.stats.interpolation import UNSTEERED, best_on_curves, search_on_curves
+from harness.stats.resampling import CannotTell, Plan
 
 examples = settings(deadline=None, derandomize=True, max_examples=40)
 UNITS = 40
-PLAN = Plan((UNITS,), resamples=200)
+PLAN = Plan(UNITS, resamples=200)
 BASELINE, COHERENT = np.zeros(UNITS), np.full(UNITS, 90.0)
 
 
@@ -178,7 +180,7 @@ def test_a_gain_pairs_a_question_only_where_both_answers_are_judged():
 @pytest.mark.parametrize(("blocks", "runs"), [(1, 6), (6, 6)])
 def test_a_best_of_many_equal_runs_is_no_better_than_they_are(blocks, runs):
     """Read where it was chosen, the best of 6 runs looked 5 points better than each of them is, of 36 runs 8."""
-    plan, found = Plan((60,), resamples=100), []
+    plan, found = Plan(60, resamples=100), []
     for seed in range(60):
         curves = [noisy(1000 * seed + block, [50] * runs, [95] * runs, 60) for block in range(blocks)]
         found.append(best_on_curves(curves, np.zeros(60), np.full(60, 95.0), plan).delta.estimate())
@@ -188,7 +190,7 @@ def test_a_best_of_many_equal_runs_is_no_better_than_they_are(blocks, runs):
 
 
 def test_a_block_whose_coherence_lasts_longer_by_chance_is_no_better():
-    plan, found = Plan((60,), resamples=50), []
+    plan, found = Plan(60, resamples=50), []
     for seed in range(60):
         curves = [noisy(1000 * seed + block, [30, 60, 90], [90, 76, 56], 60) for block in range(4)]
         found.append(best_on_curves(curves, np.zeros(60), np.full(60, 95.0), plan).delta.value)
@@ -197,7 +199,7 @@ def test_a_block_whose_coherence_lasts_longer_by_chance_is_no_better():
 
 def test_where_coherence_lies_along_the_gate_over_several_runs_the_best_is_not_known():
     """Which runs are valid is then chance, and their gains are far apart: 20 to 40 % of such verdicts were false."""
-    plan, told = Plan((60,), resamples=200), {}
+    plan, told = Plan(60, resamples=200), {}
     for name, coherence in (("along", [90, 70, 70, 70, 40]), ("through", [90, 85, 75, 50, 30])):
         told[name] = 0
         for seed in range(20):
@@ -212,7 +214,7 @@ def test_where_coherence_lies_along_the_gate_over_several_runs_the_best_is_not_k
 
 @pytest.mark.parametrize("correlation", [0.8, -0.8])
 def test_a_crossing_is_read_in_its_own_resample_so_that_trait_may_go_with_coherence(correlation):
-    plan, n, above, below, repeats, widths = Plan((120,), resamples=300), 120, 0, 0, 250, []
+    plan, n, above, below, repeats, widths = Plan(120, resamples=300), 120, 0, 0, 250, []
     truth = 50 + 20 * 0.5
     for seed in range(repeats):
         rng = np.random.default_rng(seed)

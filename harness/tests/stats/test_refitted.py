@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.stats.refitted import Refitted
 from harness.stats.resampling import Plan, Replicated
 
-PLAN = Plan((40,), "scenario pairs", resamples=400)
+PLAN = Plan(40, "scenario pairs", resamples=400)
 
 
 def quantity(seed: int, value: float, moved: float) -> Refitted:
