@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from harness.geometry.directions import unit_rows
 from harness.shapes import checked
 from harness.stats.resampling import Estimate, Plan, Replicated
-from harness.stats.tails import LEVEL, SMALLEST, CannotTell, End
+from harness.stats.tails import LEVEL, SMALLEST, CannotTell, End, clopper_pearson
 
 FOLDS = 10  # the published share that was held out, a tenth, at a time
 SMALLEST_SPREAD = 1e-6  # cosine units: the resolution of float32 activations, so an effect size stays finite
@@ -102,8 +102,7 @@ class Share:
 
     def estimate(self, level: float = LEVEL) -> Estimate:
         """The share with its interval."""
-        tail = (1 - level) / 2
-        low, high = self._low_end(self.value, tail), 1 - self._low_end(1 - self.value, tail)
+        low, high = clopper_pearson(self.value * self.effective, self.effective, level)
         return Estimate(self.value, min(low, self.value), max(high, self.value), self.n, self.unit, level, self.sample)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
@@ -118,12 +117,6 @@ class Share:
         there = value * self.effective
         tail = float(betainc(there, self.effective - there + 1, bound)) if there > 0 else 1.0
         return float(np.clip(2 * tail, SMALLEST, 1.0))
-
-    def _low_end(self, share: float, tail: float) -> float:
-        from scipy.special import betaincinv
-
-        there = share * self.effective
-        return float(betaincinv(there, self.effective - there + 1, tail)) if there > 0 else 0.0
 
 
 @checked

@@ -139,9 +139,10 @@ def _quantile_at(ordered: np.ndarray, bound: float, strict: bool) -> float:
     return min(at_edge, float(bound - middle) / float(spread)) if spread > 0 else -math.inf
 
 
-def clopper_pearson(hits: int, trials: int) -> tuple[float, float]:
-    """The exact 95 % interval of a rate of `hits` in `trials`."""
-    from scipy.stats import binomtest
+def clopper_pearson(hits: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
+    """The exact interval of a rate; counts may be fractions (effective numbers), which scipy's `binomtest` refuses."""
+    from scipy.special import betaincinv
 
-    found = binomtest(hits, trials).proportion_ci(0.95, method="exact")
-    return float(found.low), float(found.high)
+    tail, misses = (1 - level) / 2, trials - hits
+    low = float(betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
+    return low, 1.0 - float(betaincinv(misses, hits + 1, tail)) if misses > 0 else 1.0
