@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 
 from harness.geometry.directions import unit_rows
 from harness.shapes import checked
-from harness.stats.resampling import Estimate, Plan, Replicated
+from harness.stats.resampling import Estimate, Replicated, Resampling
 from harness.stats.tails import LEVEL, SMALLEST, CannotTell, End, clopper_pearson
 
 FOLDS = 10  # the published share that was held out, a tenth, at a time
@@ -137,25 +137,27 @@ def accuracy(shares: Float[np.ndarray, "pairs"], topics: Sequence[Hashable]) -> 
 
 
 @checked
-def effect_size(read: HeldOut, topics: Sequence[Hashable], plan: Plan) -> Replicated:
-    """Cohen's d of cross-fitted rows, in standard deviations of one class, from topics resampled as `plan` says.
+def effect_size(read: HeldOut, topics: Sequence[Hashable], resampling: Resampling) -> Replicated:
+    """Cohen's d of cross-fitted rows, in standard deviations of one class, from resampled topics.
 
     The mean of positive less that of negative, over the root of the two classes' mean variance. Its interval is a
     studentised bootstrap (Efron & Tibshirani 1993, chapter 12.5), which is right for skewed projections, unequal
     variances and the correlation of a pair's two rows: the replicates are d - t x (standard error of d), t being the
     distance of a resample's d from d in its own standard errors, by its influence function. The spread is at least
-    SMALLEST_SPREAD. Raises ValueError for a plan of other than as many units as there are topics.
+    SMALLEST_SPREAD. Raises ValueError for a resampling of other than as many units as there are topics.
     """
     number = len(set(topics))
-    if plan.n != number:
-        raise ValueError(f"{number} topics do not fit a plan of {plan.n} {plan.sample}: resample the topics.")
+    if resampling.n != number:
+        raise ValueError(
+            f"{number} topics do not fit a resampling of {resampling.n} {resampling.sample}: resample the topics."
+        )
     moments = np.stack([np.ones(len(topics)), read.positive, read.negative, read.positive**2, read.negative**2])
     sums = np.stack([np.bincount(_numbered(topics), row) for row in moments])
     effect, error = _effects(sums, np.ones((1, number)))
-    effects, errors = _effects(sums, plan.counts())
+    effects, errors = _effects(sums, resampling.counts())
     distance = (effects - effect) / errors
     replicates = effect - distance * error * np.sqrt(_shared(min(FOLDS, number)))
-    return Replicated(float(effect[0]), replicates, plan, "standard deviations", number)
+    return Replicated(float(effect[0]), replicates, resampling, "standard deviations", number)
 
 
 def _effects(sums: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

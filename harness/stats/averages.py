@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from harness.shapes import checked
-from harness.stats.resampling import Bounds, CannotTell, Plan, PlanMismatch, Replicated
+from harness.stats.resampling import Bounds, CannotTell, Replicated, Resampling, ResamplingMismatch
 from harness.stats.tails import NoValue
 
 GATE = 70.0  # mean coherence from which a run is valid
@@ -23,7 +23,7 @@ class NoValidRun(CannotTell):
 
 @checked
 def mean_of(
-    scores: Float[np.ndarray, "units"], plan: Plan, unit: str = "points", bounds: Bounds | None = None
+    scores: Float[np.ndarray, "units"], resampling: Resampling, unit: str = "points", bounds: Bounds | None = None
 ) -> Replicated:
     """The mean score per unit; NaN is a missing score, left out and never counted as 0.
 
@@ -32,27 +32,27 @@ def mean_of(
     """
     judged = ~np.isnan(scores)
     if judged.sum() < 2:
-        raise ValueError(f"{judged.sum()} of {len(scores)} {plan.sample} have a score: at least 2 must be judged.")
+        raise ValueError(f"{judged.sum()} of {len(scores)} {resampling.sample} are scored: at least 2 must be judged.")
     require_within(scores, bounds)
-    replicates = means(counts_for(scores, plan), scores[None])[:, 0]
-    return Replicated(float(np.nanmean(scores)), replicates, plan, unit, int(judged.sum()), bounds)
+    replicates = means(counts_for(scores, resampling), scores[None])[:, 0]
+    return Replicated(float(np.nanmean(scores)), replicates, resampling, unit, int(judged.sum()), bounds)
 
 
 @checked
-def bootstrap(statistic: Callable[[np.ndarray], float], plan: Plan, unit: str) -> Replicated:
-    """Any statistic of a plan's units, called with an array of their indices, once per resample.
+def bootstrap(statistic: Callable[[np.ndarray], float], resampling: Resampling, unit: str) -> Replicated:
+    """Any statistic of resampled units, called with an array of their indices, once per resample.
 
     A resample on which it has no direction or no value (NoValue, NaN) is missing. Errors of the
     statistic on the whole data are passed on.
     """
-    value = float(statistic(np.arange(plan.n)))
-    replicates = np.full(plan.resamples, np.nan)
-    for resample, chosen in enumerate(plan.indices()):
+    value = float(statistic(np.arange(resampling.n)))
+    replicates = np.full(resampling.resamples, np.nan)
+    for resample, chosen in enumerate(resampling.indices()):
         try:
             replicates[resample] = statistic(chosen)
         except NoValue:
             continue
-    return Replicated(value, np.where(np.isfinite(replicates), replicates, np.nan), plan, unit, plan.n)
+    return Replicated(value, np.where(np.isfinite(replicates), replicates, np.nan), resampling, unit, resampling.n)
 
 
 def means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -64,13 +64,13 @@ def means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
         return sums / (counts @ judged.astype(np.float64).T)
 
 
-def counts_for(scores: np.ndarray, plan: Plan) -> np.ndarray:
-    """The plan's counts (resamples, units), for scores of as many units; PlanMismatch if they are not."""
-    if plan.n != len(scores):
-        raise PlanMismatch(
-            f"{len(scores)} scores do not fit a plan for {plan.n} {plan.sample}: give one score per unit."
+def counts_for(scores: np.ndarray, resampling: Resampling) -> np.ndarray:
+    """How often each resample holds each score, (resamples, units); ResamplingMismatch if they are not as many."""
+    if resampling.n != len(scores):
+        raise ResamplingMismatch(
+            f"{len(scores)} scores do not fit a resampling of {resampling.n} {resampling.sample}: give one a unit."
         )
-    return plan.counts()
+    return resampling.counts()
 
 
 def judged_share(trait: np.ndarray, coherence: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from harness.stats import averages
 from harness.stats.averages import MIN_JUDGED, ROUNDING, SCORES
 from harness.stats.crossfit import Means, Places, means_by_part
 from harness.stats.evidence import Bracketed
-from harness.stats.resampling import Bounds, CannotTell, Plan, Replicated
+from harness.stats.resampling import Bounds, CannotTell, Replicated, Resampling
 
 SAME_AMOUNT = 1e-6  # relative difference below which two amounts are one
 
@@ -77,7 +77,7 @@ def knots(
     curve: Curve,
     baseline_trait: Float[np.ndarray, "units"],
     baseline_coherence: Float[np.ndarray, "units"],
-    plan: Plan,
+    resampling: Resampling,
     min_judged: float | int = MIN_JUDGED,
     score_range: Bounds | None = SCORES,
     only: np.ndarray | None = None,
@@ -95,7 +95,7 @@ def knots(
     trait = np.vstack([baseline_trait, curve.trait])
     coherence = np.vstack([baseline_coherence, curve.coherence])
     enough = averages.judged_share(trait, coherence) >= min_judged - ROUNDING
-    counts = np.vstack([np.ones(plan.n), averages.counts_for(baseline_trait, plan)])
+    counts = np.vstack([np.ones(resampling.n), averages.counts_for(baseline_trait, resampling)])
     paired, kept = trait - baseline_trait, slice(None) if only is None else only
     gain = means_by_part(counts[:, kept], paired[:, kept])
     mean_coherence = averages.means(counts[:, kept], coherence[:, kept])[None]
@@ -116,7 +116,7 @@ def at_amount(
     baseline_trait: Float[np.ndarray, "units"],
     baseline_coherence: Float[np.ndarray, "units"],
     amount: float | int,
-    plan: Plan,
+    resampling: Resampling,
     min_judged: float | int = MIN_JUDGED,
     score_range: Bounds | None = SCORES,
 ) -> tuple[Replicated, Replicated]:
@@ -125,7 +125,7 @@ def at_amount(
     Nothing is chosen, so nothing is read elsewhere; coherence may lie below any gate. Raises ValueError if the
     amount is negative, lies beyond the last run or in a gap left by runs that were not judged often enough.
     """
-    each = knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range)
+    each = knots(curve, baseline_trait, baseline_coherence, resampling, min_judged, score_range)
     place = Places(*(part[None, None] for part in each.locate(np.array([amount], dtype=np.float64))))
     if not place.allowed.all():
         reached = each.amounts[each.measured].tolist()
@@ -133,19 +133,19 @@ def at_amount(
     left = int(place.left[0, 0, 0])
     n = int(each.judged[left : left + (2 if place.weight[0, 0, 0] > 0 else 1)].min())
     gain, coherence = (place.along(values[:1])[0, :, 0] for values in (each.gain.values, each.coherence))
-    return gain_of(gain, plan, n, baseline_trait, score_range), Replicated(
-        float(coherence[0]), coherence[1:], plan, "coherence points", n, score_range
+    return gain_of(gain, resampling, n, baseline_trait, score_range), Replicated(
+        float(coherence[0]), coherence[1:], resampling, "coherence points", n, score_range
     )
 
 
 def gain_of(
-    replicates: np.ndarray, plan: Plan, n: int, baseline_trait: np.ndarray, score_range: Bounds | None
+    replicates: np.ndarray, resampling: Resampling, n: int, baseline_trait: np.ndarray, score_range: Bounds | None
 ) -> Replicated:
     """A gain over the baseline from its value (entry 0) and its replicates (the rest)."""
     return Replicated(
         float(replicates[0]),
         replicates[1:],
-        plan,
+        resampling,
         "trait points",
         n,
         averages.gain_bounds(score_range),
@@ -157,10 +157,8 @@ def gain_of(
 def curve_gap(
     one: Curve,
     other: Curve,
-    plan: Plan,
+    resampling: Resampling,
     of: Literal["trait", "coherence"] = "trait",
-    min_judged: float | int = MIN_JUDGED,
-    score_range: Bounds | None = SCORES,
 ) -> Bracketed:
     """How far two curves lie apart: the mean over their common measured amounts of |mean one - mean other|, in points,
     over the questions judged in both.
@@ -174,8 +172,8 @@ def curve_gap(
     """
     first, second = getattr(one, of), getattr(other, of)
     for scores in (one.trait, one.coherence, other.trait, other.coherence):
-        averages.require_within(scores, score_range)
-    enough = [averages.judged_share(each.trait, each.coherence) >= min_judged - ROUNDING for each in (one, other)]
+        averages.require_within(scores, SCORES)
+    enough = [averages.judged_share(each.trait, each.coherence) >= MIN_JUDGED - ROUNDING for each in (one, other)]
     same = np.isclose(one.amounts[:, None], other.amounts[None], rtol=SAME_AMOUNT, atol=0.0)
     pairs = np.argwhere(same & enough[0][:, None] & enough[1][None])
     if not len(pairs):
@@ -184,14 +182,14 @@ def curve_gap(
             "run both curves at the same amounts."
         )
     apart = first[pairs[:, 0]] - second[pairs[:, 1]]
-    counts = np.vstack([np.ones(plan.n), averages.counts_for(apart[0], plan)])
+    counts = np.vstack([np.ones(resampling.n), averages.counts_for(apart[0], resampling)])
     means = means_by_part(counts, apart)
     shares = means.judged / means.judged.sum(axis=0)
     signed = (np.sign(means.values[1:]) * np.nan_to_num(shares * means.own)).sum(axis=0).mean(axis=1)
     n = int((~np.isnan(apart)).sum(axis=1).min())
-    width = None if score_range is None else score_range[1] - score_range[0]
+    width = SCORES[1] - SCORES[0]
     below, above = (
-        Replicated(float(found[0]), found[1:], plan, "points", n, None if width is None else (least, width)).recentred()
-        for found, least in ((signed, -width if width else 0), (np.abs(means.values[0]).mean(axis=1), 0.0))
+        Replicated(float(found[0]), found[1:], resampling, "points", n, (least, width)).recentred()
+        for found, least in ((signed, -width), (np.abs(means.values[0]).mean(axis=1), 0.0))
     )
     return Bracketed(below, above, least=0.0)

@@ -10,7 +10,7 @@ import numpy as np
 from harness.stats.averages import MISSING_REPLICATES, ROUNDING, NoValidRun
 from harness.stats.crossfit import Places, best_of
 from harness.stats.curves import Knots
-from harness.stats.resampling import CannotTell, Plan
+from harness.stats.resampling import CannotTell, Resampling
 
 FIRST_STRETCH = 0.5  # least share of the way to the first run at which a point still counts as steered
 JUMP = 10.0  # trait points by which a best must move past a run for its place not to be known
@@ -54,7 +54,7 @@ def curve_and_place(chosen: int, places: Sequence[Places]) -> tuple[int, int]:
 
 
 def require_valid(
-    whole: Sequence[Knots], places: Sequence[Places], plan: Plan, gate: float, what: str = "runs"
+    whole: Sequence[Knots], places: Sequence[Places], resampling: Resampling, gate: float, what: str = "runs"
 ) -> None:
     """Raise NoValidRun unless the data, and nearly every resample, has a place that reaches the gate."""
     found = np.any([each.allowed[0].any(axis=1) for each in places], axis=0)
@@ -67,10 +67,10 @@ def require_valid(
             if seen
             else f"None of {count} {what} was judged often enough: this is no Delta of 0, so judge them again."
         )
-    require_found(found[1:], plan, f"one of {count} {what} is valid at coherence {gate:g} or more")
+    require_found(found[1:], resampling, f"one of {count} {what} is valid at coherence {gate:g} or more")
 
 
-def require_located(whole: Sequence[Knots], places: Sequence[Places], plan: Plan, gate: float) -> None:
+def require_located(whole: Sequence[Knots], places: Sequence[Places], resampling: Resampling, gate: float) -> None:
     """Raise CannotTell where coherence lies so near the gate over several runs that resamples move the best past a run,
     or where it depends on coherence that nobody judged.
 
@@ -81,7 +81,7 @@ def require_located(whole: Sequence[Knots], places: Sequence[Places], plan: Plan
     gains = [here.along(each.gain.values[:1])[0] for each, here in zip(whole, places, strict=True)]
     allowed = np.concatenate([here.allowed[0, 0] for here in places])
     index, place = curve_and_place(int(best_of(np.concatenate([gain[0] for gain in gains]), allowed)), places)
-    best, moved = float(gains[index][0, place]), np.zeros(plan.resamples, dtype=bool)
+    best, moved = float(gains[index][0, place]), np.zeros(resampling.resamples, dtype=bool)
     for curve, (each, here) in enumerate(zip(whole, places, strict=True)):
         left, data = here.left[0, 1:], here.left[0, 0]
         gain_there = each.gain.values[0, 0][left]
@@ -91,8 +91,9 @@ def require_located(whole: Sequence[Knots], places: Sequence[Places], plan: Plan
             moved |= (left[:, place] < data[place] - 1) & (gain_there[:, place] <= best - JUMP)
     if moved.mean() > UNLOCATED:
         raise CannotTell(
-            f"Coherence lies so near {gate:g} over several runs that in {moved.sum()} of {plan.resamples} resamples "
-            f"the best lies past another run, {JUMP:g} points or more apart: ask more {plan.sample}, or sweep finer."
+            f"Coherence lies so near {gate:g} over several runs that in {moved.sum()} of {len(moved)} resamples "
+            f"the best lies past another run, {JUMP:g} points or more apart: ask more {resampling.sample}, "
+            "or sweep finer."
         )
     as_judged = [replace(each, least_coherence=each.coherence) for each in whole]
     least, most = (max(float(highest(each, places_of(each, gate))[0]) for each in how) for how in (whole, as_judged))
@@ -103,10 +104,10 @@ def require_located(whole: Sequence[Knots], places: Sequence[Places], plan: Plan
         )
 
 
-def require_found(found: np.ndarray, plan: Plan, what: str) -> None:
+def require_found(found: np.ndarray, resampling: Resampling, what: str) -> None:
     without = int((~found).sum())
-    if without > MISSING_REPLICATES * plan.resamples:
+    if without > MISSING_REPLICATES * resampling.resamples:
         raise NoValidRun(
-            f"Whether {what} cannot be told: {without} of {plan.resamples} resamples have none, "
-            f"so sweep finer or ask more {plan.sample}."
+            f"Whether {what} cannot be told: {without} of {resampling.resamples} resamples have none, "
+            f"so sweep finer or ask more {resampling.sample}."
         )

@@ -11,7 +11,7 @@ from harness.stats.averages import GATE, MIN_JUDGED, ROUNDING, SCORES
 from harness.stats.crossfit import Places, best_of, crossfitted
 from harness.stats.curves import Curve, Knots, gain_of, knots
 from harness.stats.gate import FIRST_STRETCH, curve_and_place, highest, places_of, require_located, require_valid
-from harness.stats.resampling import Bounds, Plan, Replicated
+from harness.stats.resampling import Bounds, Replicated, Resampling
 
 SPLITS = 2  # ways to halve the questions between blocks
 UNSTEERED = -1  # the run that a curve's point at amount 0 is called
@@ -42,7 +42,7 @@ def best_on_curves(
     curves: Sequence[Curve],
     baseline_trait: Float[np.ndarray, " units"],
     baseline_coherence: Float[np.ndarray, " units"],
-    plan: Plan,
+    resampling: Resampling,
     gate: float | int = GATE,
     min_judged: float | int = MIN_JUDGED,
     score_range: Bounds | None = SCORES,
@@ -71,10 +71,10 @@ def best_on_curves(
     """
     if not curves:
         raise ValueError("There is no curve to find the best point of: give one per block.")
-    whole = [knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range) for curve in curves]
+    whole = [knots(curve, baseline_trait, baseline_coherence, resampling, min_judged, score_range) for curve in curves]
     places = [places_of(each, gate, between_runs) for each in whole]
-    require_valid(whole, places, plan, gate)
-    require_located(whole, places, plan, gate)
+    require_valid(whole, places, resampling, gate)
+    require_located(whole, places, resampling, gate)
     gains = [each.along(of.gain.values[:1])[0] for each, of in zip(places, whole, strict=True)]
     amounts = [each.along(of.amounts[None, None])[0] for each, of in zip(places, whole, strict=True)]
     allowed = np.concatenate([each.allowed[0] for each in places], axis=1)
@@ -90,13 +90,14 @@ def best_on_curves(
     beyond = left + 1 == len(best.amounts) or not best.measured[left + 1]
 
     def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        each = knots(curves[which], baseline_trait, baseline_coherence, plan, min_judged, score_range, only)
+        each = knots(curves[which], baseline_trait, baseline_coherence, resampling, min_judged, score_range, only)
         here = places_of(each, gate, between_runs)
         return highest(each, here), _read(each, here)
 
+    gain = gain_of(_over_blocks(len(curves), resampling, halved), resampling, n, baseline_trait, score_range)
     return Point(
-        delta=gain_of(_over_blocks(len(curves), plan, halved), plan, n, baseline_trait, score_range).recentred(),
-        amount=Replicated(float(amount[0]), amount[1:], plan, amount_unit, n),
+        delta=gain.recentred(),
+        amount=Replicated(float(amount[0]), amount[1:], resampling, amount_unit, n),
         curve=index,
         between=(left - 1, right - 1, share),
         at_edge=bool(share == 0 and beyond and best.least_coherence[0, 0, left] > gate + ROUNDING),
@@ -109,7 +110,7 @@ def search_on_curves(
     baseline_trait: Float[np.ndarray, " units"],
     baseline_coherence: Float[np.ndarray, " units"],
     start_amounts: Sequence[float | int],
-    plan: Plan,
+    resampling: Resampling,
     steps: int = 5,
     up: float | int = 1.3,
     down: float | int = 0.85,
@@ -147,21 +148,21 @@ def search_on_curves(
         return Places(*(np.concatenate(part, axis=-1) for part in zip(*trials, strict=True)))
 
     def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        each = knots(curves[which], baseline_trait, baseline_coherence, plan, min_judged, score_range, only)
+        each = knots(curves[which], baseline_trait, baseline_coherence, resampling, min_judged, score_range, only)
         trials = walked(each, start_amounts[which])
         return highest(each, trials), _read(each, trials)
 
-    whole = [knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range) for curve in curves]
+    whole = [knots(curve, baseline_trait, baseline_coherence, resampling, min_judged, score_range) for curve in curves]
     places = [walked(each, start) for each, start in zip(whole, start_amounts, strict=True)]
-    require_valid(whole, places, plan, gate, "trials of the search")
-    require_located(whole, [places_of(each, gate) for each in whole], plan, gate)
+    require_valid(whole, places, resampling, gate, "trials of the search")
+    require_located(whole, [places_of(each, gate) for each in whole], resampling, gate)
     n = min(int(each.judged[each.measured].min()) for each in whole)
     # Not recentred: a walk takes one way or another, and resamples that take the other must stay where it led them.
-    return gain_of(_over_blocks(len(curves), plan, halved), plan, n, baseline_trait, score_range)
+    return gain_of(_over_blocks(len(curves), resampling, halved), resampling, n, baseline_trait, score_range)
 
 
 def _over_blocks(
-    blocks: int, plan: Plan, halved: Callable[[int, np.ndarray | None], tuple[np.ndarray, np.ndarray]]
+    blocks: int, resampling: Resampling, halved: Callable[[int, np.ndarray | None], tuple[np.ndarray, np.ndarray]]
 ) -> np.ndarray:
     """What is read at the block of best rating, in every row: rated on one half of the questions, read on the other.
 
@@ -173,7 +174,7 @@ def _over_blocks(
         return halved(0, None)[1]
     seen = []
     for split in range(SPLITS):
-        half = (np.arange(plan.n) >> split) % 2 == 0
+        half = (np.arange(resampling.n) >> split) % 2 == 0
         one, other = ([halved(which, side) for which in range(blocks)] for side in (half, ~half))
         for chooser, reader in ((one, other), (other, one)):
             ratings, readings = np.stack([rated for rated, _ in chooser]), np.stack([value for _, value in reader])

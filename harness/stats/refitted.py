@@ -29,7 +29,7 @@ class Refitted(Replicated):
         least, most = self._possible()
         low, high = max(least, min(low for low, _ in ends)), min(most, max(high for _, high in ends))
         low, high = min(low, self.value), max(high, self.value)
-        return Estimate(self.value, low, high, self.n, self.unit, level, self.plan.sample)
+        return Estimate(self.value, low, high, self.n, self.unit, level, self.resampling.sample)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
         """See `harness.stats.evidence.Evidence.level_of_end`: both intervals must reach the bound."""

@@ -20,7 +20,7 @@ Repeat = Literal["extractions", "draws"]
 Combine = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-class PlanMismatch(ValueError):
+class ResamplingMismatch(ValueError):
     """Two quantities were not resampled on the same units, so they cannot be compared unit by unit."""
 
 
@@ -74,8 +74,8 @@ def resample_indices(n: int, resamples: int, seed: int) -> Int[np.ndarray, "resa
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is resampled, and how often. Equal plans draw equal resamples.
+class Resampling:
+    """What is resampled, and how often. Equal resamplings draw equal resamples.
 
     `units` tells apart `n` units that happen to be equally many (a hash or name of the question set); `sample` is the
     word for them in reports.
@@ -107,8 +107,7 @@ def _counts(n: int, resamples: int, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Replicated:
-    """A quantity with one replicate per resample of its plan, so that arithmetic on quantities of one plan is
-    paired.
+    """A quantity with one replicate per resample, so that arithmetic on quantities of one resampling is paired.
 
     `replicates` is (resamples,) float64, NaN where a resample has no value. `bounds` are the smallest and
     largest value possible, None if unknown. `baseline` names a baseline already subtracted: between two
@@ -120,7 +119,7 @@ class Replicated:
 
     value: float
     replicates: np.ndarray
-    plan: Plan
+    resampling: Resampling
     unit: str
     n: int
     bounds: Bounds | None = None
@@ -128,9 +127,9 @@ class Replicated:
     repeats: Mapping[Repeat, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.replicates.shape != (self.plan.resamples,):
-            raise PlanMismatch(
-                f"{self.replicates.shape} replicates do not fit a plan of {self.plan.resamples} resamples: "
+        if self.replicates.shape != (self.resampling.resamples,):
+            raise ResamplingMismatch(
+                f"{self.replicates.shape} replicates do not fit {self.resampling.resamples} resamples: "
                 "give one replicate per resample."
             )
         if not math.isfinite(self.value):
@@ -144,7 +143,7 @@ class Replicated:
         return difference
 
     def __add__(self, other: "Replicated") -> "Replicated":
-        self._require_same_plan(other)
+        self._require_same_resampling(other)
         if self.unit != other.unit:
             raise ValueError(f"{self.unit} and {other.unit} cannot be added or subtracted: measure both in one unit.")
         bounds = None
@@ -171,7 +170,7 @@ class Replicated:
     def __truediv__(self, other: "Replicated | float") -> "Replicated":
         if not isinstance(other, Replicated):
             return self * (1.0 / other)
-        self._require_same_plan(other)
+        self._require_same_resampling(other)
         if other.value == 0:
             raise ValueError(f"A ratio to 0 {other.unit} is undefined: compare by difference instead.")
         unit = "ratio" if self.unit == other.unit else f"{self.unit} per {other.unit}"
@@ -187,7 +186,7 @@ class Replicated:
     def estimate(self, level: float = LEVEL) -> Estimate:
         """The value with its interval; see `tails.interval` for its rule and errors."""
         low, high = interval(self.value, self._with_repeats(), self.n, self.bounds, level)
-        return Estimate(self.value, low, high, self.n, self.unit, level, self.plan.sample)
+        return Estimate(self.value, low, high, self.n, self.unit, level, self.resampling.sample)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
         """The smallest alpha at which that end of the interval reaches the bound; see `tails.level_of_end`."""
@@ -201,20 +200,20 @@ class Replicated:
         """
         from scipy.special import stdtrit
 
-        replicates, ranks = self.replicates, (np.arange(self.plan.resamples) + 0.5) / self.plan.resamples
+        replicates, ranks = self.replicates, (np.arange(self.resampling.resamples) + 0.5) / self.resampling.resamples
         for kind, (of, values) in enumerate(sorted(self.repeats.items())):
             known = np.asarray(values)[np.isfinite(values)]
             if len(known) < 2:
                 raise CannotTell(f"Of {len(values)} {of} {len(known)} have a value, 2 are needed: make more.")
             error = known.std(ddof=1) / (math.sqrt(len(known)) if of == "draws" else 1.0)
-            order = np.random.default_rng([self.plan.seed, kind]).permutation(len(ranks))
+            order = np.random.default_rng([self.resampling.seed, kind]).permutation(len(ranks))
             replicates = replicates + error * stdtrit(len(known) - 1, ranks)[order]
         return replicates
 
-    def _require_same_plan(self, other: "Replicated") -> None:
-        if self.plan != other.plan:
-            raise PlanMismatch(
-                f"Quantities resampled by different plans cannot be paired ({self.plan} and {other.plan}): "
+    def _require_same_resampling(self, other: "Replicated") -> None:
+        if self.resampling != other.resampling:
+            raise ResamplingMismatch(
+                f"Quantities of different resamplings cannot be paired ({self.resampling} and {other.resampling}): "
                 "measure both on the same units with the same seed and number of resamples."
             )
 
@@ -234,7 +233,7 @@ class Replicated:
             }
         value = float(combine(np.array(self.value), np.array(other.value)))
         replicates = np.where(np.isfinite(replicates), replicates, np.nan)
-        return Replicated(value, replicates, self.plan, unit, min(self.n, other.n), bounds, "", repeats)
+        return Replicated(value, replicates, self.resampling, unit, min(self.n, other.n), bounds, "", repeats)
 
 
 def _repeat(each: Replicated, of: Repeat, *both: Replicated) -> np.ndarray:

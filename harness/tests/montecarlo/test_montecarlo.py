@@ -17,7 +17,7 @@ from harness.montecarlo.worlds import RISING, World, scores
 from harness.quantities import BestDelta, Quantity, Recipe
 from harness.sources.arithmetic import PublishedQuantity
 from harness.stats.averages import NoValidRun, mean_of
-from harness.stats.resampling import Plan
+from harness.stats.resampling import Resampling
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_no_procedure_in_use_decides_falsely_more_often_than_noise_explains(quic
 def test_the_simulation_sees_an_extreme_that_is_read_where_it_was_chosen(pick, kind):
     def chosen(rng: np.random.Generator, n: int, graded: bool):
         drawn = scores(rng, np.full(20, 0.4), rng.normal(size=n), graded)
-        return mean_of(drawn[pick(drawn.mean(axis=1))], Plan(n, resamples=200))
+        return mean_of(drawn[pick(drawn.mean(axis=1))], Resampling(n, resamples=200))
 
     found = rates(Case("read where it was chosen", 40.0, "points", chosen), 60, False, 60, (0,))
     assert getattr(found, kind) > 0.2

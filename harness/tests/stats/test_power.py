@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from harness.ledger.verdict import Verdict, more_than
 from harness.stats.averages import mean_of
 from harness.stats.power import FEW_DIFFER, MANY_DIFFER, ONE_SIDED, smallest_delta, smallest_effect
-from harness.stats.resampling import Plan
+from harness.stats.resampling import Resampling
 
 examples = settings(deadline=None, derandomize=True, max_examples=80)
 sizes, shares = st.integers(10, 2000), st.sampled_from([ONE_SIDED, FEW_DIFFER, MANY_DIFFER, 1.0])
@@ -16,14 +16,14 @@ sizes, shares = st.integers(10, 2000), st.sampled_from([ONE_SIDED, FEW_DIFFER, M
 
 def simulated_power(effect: float, questions: int, differing: float, repeats: int = 400) -> float:
     """Share of simulated designs in which the project's interval tells a paired difference from 0."""
-    rng, plan = np.random.default_rng(questions), Plan(questions, resamples=500)
+    rng, resampling = np.random.default_rng(questions), Resampling(questions, resamples=500)
     share = max(differing, effect / 100)
     gained = (share + effect / 100) / 2
     seen = 0
     for _ in range(repeats):
         drawn = rng.random(questions)
         one, other = 100.0 * (drawn < gained), 100.0 * ((drawn >= gained) & (drawn < share))
-        estimate = mean_of(one - other, plan, bounds=(-100, 100)).estimate()
+        estimate = mean_of(one - other, resampling, bounds=(-100, 100)).estimate()
         seen += more_than(0).decide(estimate) is Verdict.SUPPORTED
     return seen / repeats
 
@@ -50,7 +50,7 @@ def test_nothing_below_the_floor_of_the_bounded_interval_is_ever_seen():
         just_below = np.zeros(questions)
         hits = int(np.floor(floor / 100 * questions))
         just_below[:hits] = 100.0
-        estimate = mean_of(just_below, Plan(questions), bounds=(-100, 100)).estimate()
+        estimate = mean_of(just_below, Resampling(questions), bounds=(-100, 100)).estimate()
         assert estimate.low <= 0
 
 
