@@ -13,6 +13,7 @@ from harness.stats.tails import NoValue
 GATE = 70.0  # mean coherence from which a run is valid
 MIN_JUDGED = 0.8  # share of units that must be judged for a run to be valid
 SCORES = (0.0, 100.0)  # what a judge can give
+GAINS = (-100.0, 100.0)  # what two scores can differ by
 MISSING_REPLICATES = 0.05  # share of resamples that may lack a valid run before it cannot be told whether there is one
 ROUNDING = 1e-9  # a mean this close below the gate has reached it
 
@@ -78,23 +79,18 @@ def judged_share(trait: np.ndarray, coherence: np.ndarray) -> np.ndarray:
     return np.minimum((~np.isnan(trait)).mean(axis=1), (~np.isnan(coherence)).mean(axis=1))
 
 
-def gain_bounds(score_range: Bounds | None) -> Bounds | None:
-    """The smallest and largest difference of two scores of this range; None if it is unknown."""
-    return None if score_range is None else (score_range[0] - score_range[1], score_range[1] - score_range[0])
-
-
 def baseline_key(baseline_trait: np.ndarray) -> str:
     """The name of a baseline's scores, so that it is known to cancel between two gains over it."""
     return hashlib.sha256(baseline_trait.astype(np.float64).tobytes()).hexdigest()[:16]
 
 
-def require_judged(baseline_trait: np.ndarray, min_judged: float) -> None:
-    """CannotTell unless 2 and `min_judged` of the baseline's responses are judged."""
-    judged = int((~np.isnan(baseline_trait)).sum())
-    if judged < max(2.0, min_judged * len(baseline_trait) - ROUNDING):
+def require_judged(baseline: np.ndarray) -> None:
+    """CannotTell unless 2 and MIN_JUDGED of the baseline's responses are judged."""
+    judged = int((~np.isnan(baseline)).sum())
+    if judged < max(2.0, MIN_JUDGED * len(baseline) - ROUNDING):
         raise CannotTell(
-            f"Only {judged} of {len(baseline_trait)} baseline responses are judged, "
-            f"but {min_judged:.0%} must be: judge them again."
+            f"Only {judged} of {len(baseline)} baseline responses are judged, "
+            f"but {MIN_JUDGED:.0%} must be: judge them again."
         )
 
 

@@ -7,12 +7,13 @@ import numpy as np
 from jaxtyping import Float
 
 from harness.shapes import checked
-from harness.stats.averages import GATE, MIN_JUDGED, ROUNDING, SCORES
+from harness.stats.averages import GATE, ROUNDING
 from harness.stats.crossfit import Places, best_of, crossfitted
 from harness.stats.curves import Curve, Knots, gain_of, knots
 from harness.stats.gate import FIRST_STRETCH, curve_and_place, highest, places_of, require_located, require_valid
-from harness.stats.resampling import Bounds, Replicated, Resampling
+from harness.stats.resampling import Replicated, Resampling
 
+STEPS, UP, DOWN, MOMENTUM = 5, 1.3, 0.85, 0.1  # of the published search
 SPLITS = 2  # ways to halve the questions between blocks
 UNSTEERED = -1  # the run that a curve's point at amount 0 is called
 
@@ -44,8 +45,6 @@ def best_on_curves(
     baseline_coherence: Float[np.ndarray, " units"],
     resampling: Resampling,
     gate: float | int = GATE,
-    min_judged: float | int = MIN_JUDGED,
-    score_range: Bounds | None = SCORES,
     amount_unit: str = "dose",
     between_runs: bool = True,
 ) -> Point:
@@ -66,12 +65,12 @@ def best_on_curves(
     chance, which a choice finds again.
 
     Raises NoValidRun if no run and no such crossing reaches the gate, or none in over 5 % of the resamples; CannotTell
-    if the baseline is not judged often enough, ValueError if a score is outside `score_range`.
+    if the baseline is not judged often enough, ValueError if a score is outside SCORES.
     Depends on the amounts only through their order, but for the amount it returns.
     """
     if not curves:
         raise ValueError("There is no curve to find the best point of: give one per block.")
-    whole = [knots(curve, baseline_trait, baseline_coherence, resampling, min_judged, score_range) for curve in curves]
+    whole = [knots(curve, baseline_trait, baseline_coherence, resampling) for curve in curves]
     places = [places_of(each, gate, between_runs) for each in whole]
     require_valid(whole, places, resampling, gate)
     require_located(whole, places, resampling, gate)
@@ -90,11 +89,11 @@ def best_on_curves(
     beyond = left + 1 == len(best.amounts) or not best.measured[left + 1]
 
     def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        each = knots(curves[which], baseline_trait, baseline_coherence, resampling, min_judged, score_range, only)
+        each = knots(curves[which], baseline_trait, baseline_coherence, resampling, only)
         here = places_of(each, gate, between_runs)
         return highest(each, here), _read(each, here)
 
-    gain = gain_of(_over_blocks(len(curves), resampling, halved), resampling, n, baseline_trait, score_range)
+    gain = gain_of(_over_blocks(len(curves), resampling, halved), resampling, n, baseline_trait)
     return Point(
         delta=gain.recentred(),
         amount=Replicated(float(amount[0]), amount[1:], resampling, amount_unit, n),
@@ -111,54 +110,45 @@ def search_on_curves(
     baseline_coherence: Float[np.ndarray, " units"],
     start_amounts: Sequence[float | int],
     resampling: Resampling,
-    steps: int = 5,
-    up: float | int = 1.3,
-    down: float | int = 0.85,
-    gate: float | int = GATE,
-    momentum: float | int = 0.1,
-    min_judged: float | int = MIN_JUDGED,
-    score_range: Bounds | None = SCORES,
 ) -> Replicated:
     """The gain of the best valid trial of the published adaptive search, run on each interpolated curve, in points.
 
-    Five steps of x1.3 while coherence holds, else x0.85, smoothed by `momentum`. The search walks again in every
+    STEPS steps by UP while coherence holds, else by DOWN, smoothed by MOMENTUM as in the authors' public code: the
+    factor is MOMENTUM x the previous factor (1 at first) + (1 - MOMENTUM) x UP or DOWN. The search walks again in every
     resample; which of its valid trials is best is asked of other questions than its gain is read on, as in
     `best_on_curves`. What was not measured has no coherence, which is not valid and sends the search down: amounts
     beyond the last run, in a gap, and nearer to 0 than FIRST_STRETCH of the first run. Raises NoValidRun if no trial is
-    valid, or none in over 5 % of the resamples; ValueError on an impossible setting.
+    valid, or none in over 5 % of the resamples; ValueError without a start above 0 for every curve.
     """
-    possible = steps >= 1 and 0 <= momentum < 1 and 0 < down <= 1 <= up
-    if not possible or not all(0 < start < np.inf for start in start_amounts) or len(start_amounts) != len(curves):
+    if not all(0 < start < np.inf for start in start_amounts) or len(start_amounts) != len(curves):
         raise ValueError(
-            f"A search of {steps} steps from {list(start_amounts)}, factors {up} and {down}, momentum {momentum} "
-            "cannot run: start above 0 on every curve, ask for 1 step or more, down in (0, 1], up of 1 or more, "
-            "momentum in [0, 1)."
+            f"A search from {list(start_amounts)} cannot run: start above 0 on each of {len(curves)} curves."
         )
 
     def walked(each: Knots, start: float) -> Places:
         amounts, factors = np.full((1, len(each.coherence[0]), 1), float(start)), np.ones(())
         trials = []
-        for _ in range(steps):
+        for _ in range(STEPS):
             trial = Places(*each.locate(amounts))
-            coherent = trial.along(each.least_coherence) >= gate - ROUNDING
+            coherent = trial.along(each.least_coherence) >= GATE - ROUNDING
             valid = trial.allowed & coherent & (amounts >= FIRST_STRETCH * each.amounts[1])
             trials.append((trial.left, trial.weight, valid))
-            factors = momentum * factors + (1 - momentum) * np.where(valid, up, down)
+            factors = MOMENTUM * factors + (1 - MOMENTUM) * np.where(valid, UP, DOWN)
             amounts = amounts * factors
         return Places(*(np.concatenate(part, axis=-1) for part in zip(*trials, strict=True)))
 
     def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        each = knots(curves[which], baseline_trait, baseline_coherence, resampling, min_judged, score_range, only)
+        each = knots(curves[which], baseline_trait, baseline_coherence, resampling, only)
         trials = walked(each, start_amounts[which])
         return highest(each, trials), _read(each, trials)
 
-    whole = [knots(curve, baseline_trait, baseline_coherence, resampling, min_judged, score_range) for curve in curves]
+    whole = [knots(curve, baseline_trait, baseline_coherence, resampling) for curve in curves]
     places = [walked(each, start) for each, start in zip(whole, start_amounts, strict=True)]
-    require_valid(whole, places, resampling, gate, "trials of the search")
-    require_located(whole, [places_of(each, gate) for each in whole], resampling, gate)
+    require_valid(whole, places, resampling, GATE, "trials of the search")
+    require_located(whole, [places_of(each, GATE) for each in whole], resampling, GATE)
     n = min(int(each.judged[each.measured].min()) for each in whole)
     # Not recentred: a walk takes one way or another, and resamples that take the other must stay where it led them.
-    return gain_of(_over_blocks(len(curves), resampling, halved), resampling, n, baseline_trait, score_range)
+    return gain_of(_over_blocks(len(curves), resampling, halved), resampling, n, baseline_trait)
 
 
 def _over_blocks(

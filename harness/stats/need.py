@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from harness.shapes import checked
-from harness.stats.averages import GATE, SCORES
+from harness.stats.averages import GATE
 from harness.stats.crossfit import Places
 from harness.stats.curves import Curve, Knots, gain_of, knots
 from harness.stats.gate import highest, places_of, require_located, require_valid
@@ -58,7 +58,7 @@ def gain_where_needed(
     if np.isnan(difference[0]):
         raise CannotTell("The amount that one direction needs was not run for the other: run both at the same amounts.")
     n = min(int(each.judged[each.measured].min()) for each in given)
-    return gain_of(difference, resampling, n, baseline_trait, SCORES)
+    return gain_of(difference, resampling, n, baseline_trait)
 
 
 def _needed(

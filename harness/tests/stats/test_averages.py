@@ -5,7 +5,7 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from harness.geometry.directions import DegenerateDirection
-from harness.stats.averages import bootstrap, gain_bounds, mean_of
+from harness.stats.averages import GAINS, bootstrap, mean_of
 from harness.stats.resampling import Estimate, Resampling, ResamplingMismatch
 
 PERCENT = (0.0, 100.0)
@@ -32,7 +32,7 @@ def test_a_missing_score_is_left_out_and_never_counted_as_0():
 
 def test_a_difference_of_bounded_scores_is_bounded_both_ways():
     same = np.full(60, 100.0)
-    estimate = mean_of(same - same, Resampling(60), bounds=gain_bounds(PERCENT)).estimate()
+    estimate = mean_of(same - same, Resampling(60), bounds=GAINS).estimate()
     assert (estimate.low, estimate.high) == (
         pytest.approx(-estimate.high),
         pytest.approx(100 - 100 * 0.025 ** (1 / 60)),
