@@ -140,11 +140,10 @@ def accuracy(shares: Float[np.ndarray, "pairs"], topics: Sequence[Hashable]) -> 
 def effect_size(read: HeldOut, topics: Sequence[Hashable], resampling: Resampling) -> Replicated:
     """Cohen's d of cross-fitted rows, in standard deviations of one class, from resampled topics.
 
-    The mean of positive less that of negative, over the root of the two classes' mean variance. Its interval is a
-    studentised bootstrap (Efron & Tibshirani 1993, chapter 12.5), which is right for skewed projections, unequal
-    variances and the correlation of a pair's two rows: the replicates are d - t x (standard error of d), t being the
-    distance of a resample's d from d in its own standard errors, by its influence function. The spread is at least
-    SMALLEST_SPREAD. Raises ValueError for a resampling of other than as many units as there are topics.
+    The mean of positive less that of negative, over the root of the two classes' mean variance (SMALLEST_SPREAD at
+    least). A studentised bootstrap (Efron & Tibshirani 1993, chapter 12.5): replicates are d - t x (standard error of
+    d), t being a resample's distance from d in its own standard errors. Raises ValueError for a resampling of other
+    than as many units as there are topics.
     """
     number = len(set(topics))
     if resampling.n != number:

@@ -166,11 +166,9 @@ def by_question(
 ) -> Figure:
     """A figure with the t interval, questions - 1 degrees of freedom, of the jackknife that leaves a question out.
 
-    Its variance is the usual one (Efron and Stein 1981, Annals of Statistics 9:586: conservative; for least squares it
-    is CR3 of MacKinnon, Nielsen and Webb 2023, Journal of Applied Econometrics 38:671), and besides that of one
-    question more, on which the figure is off by `worst`: that no such question is among these few does not show that
-    there are none. Without it a judge that has every fifth question wholly wrong would pass for perfect whenever none
-    of those is met.
+    To the jackknife's variance (Efron and Stein 1981, Annals of Statistics 9:586; for least squares it is CR3 of
+    MacKinnon, Nielsen and Webb 2023, Journal of Applied Econometrics 38:671) comes that of one question more, on which
+    the figure is off by `worst`: that no such question was met does not show that there are none.
     """
     from scipy.stats import t
 

@@ -157,12 +157,9 @@ def curve_gap(
     """How far two curves lie apart: the mean over their common measured amounts of |mean one - mean other|, in points,
     over the questions judged in both.
 
-    An absolute value of something near 0 grows when noise is added, so the distance of two noisy curves is too large on
-    average; that bounds it from above. From below it is bounded by the distance in which every amount's sign is taken
-    from other questions than its difference: a wrong sign makes it smaller, never larger. The replicates of both are
-    moved to lie around their values, since a resample adds noise once more. An interval wholly within a distance thus
-    shows equivalence, one wholly beyond it a difference; where questions are few it does neither.
-    Raises ValueError if no amount is common and measured in both.
+    Noise makes a distance larger, which bounds it from above; from below it is bounded by the distance in which every
+    amount's sign is taken from other questions than its difference. An interval wholly within a distance thus shows
+    equivalence, one wholly beyond it a difference. Raises ValueError if no amount is common and measured in both.
     """
     first, second = getattr(one, of), getattr(other, of)
     for scores in (one.trait, one.coherence, other.trait, other.coherence):
@@ -181,7 +178,7 @@ def curve_gap(
     shares = means.judged / means.judged.sum(axis=0)
     signed = (np.sign(means.values[1:]) * np.nan_to_num(shares * means.own)).sum(axis=0).mean(axis=1)
     n = int((~np.isnan(apart)).sum(axis=1).min())
-    below, above = (
+    below, above = (  # recentred, for a resample adds noise once more
         Replicated(float(found[0]), found[1:], resampling, "points", n, (least, GAINS[1])).recentred()
         for found, least in ((signed, GAINS[0]), (np.abs(means.values[0]).mean(axis=1), 0.0))
     )

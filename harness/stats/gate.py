@@ -71,12 +71,11 @@ def require_valid(
 
 
 def require_located(whole: Sequence[Knots], places: Sequence[Places], resampling: Resampling, gate: float) -> None:
-    """Raise CannotTell where coherence lies so near the gate over several runs that resamples move the best past a run,
-    or where it depends on coherence that nobody judged.
+    """Raise CannotTell where resamples move the best past a run, or where it depends on coherence that nobody judged.
 
     What counts is only where the gate lets it go, judged by the gains of the data: back past a run from the best place,
-    or on past a run to a better one, by JUMP points or more. Runs that are merely as good as each other move nothing.
-    And the best must not be UNJUDGED points larger if answers whose coherence is missing are like those judged.
+    or on past a run to a better one, by JUMP points or more. And the best must not be UNJUDGED points larger if answers
+    whose coherence is missing are like those judged.
     """
     gains = [here.along(each.gain.values[:1])[0] for each, here in zip(whole, places, strict=True)]
     allowed = np.concatenate([here.allowed[0, 0] for here in places])

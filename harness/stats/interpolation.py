@@ -50,23 +50,14 @@ def best_on_curves(
 ) -> Point:
     """The largest gain over the baseline at coherence `gate` or more, over all amounts of all curves, in points.
 
-    A question's gain is paired: it counts where both its response and its unsteered response are judged, so that
-    losing hard questions to gibberish is no gain. Mean gain and mean coherence are linear between neighbouring runs, so
-    the best lies at a run or where coherence crosses the gate (at a run, if not `between_runs`: the published rule).
-    The unsteered point begins every curve but is no steering: doing nothing is never the best. On the stretch before
-    the first run, linear interpolation says most of what it says about steering by way of the unsteered point, while
-    real curves stay flat there and then rise; so a crossing of the gate counts there only if it lies at least
-    FIRST_STRETCH of the way to the first run, where the point rests on that run at least as much as on doing nothing.
-
-    A maximum read where it was chosen flatters itself: 8 blocks of 8 equally good runs look 8 points better than each
-    of them is. So the questions are dealt into folds: which point is best is asked of all but one, and the one left out
-    says what is gained there and how far coherence lasts (`harness.stats.crossfit`). All of it is done again in every
-    resample, and the replicates are moved to lie around the value, for in a resample the runs differ by this sample's
-    chance, which a choice finds again.
+    Gains are paired: a question counts where its steered and its unsteered response are judged. Mean gain and mean
+    coherence are linear between neighbouring runs, so the best lies at a run or where coherence crosses the gate (at a
+    run, if not `between_runs`: the published rule). Doing nothing is never the best: before the first run a crossing
+    counts only from FIRST_STRETCH of the way to it on. Which point is best is asked of other questions than its gain is
+    read on (`harness.stats.crossfit`), again in every resample.
 
     Raises NoValidRun if no run and no such crossing reaches the gate, or none in over 5 % of the resamples; CannotTell
     if the baseline is not judged often enough, ValueError if a score is outside SCORES.
-    Depends on the amounts only through their order, but for the amount it returns.
     """
     if not curves:
         raise ValueError("There is no curve to find the best point of: give one per block.")
@@ -95,7 +86,7 @@ def best_on_curves(
 
     gain = gain_of(_over_blocks(len(curves), resampling, halved), resampling, n, baseline_trait)
     return Point(
-        delta=gain.recentred(),
+        delta=gain.recentred(),  # a choice in a resample finds this sample's chance once more
         amount=Replicated(float(amount[0]), amount[1:], resampling, amount_unit, n),
         curve=index,
         between=(left - 1, right - 1, share),
@@ -113,12 +104,11 @@ def search_on_curves(
 ) -> Replicated:
     """The gain of the best valid trial of the published adaptive search, run on each interpolated curve, in points.
 
-    STEPS steps by UP while coherence holds, else by DOWN, smoothed by MOMENTUM as in the authors' public code: the
-    factor is MOMENTUM x the previous factor (1 at first) + (1 - MOMENTUM) x UP or DOWN. The search walks again in every
-    resample; which of its valid trials is best is asked of other questions than its gain is read on, as in
-    `best_on_curves`. What was not measured has no coherence, which is not valid and sends the search down: amounts
-    beyond the last run, in a gap, and nearer to 0 than FIRST_STRETCH of the first run. Raises NoValidRun if no trial is
-    valid, or none in over 5 % of the resamples; ValueError without a start above 0 for every curve.
+    Each of STEPS steps multiplies the amount by MOMENTUM x its last factor (1 at first) + (1 - MOMENTUM) x UP where the
+    trial is valid, x DOWN where not. What was not measured is not valid: amounts beyond the last run, in a gap, and
+    below FIRST_STRETCH of the first run. The search walks again in every resample; choosing and reading as in
+    `best_on_curves`. Raises NoValidRun if no trial is valid, or none in over 5 % of the resamples; ValueError without a
+    start above 0 for every curve.
     """
     if not all(0 < start < np.inf for start in start_amounts) or len(start_amounts) != len(curves):
         raise ValueError(

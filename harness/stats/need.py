@@ -26,10 +26,8 @@ def needed_amount(
 ) -> Replicated:
     """The smallest amount at which half of the best gain is reached, on the block where that is largest.
 
-    The half-effect dose of pharmacology (ED50). The dose at the best itself is no steady quantity: where a curve is
-    flat on top, chance decides which of its doses is best. Mean gain is linear between runs; all of it is found again
-    in every resample. Raises CannotTell where the half is reached before the first run, where nothing was measured, and
-    as `interpolation.best_on_curves` does.
+    The half-effect dose of pharmacology (ED50), steadier than the dose at the best itself. Raises CannotTell where the
+    half is reached before the first run, where nothing was measured, and as `interpolation.best_on_curves` does.
     """
     whole, _, amounts = _needed(curves, baseline_trait, baseline_coherence, resampling, gate)
     n = min(int(each.judged[each.measured].min()) for each in whole)

@@ -20,13 +20,10 @@ def smallest_effect(
 ) -> float:
     """The smallest mean difference of paired all-or-nothing scores told from 0 with this power, in points.
 
-    A share `differing` of the questions has answers that differ, by `span` in one direction or the other (an
-    effect of E points needs at least E / span of them, and the share is taken as that where it is less); so a
-    difference has variance span^2 x differing - E^2. It is seen when the interval's near end passes 0: when the
-    mean exceeds Student's quantile times its standard error, and what n questions cannot exclude, span x u / (1 - u)
-    with u = 1 - (tail)^(1/n), the floor that `resampling.interval` sets for bounded scores (the rule of three).
-    For one run or one pair of runs: choosing the best of a grid costs more. Raises ValueError on an impossible
-    setting, and where even a difference of `span` on every question would not be seen.
+    A share `differing` of the questions (at least effect / span) differs by `span` one way or the other, so a
+    difference has variance span^2 x differing - effect^2. It is seen when the mean exceeds Student's quantile times its
+    standard error and the floor of `tails.interval` for bounded scores. For one run or one pair of runs: choosing the
+    best of a grid costs more. Raises ValueError on an impossible setting, and where not even `span` would be seen.
     """
     from scipy.optimize import brentq
     from scipy.special import ndtri, stdtrit

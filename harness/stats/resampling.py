@@ -1,5 +1,4 @@
-"""Resamples the same units for everything that is compared, and turns replicates into estimates with
-intervals."""
+"""Resamples the same units for everything that is compared, and turns replicates into estimates with intervals."""
 
 import math
 import operator
