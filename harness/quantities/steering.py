@@ -78,7 +78,7 @@ def best_point(recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answ
 
     def compute() -> Point:
         given = curves(recipe, cell, grids, answers, unit)
-        return interpolation.best_on_curves(given, *unsteered(cell, answers), cell.resampling(), GATE, amount_unit=unit)
+        return interpolation.best_on_curves(given, *unsteered(cell, answers), cell.resampling(), amount_unit=unit)
 
     key = ("best", recipe, grids, unit, cell.identity)
     found: Point = answers.once(key, compute)
@@ -183,7 +183,7 @@ class NeededAmount(Steered):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         require_steering(self.recipe, cell, self.grids, answers)
         given = curves(self.recipe, cell, self.grids, answers, self.unit)
-        return need.needed_amount(given, *unsteered(cell, answers), cell.resampling(), GATE, self.unit)
+        return need.needed_amount(given, *unsteered(cell, answers), cell.resampling(), self.unit)
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class GridBest(Steered):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         given = curves(self.recipe, cell, self.grids, answers)
         return interpolation.best_on_curves(
-            given, *unsteered(cell, answers), cell.resampling(), GATE, between_runs=False
+            given, *unsteered(cell, answers), cell.resampling(), between_runs=False
         ).delta
 
 
@@ -224,7 +224,7 @@ class AroundBase(Steered):
                 inside.append(Curve(curve.amounts[within], curve.trait[within], curve.coherence[within]))
         if not inside:
             raise NoValidRun(f"No run of {self.recipe.title} lies from half to twice its base coefficient.")
-        return interpolation.best_on_curves(inside, *unsteered(cell, answers), cell.resampling(), GATE).delta
+        return interpolation.best_on_curves(inside, *unsteered(cell, answers), cell.resampling()).delta
 
 
 def base_coefficient(recipe: Recipe, cell: Cell, block: int, answers: Answers, full: bool = False) -> float:
@@ -298,7 +298,7 @@ class GainWhereNeeded(Steered):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         require_steering(self.other, cell, self.grids, answers)
         own, others = (curves(recipe, cell, self.grids, answers) for recipe in (self.recipe, self.other))
-        return need.gain_where_needed(own, others, *unsteered(cell, answers), cell.resampling(), GATE)
+        return need.gain_where_needed(own, others, *unsteered(cell, answers), cell.resampling())
 
 
 @dataclass(frozen=True)

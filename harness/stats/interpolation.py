@@ -44,11 +44,10 @@ def best_on_curves(
     baseline_trait: Float[np.ndarray, " units"],
     baseline_coherence: Float[np.ndarray, " units"],
     resampling: Resampling,
-    gate: float | int = GATE,
     amount_unit: str = "dose",
     between_runs: bool = True,
 ) -> Point:
-    """The largest gain over the baseline at coherence `gate` or more, over all amounts of all curves, in points.
+    """The largest gain over the baseline at coherence GATE or more, over all amounts of all curves, in points.
 
     Gains are paired: a question counts where its steered and its unsteered response are judged. Mean gain and mean
     coherence are linear between neighbouring runs, so the best lies at a run or where coherence crosses the gate (at a
@@ -62,9 +61,9 @@ def best_on_curves(
     if not curves:
         raise ValueError("There is no curve to find the best point of: give one per block.")
     whole = [knots(curve, baseline_trait, baseline_coherence, resampling) for curve in curves]
-    places = [places_of(each, gate, between_runs) for each in whole]
-    require_valid(whole, places, resampling, gate)
-    require_located(whole, places, resampling, gate)
+    places = [places_of(each, between_runs) for each in whole]
+    require_valid(whole, places, resampling)
+    require_located(whole, places, resampling)
     gains = [each.along(of.gain.values[:1])[0] for each, of in zip(places, whole, strict=True)]
     amounts = [each.along(of.amounts[None, None])[0] for each, of in zip(places, whole, strict=True)]
     allowed = np.concatenate([each.allowed[0] for each in places], axis=1)
@@ -81,7 +80,7 @@ def best_on_curves(
 
     def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         each = knots(curves[which], baseline_trait, baseline_coherence, resampling, only)
-        here = places_of(each, gate, between_runs)
+        here = places_of(each, between_runs)
         return highest(each, here), _read(each, here)
 
     gain = gain_of(_over_blocks(len(curves), resampling, halved), resampling, n, baseline_trait)
@@ -90,7 +89,7 @@ def best_on_curves(
         amount=Replicated(float(amount[0]), amount[1:], resampling, amount_unit, n),
         curve=index,
         between=(left - 1, right - 1, share),
-        at_edge=bool(share == 0 and beyond and best.least_coherence[0, 0, left] > gate + ROUNDING),
+        at_edge=bool(share == 0 and beyond and best.least_coherence[0, 0, left] > GATE + ROUNDING),
     )
 
 
@@ -134,8 +133,8 @@ def search_on_curves(
 
     whole = [knots(curve, baseline_trait, baseline_coherence, resampling) for curve in curves]
     places = [walked(each, start) for each, start in zip(whole, start_amounts, strict=True)]
-    require_valid(whole, places, resampling, GATE, "trials of the search")
-    require_located(whole, [places_of(each, GATE) for each in whole], resampling, GATE)
+    require_valid(whole, places, resampling, "trials of the search")
+    require_located(whole, [places_of(each) for each in whole], resampling)
     n = min(int(each.judged[each.measured].min()) for each in whole)
     # Not recentred: a walk takes one way or another, and resamples that take the other must stay where it led them.
     return gain_of(_over_blocks(len(curves), resampling, halved), resampling, n, baseline_trait)

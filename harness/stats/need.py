@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float
 
 from harness.shapes import checked
-from harness.stats.averages import GATE
 from harness.stats.crossfit import Places
 from harness.stats.curves import Curve, Knots, gain_of, knots
 from harness.stats.gate import highest, places_of, require_located, require_valid
@@ -21,7 +20,6 @@ def needed_amount(
     baseline_trait: Float[np.ndarray, " units"],
     baseline_coherence: Float[np.ndarray, " units"],
     resampling: Resampling,
-    gate: float | int = GATE,
     amount_unit: str = "dose",
 ) -> Replicated:
     """The smallest amount at which half of the best gain is reached, on the block where that is largest.
@@ -29,7 +27,7 @@ def needed_amount(
     The half-effect dose of pharmacology (ED50), steadier than the dose at the best itself. Raises CannotTell where the
     half is reached before the first run, where nothing was measured, and as `interpolation.best_on_curves` does.
     """
-    whole, _, amounts = _needed(curves, baseline_trait, baseline_coherence, resampling, gate)
+    whole, _, amounts = _needed(curves, baseline_trait, baseline_coherence, resampling)
     n = min(int(each.judged[each.measured].min()) for each in whole)
     return Replicated(float(amounts[0]), amounts[1:], resampling, amount_unit, n)
 
@@ -41,13 +39,12 @@ def gain_where_needed(
     baseline_trait: Float[np.ndarray, " units"],
     baseline_coherence: Float[np.ndarray, " units"],
     resampling: Resampling,
-    gate: float | int = GATE,
 ) -> Replicated:
     """The gain of `curves` less that of `others` (the same blocks), both at the amount that `others` need, in points.
 
     Coherence is not asked. Errors as in `needed_amount`; CannotTell where that amount was not measured on `curves`.
     """
-    _, blocks, amounts = _needed(others, baseline_trait, baseline_coherence, resampling, gate)
+    _, blocks, amounts = _needed(others, baseline_trait, baseline_coherence, resampling)
     given, there = (
         [knots(curve, baseline_trait, baseline_coherence, resampling) for curve in each] for each in (curves, others)
     )
@@ -64,13 +61,12 @@ def _needed(
     baseline_trait: np.ndarray,
     baseline_coherence: np.ndarray,
     resampling: Resampling,
-    gate: float,
 ) -> tuple[list[Knots], np.ndarray, np.ndarray]:
     """The knots of all curves; block and amount needed in every row, NaN where that was not measured."""
     whole = [knots(curve, baseline_trait, baseline_coherence, resampling) for curve in curves]
-    places = [places_of(each, gate) for each in whole]
-    require_valid(whole, places, resampling, gate)
-    require_located(whole, places, resampling, gate)
+    places = [places_of(each) for each in whole]
+    require_valid(whole, places, resampling)
+    require_located(whole, places, resampling)
     best = np.stack([highest(each, here) for each, here in zip(whole, places, strict=True)])
     blocks = best.argmax(axis=0)
     found = np.stack([_first_reach(each, best[block] / 2) for block, each in enumerate(whole)])
