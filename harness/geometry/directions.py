@@ -55,12 +55,9 @@ def mean_diff(
 def unit_mean_diff(
     positive: Float[np.ndarray, "rows_pos hidden"], negative: Float[np.ndarray, "rows_neg hidden"]
 ) -> Float[np.ndarray, "hidden"]:
-    """mean_diff of the L2-normalised rows, so that no row counts for its length. Errors as in `mean_diff`, and
-    ValueError for a row of zeros.
+    """mean_diff of the L2-normalised rows, so that no row counts for its length; what a probe tends to as C goes to 0.
 
-    The probe's weights are C times the sum of its rows, each times its residual (where its loss has no slope), and
-    the residuals sum to zero over both classes: as long as no row is told apart surely they are all near one half,
-    and the probe is this vector.
+    Errors as in `mean_diff`, and ValueError for a row of zeros.
     """
     return mean_diff(unit_rows(positive, "positive"), unit_rows(negative, "negative"))
 
@@ -72,15 +69,11 @@ def probe(
     regularisation_c: float | int = 1.0,
     max_iter: int = 1000,
 ) -> Float[np.ndarray, "hidden"]:
-    """The weights of an L2 logistic regression on L2-normalised rows, pointing to the positive class, as a
-    unit vector.
+    """The weights of an L2 logistic regression on L2-normalised rows, pointing to the positive class, as a unit vector.
 
-    Rows are not centred and the intercept is fitted but unused, as in the published protocol (C = 1, L-BFGS,
-    at most 1,000 iterations); only the tolerance is tighter, and above that C the same optimum is found by Newton
-    steps (it is finite for every C, separable classes or not). With more dims than rows the fit runs in the
-    span of the rows, where the optimum lies, and is the same. Raises DegenerateDirection if the classes
-    cannot be told apart at all, NonFiniteActivations if a row is not finite, ValueError if a class is empty,
-    a row is zero or the fit does not converge.
+    As published (C = 1, rows not centred, an intercept that is fitted and not used), to a tighter tolerance. Raises
+    DegenerateDirection if the classes cannot be told apart at all, NonFiniteActivations if a row is not finite,
+    ValueError if a class is empty, a row is zero or the fit does not converge.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -88,7 +81,7 @@ def probe(
     rows = np.concatenate([unit_rows(positive, "positive"), unit_rows(negative, "negative")])
     labels = np.repeat([1, 0], [len(positive), len(negative)])
     basis = None
-    if rows.shape[1] > rows.shape[0]:
+    if rows.shape[1] > rows.shape[0]:  # the optimum lies in the span of the rows
         basis, coordinates = np.linalg.qr(rows.T)
         rows = coordinates.T
     solver = "lbfgs" if regularisation_c <= 1 else "newton-cholesky"  # L-BFGS stops short where the loss is steep

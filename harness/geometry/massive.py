@@ -26,23 +26,16 @@ def top_dims(mean_activation: Float[np.ndarray, "blocks hidden"], k: int = 5) ->
 
 @checked
 def ranked_dims(
-    mean_activation_of_block: Float[np.ndarray, "hidden"], candidates: Sequence[int] | None = None
+    mean_activation_of_block: Float[np.ndarray, "hidden"],
 ) -> tuple[int, ...]:
-    """All dims of one block (or only `candidates`) by |signed mean|, largest first, ties by lower index.
+    """All dims of one block by |signed mean|, largest first, ties by lower index.
 
-    Its first k entries are what "top-k cleaning" removes, so top-k grows by inclusion. Raises ValueError if
-    the block is not finite or a candidate is not one of its dims.
+    Its first k entries are what "top-k cleaning" removes, so top-k grows by inclusion. Raises ValueError if the block
+    is not finite.
     """
     _require_finite(mean_activation_of_block[None])
-    hidden = len(mean_activation_of_block)
     order = np.argsort(-np.abs(mean_activation_of_block.astype(np.float64)), kind="stable")
-    if candidates is None:
-        return tuple(int(dim) for dim in order)
-    outside = sorted(dim for dim in candidates if not 0 <= dim < hidden)
-    if outside:
-        raise ValueError(f"Dims {outside} do not exist in a stream of width {hidden}: name dims 0 to {hidden - 1}.")
-    wanted = set(candidates)
-    return tuple(int(dim) for dim in order if int(dim) in wanted)
+    return tuple(int(dim) for dim in order)
 
 
 @checked
@@ -105,25 +98,16 @@ def severity(mean_activation: Float[np.ndarray, "blocks hidden"]) -> Float[np.nd
     Without a unit; 1 or a little more where no dim is massive. Raises ValueError if a block is not finite, or
     if its median is zero, which only a broken capture gives.
     """
-    size = _sizes(mean_activation)
+    _require_finite(mean_activation)
+    size = np.abs(mean_activation.astype(np.float64))
     median = np.median(size, axis=1)
-    _require_positive(median, "median")
+    zero = np.flatnonzero(median == 0)
+    if zero.size:
+        raise ValueError(
+            f"The median |mean activation| of block {zero[0]} is zero, so nothing can be measured against it: "
+            "check that the capture recorded this block."
+        )
     return size.max(axis=1) / median
-
-
-@checked
-def relative_magnitude(
-    mean_activation: Float[np.ndarray, "blocks hidden"],
-) -> Float[np.ndarray, "blocks hidden"]:
-    """Each dim's |signed mean| over the mean |signed mean| of its block, as published calibration files list
-    it.
-
-    Raises ValueError if a block is not finite or zero throughout.
-    """
-    size = _sizes(mean_activation)
-    mean = size.mean(axis=1)
-    _require_positive(mean, "mean")
-    return size / mean[:, None]
 
 
 @checked
@@ -132,24 +116,10 @@ def overall_severity(mean_activation: Float[np.ndarray, "blocks hidden"]) -> flo
     return float(np.median(severity(mean_activation)))
 
 
-def _sizes(mean_activation: np.ndarray) -> np.ndarray:
-    _require_finite(mean_activation)
-    return np.abs(mean_activation.astype(np.float64))
-
-
 def _require_finite(blocks: np.ndarray) -> None:
     bad = np.flatnonzero(~np.isfinite(blocks).all(axis=1))
     if bad.size:
         raise ValueError(
             f"Activations of block {bad[0]} hold NaN or infinity ({bad.size} such blocks): "
             "capture them again, accumulating in float32 or wider."
-        )
-
-
-def _require_positive(per_block: np.ndarray, what: str) -> None:
-    bad = np.flatnonzero(per_block <= 0)
-    if bad.size:
-        raise ValueError(
-            f"The {what} |mean activation| of block {bad[0]} is zero, so nothing can be measured against it: "
-            "check that the capture recorded this block."
         )

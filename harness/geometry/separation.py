@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 
 from harness.geometry.directions import unit_rows
 from harness.shapes import checked
-from harness.stats.resampling import Estimate, Plan, Replicated
-from harness.stats.tails import LEVEL, SMALLEST, CannotTell, End
+from harness.stats.resampling import Estimate, Replicated, Resampling
+from harness.stats.tails import LEVEL, SMALLEST, CannotTell, End, clopper_pearson
 
 FOLDS = 10  # the published share that was held out, a tenth, at a time
 SMALLEST_SPREAD = 1e-6  # cosine units: the resolution of float32 activations, so an effect size stays finite
@@ -102,8 +102,7 @@ class Share:
 
     def estimate(self, level: float = LEVEL) -> Estimate:
         """The share with its interval."""
-        tail = (1 - level) / 2
-        low, high = self._low_end(self.value, tail), 1 - self._low_end(1 - self.value, tail)
+        low, high = clopper_pearson(self.value * self.effective, self.effective, level)
         return Estimate(self.value, min(low, self.value), max(high, self.value), self.n, self.unit, level, self.sample)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
@@ -118,12 +117,6 @@ class Share:
         there = value * self.effective
         tail = float(betainc(there, self.effective - there + 1, bound)) if there > 0 else 1.0
         return float(np.clip(2 * tail, SMALLEST, 1.0))
-
-    def _low_end(self, share: float, tail: float) -> float:
-        from scipy.special import betaincinv
-
-        there = share * self.effective
-        return float(betaincinv(there, self.effective - there + 1, tail)) if there > 0 else 0.0
 
 
 @checked
@@ -144,25 +137,26 @@ def accuracy(shares: Float[np.ndarray, "pairs"], topics: Sequence[Hashable]) -> 
 
 
 @checked
-def effect_size(read: HeldOut, topics: Sequence[Hashable], plan: Plan) -> Replicated:
-    """Cohen's d of cross-fitted rows, in standard deviations of one class, from topics resampled as `plan` says.
+def effect_size(read: HeldOut, topics: Sequence[Hashable], resampling: Resampling) -> Replicated:
+    """Cohen's d of cross-fitted rows, in standard deviations of one class, from resampled topics.
 
-    The mean of positive less that of negative, over the root of the two classes' mean variance. Its interval is a
-    studentised bootstrap (Efron & Tibshirani 1993, chapter 12.5), which is right for skewed projections, unequal
-    variances and the correlation of a pair's two rows: the replicates are d - t x (standard error of d), t being the
-    distance of a resample's d from d in its own standard errors, by its influence function. The spread is at least
-    SMALLEST_SPREAD. Raises ValueError for a plan of other than as many units as there are topics.
+    The mean of positive less that of negative, over the root of the two classes' mean variance (SMALLEST_SPREAD at
+    least). A studentised bootstrap (Efron & Tibshirani 1993, chapter 12.5): replicates are d - t x (standard error of
+    d), t being a resample's distance from d in its own standard errors. Raises ValueError for a resampling of other
+    than as many units as there are topics.
     """
     number = len(set(topics))
-    if plan.sizes != (number,):
-        raise ValueError(f"{number} topics do not fit a plan of {plan.sizes} {plan.sample}: resample the topics.")
+    if resampling.n != number:
+        raise ValueError(
+            f"{number} topics do not fit a resampling of {resampling.n} {resampling.sample}: resample the topics."
+        )
     moments = np.stack([np.ones(len(topics)), read.positive, read.negative, read.positive**2, read.negative**2])
     sums = np.stack([np.bincount(_numbered(topics), row) for row in moments])
     effect, error = _effects(sums, np.ones((1, number)))
-    effects, errors = _effects(sums, plan.counts())
+    effects, errors = _effects(sums, resampling.counts())
     distance = (effects - effect) / errors
     replicates = effect - distance * error * np.sqrt(_shared(min(FOLDS, number)))
-    return Replicated(float(effect[0]), replicates, plan, "standard deviations", number)
+    return Replicated(float(effect[0]), replicates, resampling, "standard deviations", number)
 
 
 def _effects(sums: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,22 +1,19 @@
 """What a judge must be shown to reach on gold responses before its scores decide anything, and whether it did.
 
-The bounds follow from what scores are used for. They were chosen before any judge was measured by them, knowing the
-size of the gold sets and the width of an exact judge's intervals on them. A judge is trusted for what was shown and not
-for what could not be ruled out: the whole 95 % interval of a figure must lie within its bounds, so that a judge exactly
-on a bound is passed on at most 5 % of gold sets (`harness.montecarlo.judges`).
+The whole 95 % interval of a figure must lie within its bounds, so that a judge exactly on a bound is passed on at most
+5 % of gold sets (`harness.montecarlo.judges`). The bounds follow from what scores are used for, and were chosen before
+any judge was measured by them, knowing how wide the intervals of an exact judge are on gold sets of that size:
 
 - Effects of 10 points decide claims about a trait, and coherence is read in points, too. A slope of 2/3 to 3/2 reads an
-  effect of 10 as 6.7 to 15, which is neither half of it nor double.
-- Coherence is cut at a mean of 70. In the published search one step of the coefficient (x1.15) moved mean coherence by
-  17 to 23 points (93.6, 70.7, 53.7), and an error of that size misplaces the edge of coherence by one step. So at most
+  effect of 10 as 6.7 to 15, neither half of it nor double.
+- Coherence is cut at a mean of 70, and one step of the published search (x1.15) moved it by 17 to 23 points. At most
   every fifth response may be on the wrong side of 70 (20 points of a mean where coherence is all or nothing), and the
-  judge's line may be at most 10 points off where gold coherence is 70, which is half a step.
+  judge's line at most 10 points off there: one step and half of one.
 - A trait has no such cut: its mean is compared with the unsteered mean by the same judge, from which a constant offset
   cancels. Its offset is reported and not gated.
-- Relevance only decides whether coherence is held at 30, at 50 or not at all. A third of the responses held wrongly
-  moves a mean by 17 points where 50 is taken for 100 or 100 for 50: one step again. Slope and offset decide nothing
-  there, and a missing score counts as held wrongly.
-- AUROC and missing scores are asked for as before: .80 of pairs in the right order, at most .20 missing.
+- Relevance only decides whether coherence is held at 30, at 50 or not at all: a third of the responses held wrongly
+  moves a mean by 17 points, one step again. A missing score counts as held wrongly.
+- .80 of pairs in the right order (AUROC), at most .20 missing.
 """
 
 import functools

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from harness.shapes import checked
 from harness.stats.averages import GATE
 from harness.stats.resampling import LEVEL, Bounds
+from harness.stats.tails import clopper_pearson
 
 POSITIVE, NEGATIVE = 75.0, 25.0  # gold scores from and up to which a response counts as one or the other
 THRESHOLD = 50.0  # a judge's score from which it takes a response for a positive
@@ -165,11 +166,9 @@ def by_question(
 ) -> Figure:
     """A figure with the t interval, questions - 1 degrees of freedom, of the jackknife that leaves a question out.
 
-    Its variance is the usual one (Efron and Stein 1981, Annals of Statistics 9:586: conservative; for least squares it
-    is CR3 of MacKinnon, Nielsen and Webb 2023, Journal of Applied Econometrics 38:671), and besides that of one
-    question more, on which the figure is off by `worst`: that no such question is among these few does not show that
-    there are none. Without it a judge that has every fifth question wholly wrong would pass for perfect whenever none
-    of those is met.
+    To the jackknife's variance (Efron and Stein 1981, Annals of Statistics 9:586; for least squares it is CR3 of
+    MacKinnon, Nielsen and Webb 2023, Journal of Applied Econometrics 38:671) comes that of one question more, on which
+    the figure is off by `worst`: that no such question was met does not show that there are none.
     """
     from scipy.stats import t
 
@@ -191,10 +190,9 @@ def share(right: Bool[np.ndarray, "responses"], questions: Questions, if_none: s
 
     That number is n over the design effect, times the squared ratio of the t quantiles for responses and for questions
     (Korn and Graubard 1998, Survey Methodology 24:193). The design effect is that of the questions seen and of one
-    more on which every response is of the rarer kind: see `by_question`. Counts are fractions then, which
-    `scipy.stats.binomtest` does not take; the quantiles of the beta distribution are the same interval.
+    more on which every response is of the rarer kind: see `by_question`.
     """
-    from scipy.stats import beta, t
+    from scipy.stats import t
 
     n, tail = len(right), (1 - LEVEL) / 2
     if not n:
@@ -209,10 +207,7 @@ def share(right: Bool[np.ndarray, "responses"], questions: Questions, if_none: s
     variance = (count + 1) / count * ((hits - pooled * sizes) ** 2).sum() / total**2
     effect = max(1.0, variance * total / (pooled * (1 - pooled)))
     effective = n / effect * float(t.ppf(tail, n - 1) / t.ppf(tail, count - 1)) ** 2
-    met = value * effective
-    low = float(beta.ppf(tail, met, effective - met + 1)) if met > 0 else 0.0
-    high = float(beta.ppf(1 - tail, met + 1, effective - met)) if value < 1 else 1.0
-    return Figure(value, low, high, n)
+    return Figure(value, *clopper_pearson(value * effective, effective), n)
 
 
 def _untold(n: int, why: str) -> Figure:

@@ -27,7 +27,7 @@ from harness.lab.measurements import (
 from harness.lab.store import Answer, Response, told
 from harness.models.decoder import Decoder
 from harness.models.memory import in_batches
-from harness.stats import averages
+from harness.stats import resampling
 
 Array = np.ndarray[Any, Any]
 Advance = Callable[[int], None]
@@ -141,7 +141,7 @@ def extracted(measurement: Direction, positive: Array, negative: Array) -> tuple
     """The training rows of one extraction: as they are, or resampled by pairs."""
     if measurement.extraction == 0:
         return positive, negative
-    draws = averages.resample_indices(len(positive), measurement.extraction, EXTRACTION_SEED)
+    draws = resampling.resample_indices(len(positive), measurement.extraction, EXTRACTION_SEED)
     chosen = draws[measurement.extraction - 1]
     return positive[chosen], negative[chosen]
 
@@ -168,7 +168,7 @@ def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
     """A method refitted at every block on resampled training pairs (positive and negative of a pair together)."""
     pairs = read.record["training_pairs"]
     origin = measurement.activations
-    indices = averages.resample_indices(pairs, measurement.resamples, measurement.seed)
+    indices = resampling.resample_indices(pairs, measurement.resamples, measurement.seed)
     choices = [np.arange(pairs), *indices]
     depth, hidden = read.arrays["positive"].shape[1:]
     places = measurement.blocks or tuple(range(depth))

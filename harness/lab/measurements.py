@@ -174,10 +174,6 @@ class JudgeCheck:
 Measurement: TypeAlias = (
     Activations | MassiveActivations | Direction | BlockChoice | Refits | Baseline | Sweep | Scores | JudgeCheck
 )
-KINDS: tuple[type, ...] = (
-    Activations, MassiveActivations, Direction, BlockChoice, Refits, Baseline, Sweep, Scores, JudgeCheck,
-)  # fmt: skip
-_BY_NAME: dict[str, type] = {kind.__name__: kind for kind in (*KINDS, Cleaning)}
 
 
 def requires(measurement: Measurement) -> tuple[Measurement, ...]:
@@ -221,21 +217,6 @@ def trait_of(measurement: Measurement) -> str | None:
             return trait_of(requires(measurement)[0])
 
 
-def closure(measurements: tuple[Measurement, ...]) -> tuple[Measurement, ...]:
-    """`measurements` and everything they require, each once, every measurement after what it requires."""
-    ordered: dict[Measurement, None] = {}
-
-    def visit(measurement: Measurement) -> None:
-        if measurement not in ordered:
-            for needed in requires(measurement):
-                visit(needed)
-            ordered[measurement] = None
-
-    for measurement in measurements:
-        visit(measurement)
-    return tuple(ordered)
-
-
 def to_json(value: Any) -> Any:
     """A measurement (or cleaning) as JSON values; the class name is kept under `kind_of`."""
     if is_dataclass(value) and not isinstance(value, type):
@@ -243,17 +224,4 @@ def to_json(value: Any) -> Any:
         return {"kind_of": type(value).__name__, **body}
     if isinstance(value, tuple):
         return [to_json(item) for item in value]
-    return value
-
-
-def from_json(value: Any) -> Any:
-    """The inverse of `to_json`. Raises ValueError for a kind that does not exist."""
-    if isinstance(value, dict):
-        body = dict(value)
-        name = body.pop("kind_of", None)
-        if name not in _BY_NAME:
-            raise ValueError(f"{name!r} is no kind of measurement; known: {', '.join(sorted(_BY_NAME))}.")
-        return _BY_NAME[name](**{key: from_json(item) for key, item in body.items()})
-    if isinstance(value, list):
-        return tuple(from_json(item) for item in value)
     return value

@@ -60,11 +60,6 @@ class Architecture:
             )
 
     @property
-    def local_share(self) -> float:
-        """Share of the blocks whose attention is local."""
-        return self.local_blocks / self.blocks
-
-    @property
     def block_matrices(self) -> int:
         """Parameters of one block's matrices: queries and output, keys and values, and the three of the gated MLP."""
         attention = 2 * self.width * self.head_dim * (self.heads + self.kv_heads)
@@ -86,10 +81,6 @@ class Architecture:
         """Bytes of weights that one forward pass reads: all but an input embedding, of which it looks rows up."""
         looked_up = 0 if self.tied else self.vocabulary * self.width
         return (self.parameters - looked_up) * bytes_of(dtype)
-
-    def cache_bytes_per_token(self, dtype: str) -> int:
-        """Bytes of keys and values that one more token of one row takes in all blocks, inside every window."""
-        return self.blocks * self._kept(dtype)
 
     def cache_bytes(self, length: int, dtype: str) -> int:
         """Bytes of keys and values of one row of `length` tokens; a local block keeps no more than its window."""

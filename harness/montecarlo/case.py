@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.stats.evidence import Evidence
-from harness.stats.resampling import Plan
+from harness.stats.resampling import Resampling
 
 Draw = Callable[[np.random.Generator, int, bool], Evidence]
 RESAMPLES = 500  # of questions; a quarter of what claims use, for speed
@@ -37,6 +37,6 @@ class Case:
     repeats: float = 1.0
 
 
-def plan(n: int, resamples: int = RESAMPLES) -> Plan:
-    """The plan of a simulated data set of n units."""
-    return Plan((n,), resamples=resamples)
+def resampling(n: int, resamples: int = RESAMPLES) -> Resampling:
+    """The resampling of a simulated data set of n units."""
+    return Resampling(n, resamples=resamples)

@@ -18,7 +18,7 @@ from harness.montecarlo.case import SIZES, Case
 from harness.montecarlo.cases import CASES
 from harness.montecarlo.worlds import scores
 from harness.stats import averages
-from harness.stats.resampling import CannotTell, Plan, Replicated
+from harness.stats.resampling import CannotTell, Replicated, Resampling
 
 REPEATS, QUICK, QUICK_JUDGES = 150, 24, 10  # data sets of a cell
 CLAIMS = 60  # in the simulated ledger of one model
@@ -129,7 +129,7 @@ def family(n: int, graded: bool, on_bound: int, repeats: int, seed: Sequence[int
     ]
     any_false, any_after, false, kept, decided = 0, 0, 0, 0, 0
     for _ in range(repeats):
-        quantities = _gains(rng, np.concatenate([[0.1], chances]), n, graded, Plan((n,)))
+        quantities = _gains(rng, np.concatenate([[0.1], chances]), n, graded, Resampling(n))
         verdicts = [rule.decide(each.estimate()) for rule, each in zip(rules, quantities, strict=True)]
         p_values = np.array(
             [
@@ -159,7 +159,9 @@ def family(n: int, graded: bool, on_bound: int, repeats: int, seed: Sequence[int
     )
 
 
-def _gains(rng: np.random.Generator, chances: np.ndarray, n: int, graded: bool, resampled: Plan) -> list[Replicated]:
+def _gains(
+    rng: np.random.Generator, chances: np.ndarray, n: int, graded: bool, resampled: Resampling
+) -> list[Replicated]:
     """The gains of all runs but the first over the first, in trait points."""
     drawn = scores(rng, chances, rng.normal(size=n), graded)
     gain = drawn[1:] - drawn[0]

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.geometry import separation
 from harness.geometry.directions import mean_diff, random_direction, unit_rows
-from harness.montecarlo.case import REFIT_RESAMPLES, RESAMPLES, Case, plan
+from harness.montecarlo.case import REFIT_RESAMPLES, RESAMPLES, Case, resampling
 from harness.stats.averages import mean_of
 from harness.stats.refitted import Refitted
 from harness.stats.resampling import Replicated
@@ -68,7 +68,7 @@ def _accuracy(world: World, rng: np.random.Generator, n: int, _graded: bool, kno
 
 def _effect_size(world: World, rng: np.random.Generator, n: int, _graded: bool, knows: bool = True) -> Replicated:
     topics = world.topics(n)
-    return separation.effect_size(_held_out(world, rng, n, knows), topics, plan(len(set(topics)), RESAMPLES))
+    return separation.effect_size(_held_out(world, rng, n, knows), topics, resampling(len(set(topics)), RESAMPLES))
 
 
 def _refitted(
@@ -77,7 +77,7 @@ def _refitted(
     """A quantity `of` mean_diff, of unit rows (the probe that its fit leaves alone), and of mean_diff cleaned, each
     [1 + resamples, HIDDEN] refitted on the same pairs."""
     positive, negative = world.rows(rng, n)
-    resampled = plan(n, REFIT_RESAMPLES)
+    resampled = resampling(n, REFIT_RESAMPLES)
     counts = np.vstack([np.ones(n), resampled.counts()])
     raw, third = counts @ (positive - negative), counts @ (unit_rows(positive, "") - unit_rows(negative, ""))
     cleaned = raw.copy()
@@ -112,7 +112,7 @@ def _norm_outside(world: World, rng: np.random.Generator, n: int, _graded: bool)
     both = np.stack(world.rows(rng, n))
     whole = np.linalg.norm(both, axis=-1).mean(axis=0)
     outside = np.linalg.norm(np.delete(both, np.arange(HIDDEN)[MASSIVE], axis=-1), axis=-1).mean(axis=0)
-    resampled = plan(n, RESAMPLES)
+    resampled = resampling(n, RESAMPLES)
     return mean_of(outside, resampled, "activation norm") / mean_of(whole, resampled, "activation norm")
 
 

@@ -181,12 +181,7 @@ def scores_of(chances: np.ndarray, latent: np.ndarray) -> np.ndarray:
     return found
 
 
-def scores(
-    rng: np.random.Generator, chances: np.ndarray, questions: np.ndarray, graded: bool, missing: float = 0.0
-) -> np.ndarray:
+def scores(rng: np.random.Generator, chances: np.ndarray, questions: np.ndarray, graded: bool) -> np.ndarray:
     """Drawn scores (runs, units) whose means are 100 x `chances`, correlated through `questions` (units,)."""
     own = rng.normal(size=(GRADERS if graded else 1, len(chances), len(questions)))
-    found = scores_of(chances, np.sqrt(QUESTION_SHARE) * questions + np.sqrt(1 - QUESTION_SHARE) * own)
-    if missing:
-        found[rng.random(found.shape) < missing] = np.nan
-    return found
+    return scores_of(chances, np.sqrt(QUESTION_SHARE) * questions + np.sqrt(1 - QUESTION_SHARE) * own)

@@ -22,7 +22,7 @@ from harness.lab.measurements import (
     Sweep,
 )
 from harness.models.registry import ModelSpec, swept_blocks
-from harness.stats.resampling import Plan
+from harness.stats.resampling import Resampling
 
 WINDOW = 5  # response tokens, the published headline
 NOT_CLEANED = Cleaning()
@@ -109,21 +109,21 @@ class Cell:
         """Scenario activations of this cell."""
         return Activations(self.model.name, self.trait, window)
 
-    def plan(self) -> Plan:
+    def resampling(self) -> Resampling:
         """How this cell's questions are resampled; equal for all quantities, and for models of one language."""
         settings = self.settings
         units = f"{self.model.language} {self.trait}"
-        return Plan((settings.questions,), "questions", units, settings.resamples, settings.seed)
+        return Resampling(settings.questions, "questions", units, settings.resamples, settings.seed)
 
-    def scenarios_plan(self, pairs: int) -> Plan:
+    def scenarios_resampling(self, pairs: int) -> Resampling:
         """How this cell's scenario pairs are resampled where nothing is fitted again."""
-        return replace(self.pairs_plan(pairs), resamples=self.settings.resamples)
+        return replace(self.pairs_resampling(pairs), resamples=self.settings.resamples)
 
-    def pairs_plan(self, pairs: int) -> Plan:
+    def pairs_resampling(self, pairs: int) -> Resampling:
         """How this cell's scenario pairs are resampled for refitted directions."""
         settings = self.settings
         units = f"{self.model.language} {self.trait}"
-        return Plan((pairs,), "scenario pairs", units, settings.refit_resamples, settings.seed)
+        return Resampling(pairs, "scenario pairs", units, settings.refit_resamples, settings.seed)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from harness.quantities.cells import Cell, Recipe
 from harness.stats import averages
 from harness.stats.evidence import Evidence
 from harness.stats.refitted import Refitted
-from harness.stats.resampling import CannotTell, Plan, Replicated
+from harness.stats.resampling import CannotTell, Replicated, Resampling
 
 Where = Literal["all blocks", "steered blocks"]
 CHANCE = 0.5  # the accuracy of a guess between two classes of one size
@@ -72,7 +72,7 @@ class Cosine(OnCell):
         one, other = (refitted(recipe, cell, self.where, answers) for recipe in (self.one, self.other))
         cosines = (one * other).sum(axis=-1).mean(axis=-1)  # [1 + resamples]
         pairs = answers(self.one.refits(cell, _blocks(cell, self.where))).record["pairs"]
-        return Refitted(float(cosines[0]), cosines[1:], cell.pairs_plan(pairs), "cosine", pairs, COSINES)
+        return Refitted(float(cosines[0]), cosines[1:], cell.pairs_resampling(pairs), "cosine", pairs, COSINES)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class ShareInside(OnCell):
         shares = [np.linalg.norm(vectors[:, place][:, dims], axis=1) for place, dims in enumerate(chosen)]
         mean = np.mean(shares, axis=0)
         pairs = answers(self.recipe.refits(cell, cell.blocks)).record["pairs"]
-        return Refitted(float(mean[0]), mean[1:], cell.pairs_plan(pairs), "share of norm", pairs, SHARES)
+        return Refitted(float(mean[0]), mean[1:], cell.pairs_resampling(pairs), "share of norm", pairs, SHARES)
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,14 @@ class NormOutside(OnCell):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         read, dims = answers(cell.activations(self.window)), list(answers(cell.massive).record["consensus"])
         pairs = read.record["training_pairs"]
-        plan = cell.scenarios_plan(pairs)
+        resampling = cell.scenarios_resampling(pairs)
         both = np.stack([read.arrays["positive"][:pairs], read.arrays["negative"][:pairs]])[:, :, list(cell.blocks)]
         whole = np.linalg.norm(both.astype(np.float64), axis=-1).mean(axis=(0, 2))  # [pairs]
         outside = np.linalg.norm(np.delete(both.astype(np.float64), dims, axis=-1), axis=-1).mean(axis=(0, 2))
-        norm = averages.mean_of(outside, plan, "activation norm") / averages.mean_of(whole, plan, "activation norm")
-        return Replicated(norm.value, norm.replicates, plan, "share of norm", pairs)
+        norm = averages.mean_of(outside, resampling, "activation norm") / averages.mean_of(
+            whole, resampling, "activation norm"
+        )
+        return Replicated(norm.value, norm.replicates, resampling, "share of norm", pairs)
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class EffectSize(OnCell):
     def on(self, cell: Cell, answers: Answers) -> Evidence:
         topics = _topics(self.recipe, cell, answers)
         read = _held_out(self.recipe, cell, cell.blocks[0], answers)
-        return separation.effect_size(read, topics, _topics_plan(cell, len(set(topics))))
+        return separation.effect_size(read, topics, _topics_resampling(cell, len(set(topics))))
 
 
 class NoDirection(CannotTell):
@@ -192,10 +194,10 @@ def _topics(recipe: Recipe, cell: Cell, answers: Answers) -> list[str]:
     return list(answers(cell.activations(recipe.window)).record["topics"])
 
 
-def _topics_plan(cell: Cell, topics: int) -> Plan:
+def _topics_resampling(cell: Cell, topics: int) -> Resampling:
     settings = cell.settings
     units = f"{cell.model.language} {cell.trait}, topics"
-    return Plan((topics,), "topics", units, settings.resamples, settings.seed)
+    return Resampling(topics, "topics", units, settings.resamples, settings.seed)
 
 
 def _held_out(recipe: Recipe, cell: Cell, block: int, answers: Answers) -> separation.HeldOut:

@@ -14,9 +14,9 @@ from harness.quantities.cells import Cell, Recipe
 from harness.quantities.geometry import require_direction
 from harness.stats import averages, interpolation, need
 from harness.stats.averages import GATE, NoValidRun
-from harness.stats.curves import SAME_AMOUNT
+from harness.stats.curves import SAME_AMOUNT, Curve, curve_gap
 from harness.stats.evidence import Evidence, Extreme
-from harness.stats.interpolation import Curve, Point
+from harness.stats.interpolation import Point
 from harness.stats.resampling import CannotTell, Replicated
 
 Unit = Literal["dose", "coefficient"]
@@ -78,7 +78,7 @@ def best_point(recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answ
 
     def compute() -> Point:
         given = curves(recipe, cell, grids, answers, unit)
-        return interpolation.best_on_curves(given, *unsteered(cell, answers), cell.plan(), GATE, amount_unit=unit)
+        return interpolation.best_on_curves(given, *unsteered(cell, answers), cell.resampling(), amount_unit=unit)
 
     key = ("best", recipe, grids, unit, cell.identity)
     found: Point = answers.once(key, compute)
@@ -183,7 +183,7 @@ class NeededAmount(Steered):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         require_steering(self.recipe, cell, self.grids, answers)
         given = curves(self.recipe, cell, self.grids, answers, self.unit)
-        return need.needed_amount(given, *unsteered(cell, answers), cell.plan(), GATE, self.unit)
+        return need.needed_amount(given, *unsteered(cell, answers), cell.resampling(), self.unit)
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class GridBest(Steered):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         given = curves(self.recipe, cell, self.grids, answers)
         return interpolation.best_on_curves(
-            given, *unsteered(cell, answers), cell.plan(), GATE, between_runs=False
+            given, *unsteered(cell, answers), cell.resampling(), between_runs=False
         ).delta
 
 
@@ -224,7 +224,7 @@ class AroundBase(Steered):
                 inside.append(Curve(curve.amounts[within], curve.trait[within], curve.coherence[within]))
         if not inside:
             raise NoValidRun(f"No run of {self.recipe.title} lies from half to twice its base coefficient.")
-        return interpolation.best_on_curves(inside, *unsteered(cell, answers), cell.plan(), GATE).delta
+        return interpolation.best_on_curves(inside, *unsteered(cell, answers), cell.resampling()).delta
 
 
 def base_coefficient(recipe: Recipe, cell: Cell, block: int, answers: Answers, full: bool = False) -> float:
@@ -256,7 +256,7 @@ class SearchDelta(Steered):
         starts = [
             0.7 * base_coefficient(self.recipe, cell, block, answers, not self.corrected) for block in cell.blocks
         ]
-        return interpolation.search_on_curves(given, *unsteered(cell, answers), starts, cell.plan())
+        return interpolation.search_on_curves(given, *unsteered(cell, answers), starts, cell.resampling())
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ class CoherenceAt(Steered):
             raise CannotTell(
                 f"Only {(~np.isnan(scores)).sum()} of {len(scores)} responses have a coherence: judge again."
             )
-        return averages.mean_of(scores, cell.plan(), "coherence points", averages.SCORES)
+        return averages.mean_of(scores, cell.resampling(), "coherence points", averages.SCORES)
 
 
 @dataclass(frozen=True)
@@ -298,7 +298,7 @@ class GainWhereNeeded(Steered):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         require_steering(self.other, cell, self.grids, answers)
         own, others = (curves(recipe, cell, self.grids, answers) for recipe in (self.recipe, self.other))
-        return need.gain_where_needed(own, others, *unsteered(cell, answers), cell.plan(), GATE)
+        return need.gain_where_needed(own, others, *unsteered(cell, answers), cell.resampling())
 
 
 @dataclass(frozen=True)
@@ -320,5 +320,5 @@ class CurveGap(Steered):
         both = zip(
             curves(self.one, cell, self.grids, answers), curves(self.other, cell, self.grids, answers), strict=True
         )
-        gaps = tuple(interpolation.curve_gap(one, other, cell.plan(), self.of) for one, other in both)
+        gaps = tuple(curve_gap(one, other, cell.resampling(), self.of) for one, other in both)
         return Extreme("largest", gaps)

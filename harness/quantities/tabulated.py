@@ -11,8 +11,9 @@ from harness.lab.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell
 from harness.quantities.cells import WINDOW, Cell, Recipe
 from harness.quantities.steering import DOSES, base_coefficient, best_point, curves, sweeps, unsteered
-from harness.stats import averages, interpolation
-from harness.stats.resampling import Plan, Replicated
+from harness.stats import averages
+from harness.stats.curves import at_amount
+from harness.stats.resampling import Replicated, Resampling
 
 Part = Literal["trait", "coherence", "Delta"]
 
@@ -36,12 +37,12 @@ class CurveAt(OnCell):
         curve = curves(self.recipe, cell, self.grids, answers, "coefficient")[0]
         amount = self.multiple * base_coefficient(self.recipe, cell, cell.blocks[0], answers)
         baseline = unsteered(cell, answers)
-        gain, coherence = interpolation.at_amount(curve, *baseline, amount, cell.plan())
+        gain, coherence = at_amount(curve, *baseline, amount, cell.resampling())
         if self.part == "coherence":
             return coherence
         if self.part == "Delta":
             return gain
-        trait = gain + averages.mean_of(baseline[0], cell.plan(), "trait points", averages.SCORES)
+        trait = gain + averages.mean_of(baseline[0], cell.resampling(), "trait points", averages.SCORES)
         return replace(trait, bounds=averages.SCORES)
 
 
@@ -58,7 +59,7 @@ class CoherenceAtBest(OnCell):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         point = best_point(self.recipe, cell, self.grids, answers, "dose")
         curve = curves(self.recipe, cell, self.grids, answers)[point.curve]
-        return interpolation.at_amount(curve, *unsteered(cell, answers), point.amount.value, cell.plan())[1]
+        return at_amount(curve, *unsteered(cell, answers), point.amount.value, cell.resampling())[1]
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class NormOf(OnCell):
         both = np.stack([read.arrays["positive"][:pairs, block], read.arrays["negative"][:pairs, block]])
         rows = both.astype(np.float64)
         kept = {"full": rows, "outside": np.delete(rows, dims, axis=-1), "inside": rows[..., dims]}[self.part]
-        plan = cell.scenarios_plan(pairs)
-        norm = averages.mean_of(np.linalg.norm(kept, axis=-1).mean(axis=0), plan, "activation norm")
+        resampling = cell.scenarios_resampling(pairs)
+        norm = averages.mean_of(np.linalg.norm(kept, axis=-1).mean(axis=0), resampling, "activation norm")
         return self.times * norm
 
 
@@ -91,5 +92,5 @@ class Severity(OnCell):
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         by_block = np.asarray(answers(cell.massive).record["severity"], np.float64)
-        plan = Plan((len(by_block),), "blocks", cell.name, 2_000, cell.settings.seed)
-        return averages.bootstrap(lambda chosen: float(np.median(by_block[chosen])), plan, "times the median")
+        resampling = Resampling(len(by_block), "blocks", cell.name, 2_000, cell.settings.seed)
+        return averages.bootstrap(lambda chosen: float(np.median(by_block[chosen])), resampling, "times the median")

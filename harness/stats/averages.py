@@ -7,38 +7,13 @@ import numpy as np
 from jaxtyping import Float
 
 from harness.shapes import checked
-from harness.stats.resampling import (
-    Bounds,
-    CannotTell,
-    Estimate,
-    Plan,
-    PlanMismatch,
-    Replicated,
-    interval,
-    resample_indices,
-    stratified_indices,
-)
+from harness.stats.resampling import Bounds, CannotTell, Replicated, Resampling, ResamplingMismatch
 from harness.stats.tails import NoValue
-
-__all__ = [
-    "Bounds",
-    "CannotTell",
-    "Estimate",
-    "NoValidRun",
-    "Plan",
-    "PlanMismatch",
-    "Replicated",
-    "bootstrap",
-    "interval",
-    "mean_of",
-    "paired_difference",
-    "resample_indices",
-    "stratified_indices",
-]
 
 GATE = 70.0  # mean coherence from which a run is valid
 MIN_JUDGED = 0.8  # share of units that must be judged for a run to be valid
 SCORES = (0.0, 100.0)  # what a judge can give
+GAINS = (-100.0, 100.0)  # what two scores can differ by
 MISSING_REPLICATES = 0.05  # share of resamples that may lack a valid run before it cannot be told whether there is one
 ROUNDING = 1e-9  # a mean this close below the gate has reached it
 
@@ -49,7 +24,7 @@ class NoValidRun(CannotTell):
 
 @checked
 def mean_of(
-    scores: Float[np.ndarray, "units"], plan: Plan, unit: str = "points", bounds: Bounds | None = None
+    scores: Float[np.ndarray, "units"], resampling: Resampling, unit: str = "points", bounds: Bounds | None = None
 ) -> Replicated:
     """The mean score per unit; NaN is a missing score, left out and never counted as 0.
 
@@ -58,44 +33,27 @@ def mean_of(
     """
     judged = ~np.isnan(scores)
     if judged.sum() < 2:
-        raise ValueError(f"{judged.sum()} of {len(scores)} {plan.sample} have a score: at least 2 must be judged.")
+        raise ValueError(f"{judged.sum()} of {len(scores)} {resampling.sample} are scored: at least 2 must be judged.")
     require_within(scores, bounds)
-    replicates = means(counts_for(scores, plan), scores[None])[:, 0]
-    return Replicated(float(np.nanmean(scores)), replicates, plan, unit, int(judged.sum()), bounds)
+    replicates = means(counts_for(scores, resampling), scores[None])[:, 0]
+    return Replicated(float(np.nanmean(scores)), replicates, resampling, unit, int(judged.sum()), bounds)
 
 
 @checked
-def paired_difference(
-    one: Float[np.ndarray, "units"],
-    other: Float[np.ndarray, "units"],
-    plan: Plan,
-    unit: str = "points",
-    bounds: Bounds | None = None,
-) -> Replicated:
-    """The mean of one minus other over the units that have both scores; `bounds` are those of a single score.
-
-    Errors as in `mean_of`.
-    """
-    require_within(one, bounds)
-    require_within(other, bounds)
-    return mean_of(one - other, plan, unit, gain_bounds(bounds))
-
-
-@checked
-def bootstrap(statistic: Callable[..., float], plan: Plan, unit: str, bounds: Bounds | None = None) -> Replicated:
-    """Any statistic of a plan's units, called with one array of indices per stratum, once per resample.
+def bootstrap(statistic: Callable[[np.ndarray], float], resampling: Resampling, unit: str) -> Replicated:
+    """Any statistic of resampled units, called with an array of their indices, once per resample.
 
     A resample on which it has no direction or no value (NoValue, NaN) is missing. Errors of the
     statistic on the whole data are passed on.
     """
-    value = float(statistic(*(np.arange(size) for size in plan.sizes)))
-    replicates = np.full(plan.resamples, np.nan)
-    for resample, chosen in enumerate(zip(*plan.indices(), strict=True)):
+    value = float(statistic(np.arange(resampling.n)))
+    replicates = np.full(resampling.resamples, np.nan)
+    for resample, chosen in enumerate(resampling.indices()):
         try:
-            replicates[resample] = statistic(*chosen)
+            replicates[resample] = statistic(chosen)
         except NoValue:
             continue
-    return Replicated(value, np.where(np.isfinite(replicates), replicates, np.nan), plan, unit, plan.n, bounds)
+    return Replicated(value, np.where(np.isfinite(replicates), replicates, np.nan), resampling, unit, resampling.n)
 
 
 def means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -107,13 +65,13 @@ def means(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
         return sums / (counts @ judged.astype(np.float64).T)
 
 
-def counts_for(scores: np.ndarray, plan: Plan) -> np.ndarray:
-    """The plan's counts (resamples, units), for scores of as many units; PlanMismatch if they are not."""
-    if plan.sizes != (len(scores),):
-        raise PlanMismatch(
-            f"{len(scores)} scores do not fit a plan for {plan.sizes} {plan.sample}: give one score per unit."
+def counts_for(scores: np.ndarray, resampling: Resampling) -> np.ndarray:
+    """How often each resample holds each score, (resamples, units); ResamplingMismatch if they are not as many."""
+    if resampling.n != len(scores):
+        raise ResamplingMismatch(
+            f"{len(scores)} scores do not fit a resampling of {resampling.n} {resampling.sample}: give one a unit."
         )
-    return plan.counts()
+    return resampling.counts()
 
 
 def judged_share(trait: np.ndarray, coherence: np.ndarray) -> np.ndarray:
@@ -121,23 +79,18 @@ def judged_share(trait: np.ndarray, coherence: np.ndarray) -> np.ndarray:
     return np.minimum((~np.isnan(trait)).mean(axis=1), (~np.isnan(coherence)).mean(axis=1))
 
 
-def gain_bounds(score_range: Bounds | None) -> Bounds | None:
-    """The smallest and largest difference of two scores of this range; None if it is unknown."""
-    return None if score_range is None else (score_range[0] - score_range[1], score_range[1] - score_range[0])
-
-
 def baseline_key(baseline_trait: np.ndarray) -> str:
     """The name of a baseline's scores, so that it is known to cancel between two gains over it."""
     return hashlib.sha256(baseline_trait.astype(np.float64).tobytes()).hexdigest()[:16]
 
 
-def require_judged(baseline_trait: np.ndarray, min_judged: float) -> None:
-    """CannotTell unless 2 and `min_judged` of the baseline's responses are judged."""
-    judged = int((~np.isnan(baseline_trait)).sum())
-    if judged < max(2.0, min_judged * len(baseline_trait) - ROUNDING):
+def require_judged(baseline: np.ndarray) -> None:
+    """CannotTell unless 2 and MIN_JUDGED of the baseline's responses are judged."""
+    judged = int((~np.isnan(baseline)).sum())
+    if judged < max(2.0, MIN_JUDGED * len(baseline) - ROUNDING):
         raise CannotTell(
-            f"Only {judged} of {len(baseline_trait)} baseline responses are judged, "
-            f"but {min_judged:.0%} must be: judge them again."
+            f"Only {judged} of {len(baseline)} baseline responses are judged, "
+            f"but {MIN_JUDGED:.0%} must be: judge them again."
         )
 
 

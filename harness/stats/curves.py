@@ -8,10 +8,10 @@ from jaxtyping import Float
 
 from harness.shapes import checked
 from harness.stats import averages
-from harness.stats.averages import MIN_JUDGED, ROUNDING, SCORES
+from harness.stats.averages import GAINS, MIN_JUDGED, ROUNDING, SCORES
 from harness.stats.crossfit import Means, Places, means_by_part
 from harness.stats.evidence import Bracketed
-from harness.stats.resampling import Bounds, CannotTell, Plan, Replicated
+from harness.stats.resampling import CannotTell, Replicated, Resampling
 
 SAME_AMOUNT = 1e-6  # relative difference below which two amounts are one
 
@@ -77,25 +77,23 @@ def knots(
     curve: Curve,
     baseline_trait: Float[np.ndarray, "units"],
     baseline_coherence: Float[np.ndarray, "units"],
-    plan: Plan,
-    min_judged: float | int = MIN_JUDGED,
-    score_range: Bounds | None = SCORES,
+    resampling: Resampling,
     only: np.ndarray | None = None,
 ) -> Knots:
     """The points between which a curve is linear in its amount, over `only` some of the units if a mask is given.
 
-    A run of which fewer than `min_judged` units are judged, in trait or in coherence, is no knot: the curve is
+    A run of which a smaller share than MIN_JUDGED is judged, in trait or in coherence, is no knot: the curve is
     cut there into pieces, and no piece bridges the gap. CannotTell if the baseline is not judged often enough,
-    ValueError if a score is outside `score_range`.
+    ValueError if a score is outside SCORES.
     """
     for scores in (curve.trait, curve.coherence, baseline_trait, baseline_coherence):
-        averages.require_within(scores, score_range)
-    averages.require_judged(baseline_trait, min_judged)
-    averages.require_judged(baseline_coherence, min_judged)
+        averages.require_within(scores, SCORES)
+    averages.require_judged(baseline_trait)
+    averages.require_judged(baseline_coherence)
     trait = np.vstack([baseline_trait, curve.trait])
     coherence = np.vstack([baseline_coherence, curve.coherence])
-    enough = averages.judged_share(trait, coherence) >= min_judged - ROUNDING
-    counts = np.vstack([np.ones(plan.sizes[0]), averages.counts_for(baseline_trait, plan)])
+    enough = averages.judged_share(trait, coherence) >= MIN_JUDGED - ROUNDING
+    counts = np.vstack([np.ones(resampling.n), averages.counts_for(baseline_trait, resampling)])
     paired, kept = trait - baseline_trait, slice(None) if only is None else only
     gain = means_by_part(counts[:, kept], paired[:, kept])
     mean_coherence = averages.means(counts[:, kept], coherence[:, kept])[None]
@@ -116,16 +114,14 @@ def at_amount(
     baseline_trait: Float[np.ndarray, "units"],
     baseline_coherence: Float[np.ndarray, "units"],
     amount: float | int,
-    plan: Plan,
-    min_judged: float | int = MIN_JUDGED,
-    score_range: Bounds | None = SCORES,
+    resampling: Resampling,
 ) -> tuple[Replicated, Replicated]:
     """The interpolated gain over the baseline (trait points) and mean coherence (coherence points) at one amount.
 
     Nothing is chosen, so nothing is read elsewhere; coherence may lie below any gate. Raises ValueError if the
     amount is negative, lies beyond the last run or in a gap left by runs that were not judged often enough.
     """
-    each = knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range)
+    each = knots(curve, baseline_trait, baseline_coherence, resampling)
     place = Places(*(part[None, None] for part in each.locate(np.array([amount], dtype=np.float64))))
     if not place.allowed.all():
         reached = each.amounts[each.measured].tolist()
@@ -133,22 +129,20 @@ def at_amount(
     left = int(place.left[0, 0, 0])
     n = int(each.judged[left : left + (2 if place.weight[0, 0, 0] > 0 else 1)].min())
     gain, coherence = (place.along(values[:1])[0, :, 0] for values in (each.gain.values, each.coherence))
-    return gain_of(gain, plan, n, baseline_trait, score_range), Replicated(
-        float(coherence[0]), coherence[1:], plan, "coherence points", n, score_range
+    return gain_of(gain, resampling, n, baseline_trait), Replicated(
+        float(coherence[0]), coherence[1:], resampling, "coherence points", n, SCORES
     )
 
 
-def gain_of(
-    replicates: np.ndarray, plan: Plan, n: int, baseline_trait: np.ndarray, score_range: Bounds | None
-) -> Replicated:
+def gain_of(replicates: np.ndarray, resampling: Resampling, n: int, baseline_trait: np.ndarray) -> Replicated:
     """A gain over the baseline from its value (entry 0) and its replicates (the rest)."""
     return Replicated(
         float(replicates[0]),
         replicates[1:],
-        plan,
+        resampling,
         "trait points",
         n,
-        averages.gain_bounds(score_range),
+        GAINS,
         averages.baseline_key(baseline_trait),
     )
 
@@ -157,25 +151,20 @@ def gain_of(
 def curve_gap(
     one: Curve,
     other: Curve,
-    plan: Plan,
+    resampling: Resampling,
     of: Literal["trait", "coherence"] = "trait",
-    min_judged: float | int = MIN_JUDGED,
-    score_range: Bounds | None = SCORES,
 ) -> Bracketed:
     """How far two curves lie apart: the mean over their common measured amounts of |mean one - mean other|, in points,
     over the questions judged in both.
 
-    An absolute value of something near 0 grows when noise is added, so the distance of two noisy curves is too large on
-    average; that bounds it from above. From below it is bounded by the distance in which every amount's sign is taken
-    from other questions than its difference: a wrong sign makes it smaller, never larger. The replicates of both are
-    moved to lie around their values, since a resample adds noise once more. An interval wholly within a distance thus
-    shows equivalence, one wholly beyond it a difference; where questions are few it does neither.
-    Raises ValueError if no amount is common and measured in both.
+    Noise makes a distance larger, which bounds it from above; from below it is bounded by the distance in which every
+    amount's sign is taken from other questions than its difference. An interval wholly within a distance thus shows
+    equivalence, one wholly beyond it a difference. Raises ValueError if no amount is common and measured in both.
     """
     first, second = getattr(one, of), getattr(other, of)
     for scores in (one.trait, one.coherence, other.trait, other.coherence):
-        averages.require_within(scores, score_range)
-    enough = [averages.judged_share(each.trait, each.coherence) >= min_judged - ROUNDING for each in (one, other)]
+        averages.require_within(scores, SCORES)
+    enough = [averages.judged_share(each.trait, each.coherence) >= MIN_JUDGED - ROUNDING for each in (one, other)]
     same = np.isclose(one.amounts[:, None], other.amounts[None], rtol=SAME_AMOUNT, atol=0.0)
     pairs = np.argwhere(same & enough[0][:, None] & enough[1][None])
     if not len(pairs):
@@ -184,14 +173,13 @@ def curve_gap(
             "run both curves at the same amounts."
         )
     apart = first[pairs[:, 0]] - second[pairs[:, 1]]
-    counts = np.vstack([np.ones(plan.sizes[0]), averages.counts_for(apart[0], plan)])
+    counts = np.vstack([np.ones(resampling.n), averages.counts_for(apart[0], resampling)])
     means = means_by_part(counts, apart)
     shares = means.judged / means.judged.sum(axis=0)
     signed = (np.sign(means.values[1:]) * np.nan_to_num(shares * means.own)).sum(axis=0).mean(axis=1)
     n = int((~np.isnan(apart)).sum(axis=1).min())
-    width = None if score_range is None else score_range[1] - score_range[0]
-    below, above = (
-        Replicated(float(found[0]), found[1:], plan, "points", n, None if width is None else (least, width)).recentred()
-        for found, least in ((signed, -width if width else 0), (np.abs(means.values[0]).mean(axis=1), 0.0))
+    below, above = (  # recentred, for a resample adds noise once more
+        Replicated(float(found[0]), found[1:], resampling, "points", n, (least, GAINS[1])).recentred()
+        for found, least in ((signed, GAINS[0]), (np.abs(means.values[0]).mean(axis=1), 0.0))
     )
     return Bracketed(below, above, least=0.0)

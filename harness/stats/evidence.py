@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from harness.stats.resampling import Estimate, PlanMismatch, Replicated
+from harness.stats.resampling import Estimate, Replicated, ResamplingMismatch
 from harness.stats.tails import LEVEL, SMALLEST, End
 
 __all__ = ["Bracketed", "Evidence", "Extreme"]
@@ -91,7 +91,7 @@ class Extreme:
 
 @dataclass(frozen=True, eq=False)
 class Bracketed:
-    """A value between two quantities of one plan: `below` errs downwards and gives the low end, `above` the high end.
+    """A value between two quantities of one resampling: `below` errs downwards and gives the low end, `above` the high.
 
     For what no single statistic estimates without bias, such as a distance. The value is `below`'s, held within `least`
     and both ends.
@@ -102,8 +102,8 @@ class Bracketed:
     least: float
 
     def __post_init__(self) -> None:
-        if self.below.plan != self.above.plan or self.below.unit != self.above.unit:
-            raise PlanMismatch("The two sides of a bracketed quantity must come from one plan and be in one unit.")
+        if self.below.resampling != self.above.resampling or self.below.unit != self.above.unit:
+            raise ResamplingMismatch("The sides of a bracketed quantity must come from one resampling, in one unit.")
 
     @property
     def value(self) -> float:
@@ -123,7 +123,7 @@ class Bracketed:
     def estimate(self, level: float = LEVEL) -> Estimate:
         """The value with the low end of `below` and the high end of `above`."""
         low, high = self.below.estimate(level).low, self.above.estimate(level).high
-        value, sample = self.value, self.below.plan.sample
+        value, sample = self.value, self.below.resampling.sample
         return Estimate(value, min(max(low, self.least), value), max(high, value), self.n, self.unit, level, sample)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:

@@ -7,14 +7,13 @@ import numpy as np
 from jaxtyping import Float
 
 from harness.shapes import checked
-from harness.stats.averages import GATE, MIN_JUDGED, ROUNDING, SCORES
+from harness.stats.averages import GATE, ROUNDING
 from harness.stats.crossfit import Places, best_of, crossfitted
-from harness.stats.curves import Curve, Knots, at_amount, curve_gap, gain_of, knots
+from harness.stats.curves import Curve, Knots, gain_of, knots
 from harness.stats.gate import FIRST_STRETCH, curve_and_place, highest, places_of, require_located, require_valid
-from harness.stats.resampling import Bounds, Plan, Replicated
+from harness.stats.resampling import Replicated, Resampling
 
-__all__ = ["Curve", "Point", "at_amount", "best_on_curves", "curve_gap", "search_on_curves"]
-
+STEPS, UP, DOWN, MOMENTUM = 5, 1.3, 0.85, 0.1  # of the published search
 SPLITS = 2  # ways to halve the questions between blocks
 UNSTEERED = -1  # the run that a curve's point at amount 0 is called
 
@@ -44,39 +43,27 @@ def best_on_curves(
     curves: Sequence[Curve],
     baseline_trait: Float[np.ndarray, " units"],
     baseline_coherence: Float[np.ndarray, " units"],
-    plan: Plan,
-    gate: float | int = GATE,
-    min_judged: float | int = MIN_JUDGED,
-    score_range: Bounds | None = SCORES,
+    resampling: Resampling,
     amount_unit: str = "dose",
     between_runs: bool = True,
 ) -> Point:
-    """The largest gain over the baseline at coherence `gate` or more, over all amounts of all curves, in points.
+    """The largest gain over the baseline at coherence GATE or more, over all amounts of all curves, in points.
 
-    A question's gain is paired: it counts where both its response and its unsteered response are judged, so that
-    losing hard questions to gibberish is no gain. Mean gain and mean coherence are linear between neighbouring runs, so
-    the best lies at a run or where coherence crosses the gate (at a run, if not `between_runs`: the published rule).
-    The unsteered point begins every curve but is no steering: doing nothing is never the best. On the stretch before
-    the first run, linear interpolation says most of what it says about steering by way of the unsteered point, while
-    real curves stay flat there and then rise; so a crossing of the gate counts there only if it lies at least
-    FIRST_STRETCH of the way to the first run, where the point rests on that run at least as much as on doing nothing.
-
-    A maximum read where it was chosen flatters itself: 8 blocks of 8 equally good runs look 8 points better than each
-    of them is. So the questions are dealt into folds: which point is best is asked of all but one, and the one left out
-    says what is gained there and how far coherence lasts (`harness.stats.crossfit`). All of it is done again in every
-    resample, and the replicates are moved to lie around the value, for in a resample the runs differ by this sample's
-    chance, which a choice finds again.
+    Gains are paired: a question counts where its steered and its unsteered response are judged. Mean gain and mean
+    coherence are linear between neighbouring runs, so the best lies at a run or where coherence crosses the gate (at a
+    run, if not `between_runs`: the published rule). Doing nothing is never the best: before the first run a crossing
+    counts only from FIRST_STRETCH of the way to it on. Which point is best is asked of other questions than its gain is
+    read on (`harness.stats.crossfit`), again in every resample.
 
     Raises NoValidRun if no run and no such crossing reaches the gate, or none in over 5 % of the resamples; CannotTell
-    if the baseline is not judged often enough, ValueError if a score is outside `score_range`.
-    Depends on the amounts only through their order, but for the amount it returns.
+    if the baseline is not judged often enough, ValueError if a score is outside SCORES.
     """
     if not curves:
         raise ValueError("There is no curve to find the best point of: give one per block.")
-    whole = [knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range) for curve in curves]
-    places = [places_of(each, gate, between_runs) for each in whole]
-    require_valid(whole, places, plan, gate)
-    require_located(whole, places, plan, gate)
+    whole = [knots(curve, baseline_trait, baseline_coherence, resampling) for curve in curves]
+    places = [places_of(each, between_runs) for each in whole]
+    require_valid(whole, places, resampling)
+    require_located(whole, places, resampling)
     gains = [each.along(of.gain.values[:1])[0] for each, of in zip(places, whole, strict=True)]
     amounts = [each.along(of.amounts[None, None])[0] for each, of in zip(places, whole, strict=True)]
     allowed = np.concatenate([each.allowed[0] for each in places], axis=1)
@@ -92,16 +79,17 @@ def best_on_curves(
     beyond = left + 1 == len(best.amounts) or not best.measured[left + 1]
 
     def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        each = knots(curves[which], baseline_trait, baseline_coherence, plan, min_judged, score_range, only)
-        here = places_of(each, gate, between_runs)
+        each = knots(curves[which], baseline_trait, baseline_coherence, resampling, only)
+        here = places_of(each, between_runs)
         return highest(each, here), _read(each, here)
 
+    gain = gain_of(_over_blocks(len(curves), resampling, halved), resampling, n, baseline_trait)
     return Point(
-        delta=gain_of(_over_blocks(len(curves), plan, halved), plan, n, baseline_trait, score_range).recentred(),
-        amount=Replicated(float(amount[0]), amount[1:], plan, amount_unit, n),
+        delta=gain.recentred(),  # a choice in a resample finds this sample's chance once more
+        amount=Replicated(float(amount[0]), amount[1:], resampling, amount_unit, n),
         curve=index,
         between=(left - 1, right - 1, share),
-        at_edge=bool(share == 0 and beyond and best.least_coherence[0, 0, left] > gate + ROUNDING),
+        at_edge=bool(share == 0 and beyond and best.least_coherence[0, 0, left] > GATE + ROUNDING),
     )
 
 
@@ -111,59 +99,49 @@ def search_on_curves(
     baseline_trait: Float[np.ndarray, " units"],
     baseline_coherence: Float[np.ndarray, " units"],
     start_amounts: Sequence[float | int],
-    plan: Plan,
-    steps: int = 5,
-    up: float | int = 1.3,
-    down: float | int = 0.85,
-    gate: float | int = GATE,
-    momentum: float | int = 0.1,
-    min_judged: float | int = MIN_JUDGED,
-    score_range: Bounds | None = SCORES,
+    resampling: Resampling,
 ) -> Replicated:
     """The gain of the best valid trial of the published adaptive search, run on each interpolated curve, in points.
 
-    Five steps of x1.3 while coherence holds, else x0.85, smoothed by `momentum`. The search walks again in every
-    resample; which of its valid trials is best is asked of other questions than its gain is read on, as in
-    `best_on_curves`. What was not measured has no coherence, which is not valid and sends the search down: amounts
-    beyond the last run, in a gap, and nearer to 0 than FIRST_STRETCH of the first run. Raises NoValidRun if no trial is
-    valid, or none in over 5 % of the resamples; ValueError on an impossible setting.
+    Each of STEPS steps multiplies the amount by MOMENTUM x its last factor (1 at first) + (1 - MOMENTUM) x UP where the
+    trial is valid, x DOWN where not. What was not measured is not valid: amounts beyond the last run, in a gap, and
+    below FIRST_STRETCH of the first run. The search walks again in every resample; choosing and reading as in
+    `best_on_curves`. Raises NoValidRun if no trial is valid, or none in over 5 % of the resamples; ValueError without a
+    start above 0 for every curve.
     """
-    possible = steps >= 1 and 0 <= momentum < 1 and 0 < down <= 1 <= up
-    if not possible or not all(0 < start < np.inf for start in start_amounts) or len(start_amounts) != len(curves):
+    if not all(0 < start < np.inf for start in start_amounts) or len(start_amounts) != len(curves):
         raise ValueError(
-            f"A search of {steps} steps from {list(start_amounts)}, factors {up} and {down}, momentum {momentum} "
-            "cannot run: start above 0 on every curve, ask for 1 step or more, down in (0, 1], up of 1 or more, "
-            "momentum in [0, 1)."
+            f"A search from {list(start_amounts)} cannot run: start above 0 on each of {len(curves)} curves."
         )
 
     def walked(each: Knots, start: float) -> Places:
         amounts, factors = np.full((1, len(each.coherence[0]), 1), float(start)), np.ones(())
         trials = []
-        for _ in range(steps):
+        for _ in range(STEPS):
             trial = Places(*each.locate(amounts))
-            coherent = trial.along(each.least_coherence) >= gate - ROUNDING
+            coherent = trial.along(each.least_coherence) >= GATE - ROUNDING
             valid = trial.allowed & coherent & (amounts >= FIRST_STRETCH * each.amounts[1])
             trials.append((trial.left, trial.weight, valid))
-            factors = momentum * factors + (1 - momentum) * np.where(valid, up, down)
+            factors = MOMENTUM * factors + (1 - MOMENTUM) * np.where(valid, UP, DOWN)
             amounts = amounts * factors
         return Places(*(np.concatenate(part, axis=-1) for part in zip(*trials, strict=True)))
 
     def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        each = knots(curves[which], baseline_trait, baseline_coherence, plan, min_judged, score_range, only)
+        each = knots(curves[which], baseline_trait, baseline_coherence, resampling, only)
         trials = walked(each, start_amounts[which])
         return highest(each, trials), _read(each, trials)
 
-    whole = [knots(curve, baseline_trait, baseline_coherence, plan, min_judged, score_range) for curve in curves]
+    whole = [knots(curve, baseline_trait, baseline_coherence, resampling) for curve in curves]
     places = [walked(each, start) for each, start in zip(whole, start_amounts, strict=True)]
-    require_valid(whole, places, plan, gate, "trials of the search")
-    require_located(whole, [places_of(each, gate) for each in whole], plan, gate)
+    require_valid(whole, places, resampling, "trials of the search")
+    require_located(whole, [places_of(each) for each in whole], resampling)
     n = min(int(each.judged[each.measured].min()) for each in whole)
     # Not recentred: a walk takes one way or another, and resamples that take the other must stay where it led them.
-    return gain_of(_over_blocks(len(curves), plan, halved), plan, n, baseline_trait, score_range)
+    return gain_of(_over_blocks(len(curves), resampling, halved), resampling, n, baseline_trait)
 
 
 def _over_blocks(
-    blocks: int, plan: Plan, halved: Callable[[int, np.ndarray | None], tuple[np.ndarray, np.ndarray]]
+    blocks: int, resampling: Resampling, halved: Callable[[int, np.ndarray | None], tuple[np.ndarray, np.ndarray]]
 ) -> np.ndarray:
     """What is read at the block of best rating, in every row: rated on one half of the questions, read on the other.
 
@@ -175,7 +153,7 @@ def _over_blocks(
         return halved(0, None)[1]
     seen = []
     for split in range(SPLITS):
-        half = (np.arange(plan.sizes[0]) >> split) % 2 == 0
+        half = (np.arange(resampling.n) >> split) % 2 == 0
         one, other = ([halved(which, side) for which in range(blocks)] for side in (half, ~half))
         for chooser, reader in ((one, other), (other, one)):
             ratings, readings = np.stack([rated for rated, _ in chooser]), np.stack([value for _, value in reader])

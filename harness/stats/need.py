@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from harness.shapes import checked
-from harness.stats.averages import GATE, SCORES
 from harness.stats.crossfit import Places
 from harness.stats.curves import Curve, Knots, gain_of, knots
 from harness.stats.gate import highest, places_of, require_located, require_valid
-from harness.stats.resampling import CannotTell, Plan, Replicated
+from harness.stats.resampling import CannotTell, Replicated, Resampling
 
 
 @checked
@@ -20,20 +19,17 @@ def needed_amount(
     curves: Sequence[Curve],
     baseline_trait: Float[np.ndarray, " units"],
     baseline_coherence: Float[np.ndarray, " units"],
-    plan: Plan,
-    gate: float | int = GATE,
+    resampling: Resampling,
     amount_unit: str = "dose",
 ) -> Replicated:
     """The smallest amount at which half of the best gain is reached, on the block where that is largest.
 
-    The half-effect dose of pharmacology (ED50). The dose at the best itself is no steady quantity: where a curve is
-    flat on top, chance decides which of its doses is best. Mean gain is linear between runs; all of it is found again
-    in every resample. Raises CannotTell where the half is reached before the first run, where nothing was measured, and
-    as `interpolation.best_on_curves` does.
+    The half-effect dose of pharmacology (ED50), steadier than the dose at the best itself. Raises CannotTell where the
+    half is reached before the first run, where nothing was measured, and as `interpolation.best_on_curves` does.
     """
-    whole, _, amounts = _needed(curves, baseline_trait, baseline_coherence, plan, gate)
+    whole, _, amounts = _needed(curves, baseline_trait, baseline_coherence, resampling)
     n = min(int(each.judged[each.measured].min()) for each in whole)
-    return Replicated(float(amounts[0]), amounts[1:], plan, amount_unit, n)
+    return Replicated(float(amounts[0]), amounts[1:], resampling, amount_unit, n)
 
 
 @checked
@@ -42,33 +38,35 @@ def gain_where_needed(
     others: Sequence[Curve],
     baseline_trait: Float[np.ndarray, " units"],
     baseline_coherence: Float[np.ndarray, " units"],
-    plan: Plan,
-    gate: float | int = GATE,
+    resampling: Resampling,
 ) -> Replicated:
     """The gain of `curves` less that of `others` (the same blocks), both at the amount that `others` need, in points.
 
     Coherence is not asked. Errors as in `needed_amount`; CannotTell where that amount was not measured on `curves`.
     """
-    _, blocks, amounts = _needed(others, baseline_trait, baseline_coherence, plan, gate)
+    _, blocks, amounts = _needed(others, baseline_trait, baseline_coherence, resampling)
     given, there = (
-        [knots(curve, baseline_trait, baseline_coherence, plan) for curve in each] for each in (curves, others)
+        [knots(curve, baseline_trait, baseline_coherence, resampling) for curve in each] for each in (curves, others)
     )
     one, other = (_read_at(each, blocks, amounts) for each in (given, there))
     difference = one - other
     if np.isnan(difference[0]):
         raise CannotTell("The amount that one direction needs was not run for the other: run both at the same amounts.")
     n = min(int(each.judged[each.measured].min()) for each in given)
-    return gain_of(difference, plan, n, baseline_trait, SCORES)
+    return gain_of(difference, resampling, n, baseline_trait)
 
 
 def _needed(
-    curves: Sequence[Curve], baseline_trait: np.ndarray, baseline_coherence: np.ndarray, plan: Plan, gate: float
+    curves: Sequence[Curve],
+    baseline_trait: np.ndarray,
+    baseline_coherence: np.ndarray,
+    resampling: Resampling,
 ) -> tuple[list[Knots], np.ndarray, np.ndarray]:
     """The knots of all curves; block and amount needed in every row, NaN where that was not measured."""
-    whole = [knots(curve, baseline_trait, baseline_coherence, plan) for curve in curves]
-    places = [places_of(each, gate) for each in whole]
-    require_valid(whole, places, plan, gate)
-    require_located(whole, places, plan, gate)
+    whole = [knots(curve, baseline_trait, baseline_coherence, resampling) for curve in curves]
+    places = [places_of(each) for each in whole]
+    require_valid(whole, places, resampling)
+    require_located(whole, places, resampling)
     best = np.stack([highest(each, here) for each, here in zip(whole, places, strict=True)])
     blocks = best.argmax(axis=0)
     found = np.stack([_first_reach(each, best[block] / 2) for block, each in enumerate(whole)])

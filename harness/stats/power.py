@@ -1,4 +1,4 @@
-"""What a design can see before any data: the smallest detectable effect of n questions, and the questions it takes."""
+"""What a design can see before any data: the smallest detectable effect of n questions."""
 
 import math
 
@@ -9,7 +9,6 @@ FEW_DIFFER = 0.1  # two directions that nearly agree: the answers to 10 % of the
 MANY_DIFFER = 0.5  # two directions that act on different questions
 FEWEST = math.ceil(math.log((1 - LEVEL) / 2) / math.log(0.5))  # questions below which no difference is told from 0
 SCORE_SPAN = 100.0  # largest difference of two scores
-MOST_QUESTIONS = 1_000_000
 
 
 def smallest_effect(
@@ -21,13 +20,10 @@ def smallest_effect(
 ) -> float:
     """The smallest mean difference of paired all-or-nothing scores told from 0 with this power, in points.
 
-    A share `differing` of the questions has answers that differ, by `span` in one direction or the other (an
-    effect of E points needs at least E / span of them, and the share is taken as that where it is less); so a
-    difference has variance span^2 x differing - E^2. It is seen when the interval's near end passes 0: when the
-    mean exceeds Student's quantile times its standard error, and what n questions cannot exclude, span x u / (1 - u)
-    with u = 1 - (tail)^(1/n), the floor that `resampling.interval` sets for bounded scores (the rule of three).
-    For one run or one pair of runs: choosing the best of a grid costs more. Raises ValueError on an impossible
-    setting, and where even a difference of `span` on every question would not be seen.
+    A share `differing` of the questions (at least effect / span) differs by `span` one way or the other, so a
+    difference has variance span^2 x differing - effect^2. It is seen when the mean exceeds Student's quantile times its
+    standard error and the floor of `tails.interval` for bounded scores. For one run or one pair of runs: choosing the
+    best of a grid costs more. Raises ValueError on an impossible setting, and where not even `span` would be seen.
     """
     from scipy.optimize import brentq
     from scipy.special import ndtri, stdtrit
@@ -54,42 +50,9 @@ def smallest_effect(
     return span * float(brentq(surplus, 0.0, 1.0, xtol=1e-9))
 
 
-def smallest_delta(questions: int, baseline: float = 0.0, level: float = LEVEL, power: float = POWER) -> float:
+def smallest_delta(questions: int) -> float:
     """The smallest Delta over an unsteered baseline that is seen, in trait points; errors as in `smallest_effect`.
 
-    Steering is taken to turn answers one way only. `baseline` is the share of questions whose answers change
-    without any gain (some lose the trait while as many others gain it); 0 where nothing shows it unsteered.
+    Steering is taken to turn answers one way only.
     """
-    return smallest_effect(questions, baseline, SCORE_SPAN, level, power)
-
-
-def questions_needed(
-    effect: float,
-    differing: float = FEW_DIFFER,
-    span: float = SCORE_SPAN,
-    level: float = LEVEL,
-    power: float = POWER,
-) -> int:
-    """The fewest questions at which `smallest_effect` is `effect` points or less; errors as there.
-
-    ValueError, too, if the effect is not in (0, span] or takes more than MOST_QUESTIONS.
-    """
-    if not 0 < effect <= span:
-        raise ValueError(f"An effect of {effect} points is not possible: ask for more than 0 and at most {span:g}.")
-
-    def seen(questions: int) -> bool:
-        try:
-            return smallest_effect(questions, differing, span, level, power) <= effect
-        except ValueError:
-            return False
-
-    smallest_effect(MOST_QUESTIONS, differing, span, level, power)  # raises on an impossible setting
-    if not seen(MOST_QUESTIONS):
-        raise ValueError(
-            f"An effect of {effect} points takes more than {MOST_QUESTIONS:,} questions: look for a larger one."
-        )
-    low, high = 1, MOST_QUESTIONS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if seen(middle) else (middle, high)
-    return high
+    return smallest_effect(questions, ONE_SIDED)

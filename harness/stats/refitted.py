@@ -17,10 +17,9 @@ __all__ = ["Refitted"]
 class Refitted(Replicated):
     """A quantity of refitted directions, about its expectation with this many pairs; `bounds` are what is possible.
 
-    The noise of a refit comes on top of that of the fit, and moves the replicates away from the value: in many dims
-    by nearly the same amount each time, which moving them back by their mean undoes; in one dim (the common factor of
-    massive dims) by chance, so that a value far out among its replicates must not take them along. Which of the two it
-    is cannot be seen, so the interval is the wider of both at each end.
+    A refit's noise comes on top of the fit's. In many dims it moves every replicate alike, which recentring undoes; in
+    one dim it moves them by chance, and recentring would be wrong. Which it is cannot be seen, so the interval is the
+    wider of both at each end.
     """
 
     def estimate(self, level: float = LEVEL) -> Estimate:
@@ -29,7 +28,7 @@ class Refitted(Replicated):
         least, most = self._possible()
         low, high = max(least, min(low for low, _ in ends)), min(most, max(high for _, high in ends))
         low, high = min(low, self.value), max(high, self.value)
-        return Estimate(self.value, low, high, self.n, self.unit, level, self.plan.sample)
+        return Estimate(self.value, low, high, self.n, self.unit, level, self.resampling.sample)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
         """See `harness.stats.evidence.Evidence.level_of_end`: both intervals must reach the bound."""

@@ -1,9 +1,8 @@
-"""Resamples the same units for everything that is compared, and turns replicates into estimates with
-intervals."""
+"""Resamples the same units for everything that is compared, and turns replicates into estimates with intervals."""
 
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -15,25 +14,12 @@ from harness.shapes import checked
 from harness.stats import tails
 from harness.stats.tails import LEVEL, Bounds, CannotTell, End, interval
 
-__all__ = [
-    "LEVEL",
-    "Bounds",
-    "CannotTell",
-    "Estimate",
-    "Plan",
-    "PlanMismatch",
-    "Replicated",
-    "interval",
-    "resample_indices",
-    "stratified_indices",
-]
-
 POWER = 0.80
 Repeat = Literal["extractions", "draws"]
 Combine = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-class PlanMismatch(ValueError):
+class ResamplingMismatch(ValueError):
     """Two quantities were not resampled on the same units, so they cannot be compared unit by unit."""
 
 
@@ -80,58 +66,33 @@ class Estimate:
 
 @checked
 def resample_indices(n: int, resamples: int, seed: int) -> Int[np.ndarray, "resamples n"]:
-    """Which of `n` units each bootstrap resample holds, drawn with replacement; the same seed draws the
-    same."""
-    return stratified_indices((n,), resamples, seed)[0]
-
-
-@checked
-def stratified_indices(sizes: Sequence[int], resamples: int, seed: int) -> tuple[np.ndarray, ...]:
-    """One (resamples, size) array of indices per stratum, each stratum resampled within itself and
-    independently.
-
-    Give (positives, negatives) for two independent classes, or (pairs,) and use the indices for both members
-    of a pair.
-    """
-    if resamples < 1 or not sizes or min(sizes) < 2:
-        raise ValueError(
-            f"{resamples} resamples of strata of {list(sizes)} units tell nothing: give 1 resample and 2 units or more."
-        )
-    return tuple(
-        np.random.default_rng([seed, stratum]).integers(0, size, (resamples, size))
-        for stratum, size in enumerate(sizes)
-    )
+    """Which of `n` units each bootstrap resample holds, drawn with replacement; the same seed draws the same."""
+    if resamples < 1 or n < 2:
+        raise ValueError(f"{resamples} resamples of {n} units tell nothing: give 1 resample and 2 units or more.")
+    return np.random.default_rng([seed, 0]).integers(0, n, (resamples, n))
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A resampling plan: what is resampled, how many per stratum, how often. Equal plans draw equal
-    resamples.
+class Resampling:
+    """What is resampled, and how often. Equal resamplings draw equal resamples.
 
-    `units` tells apart units that happen to be equally many (a hash or name of the question set); `sample` is
-    the word for them in reports.
+    `units` tells apart `n` units that happen to be equally many (a hash or name of the question set); `sample` is the
+    word for them in reports.
     """
 
-    sizes: tuple[int, ...]
+    n: int
     sample: str = "questions"
     units: str = ""
     resamples: int = 2000
     seed: int = 0
 
-    @property
-    def n(self) -> int:
-        """The number of units in the smallest stratum, which bounds what the plan can tell."""
-        return min(self.sizes)
-
-    def indices(self) -> tuple[np.ndarray, ...]:
-        """One (resamples, size) array of indices per stratum."""
-        return stratified_indices(self.sizes, self.resamples, self.seed)
+    def indices(self) -> np.ndarray:
+        """Which units each resample holds, (resamples, n)."""
+        return resample_indices(self.n, self.resamples, self.seed)
 
     def counts(self) -> np.ndarray:
-        """How often each resample holds each unit, (resamples, units) float64; for plans of one stratum."""
-        if len(self.sizes) != 1:
-            raise PlanMismatch(f"Scores of {self.sample} need a plan of one stratum, but this one has {self.sizes}.")
-        return _counts(self.sizes[0], self.resamples, self.seed)
+        """How often each resample holds each unit, (resamples, n) float64."""
+        return _counts(self.n, self.resamples, self.seed)
 
 
 @lru_cache(maxsize=8)
@@ -145,8 +106,7 @@ def _counts(n: int, resamples: int, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Replicated:
-    """A quantity with one replicate per resample of its plan, so that arithmetic on quantities of one plan is
-    paired.
+    """A quantity with one replicate per resample, so that arithmetic on quantities of one resampling is paired.
 
     `replicates` is (resamples,) float64, NaN where a resample has no value. `bounds` are the smallest and
     largest value possible, None if unknown. `baseline` names a baseline already subtracted: between two
@@ -158,7 +118,7 @@ class Replicated:
 
     value: float
     replicates: np.ndarray
-    plan: Plan
+    resampling: Resampling
     unit: str
     n: int
     bounds: Bounds | None = None
@@ -166,9 +126,9 @@ class Replicated:
     repeats: Mapping[Repeat, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.replicates.shape != (self.plan.resamples,):
-            raise PlanMismatch(
-                f"{self.replicates.shape} replicates do not fit a plan of {self.plan.resamples} resamples: "
+        if self.replicates.shape != (self.resampling.resamples,):
+            raise ResamplingMismatch(
+                f"{self.replicates.shape} replicates do not fit {self.resampling.resamples} resamples: "
                 "give one replicate per resample."
             )
         if not math.isfinite(self.value):
@@ -182,7 +142,7 @@ class Replicated:
         return difference
 
     def __add__(self, other: "Replicated") -> "Replicated":
-        self._require_same_plan(other)
+        self._require_same_resampling(other)
         if self.unit != other.unit:
             raise ValueError(f"{self.unit} and {other.unit} cannot be added or subtracted: measure both in one unit.")
         bounds = None
@@ -209,7 +169,7 @@ class Replicated:
     def __truediv__(self, other: "Replicated | float") -> "Replicated":
         if not isinstance(other, Replicated):
             return self * (1.0 / other)
-        self._require_same_plan(other)
+        self._require_same_resampling(other)
         if other.value == 0:
             raise ValueError(f"A ratio to 0 {other.unit} is undefined: compare by difference instead.")
         unit = "ratio" if self.unit == other.unit else f"{self.unit} per {other.unit}"
@@ -225,7 +185,7 @@ class Replicated:
     def estimate(self, level: float = LEVEL) -> Estimate:
         """The value with its interval; see `tails.interval` for its rule and errors."""
         low, high = interval(self.value, self._with_repeats(), self.n, self.bounds, level)
-        return Estimate(self.value, low, high, self.n, self.unit, level, self.plan.sample)
+        return Estimate(self.value, low, high, self.n, self.unit, level, self.resampling.sample)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
         """The smallest alpha at which that end of the interval reaches the bound; see `tails.level_of_end`."""
@@ -239,20 +199,20 @@ class Replicated:
         """
         from scipy.special import stdtrit
 
-        replicates, ranks = self.replicates, (np.arange(self.plan.resamples) + 0.5) / self.plan.resamples
+        replicates, ranks = self.replicates, (np.arange(self.resampling.resamples) + 0.5) / self.resampling.resamples
         for kind, (of, values) in enumerate(sorted(self.repeats.items())):
             known = np.asarray(values)[np.isfinite(values)]
             if len(known) < 2:
                 raise CannotTell(f"Of {len(values)} {of} {len(known)} have a value, 2 are needed: make more.")
             error = known.std(ddof=1) / (math.sqrt(len(known)) if of == "draws" else 1.0)
-            order = np.random.default_rng([self.plan.seed, kind]).permutation(len(ranks))
+            order = np.random.default_rng([self.resampling.seed, kind]).permutation(len(ranks))
             replicates = replicates + error * stdtrit(len(known) - 1, ranks)[order]
         return replicates
 
-    def _require_same_plan(self, other: "Replicated") -> None:
-        if self.plan != other.plan:
-            raise PlanMismatch(
-                f"Quantities resampled by different plans cannot be paired ({self.plan} and {other.plan}): "
+    def _require_same_resampling(self, other: "Replicated") -> None:
+        if self.resampling != other.resampling:
+            raise ResamplingMismatch(
+                f"Quantities of different resamplings cannot be paired ({self.resampling} and {other.resampling}): "
                 "measure both on the same units with the same seed and number of resamples."
             )
 
@@ -272,7 +232,7 @@ class Replicated:
             }
         value = float(combine(np.array(self.value), np.array(other.value)))
         replicates = np.where(np.isfinite(replicates), replicates, np.nan)
-        return Replicated(value, replicates, self.plan, unit, min(self.n, other.n), bounds, "", repeats)
+        return Replicated(value, replicates, self.resampling, unit, min(self.n, other.n), bounds, "", repeats)
 
 
 def _repeat(each: Replicated, of: Repeat, *both: Replicated) -> np.ndarray:

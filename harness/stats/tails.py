@@ -35,11 +35,10 @@ def interval(
 ) -> tuple[float, float]:
     """The interval of a value from its bootstrap replicates; it always contains the value and is never NaN.
 
-    Percentiles expanded for small samples (Hesterberg 2015, The American Statistician 69:4): the
-    tail share is Phi(t(n - 1) quantile x sqrt(n / (n - 1))). With `bounds`, united with what n units cannot
-    exclude: a share p = 1 - (tail)^(1/n) of units may never have been seen (the rule of three) and may all
-    sit at one bound. Constant data thus keep a width if bounds are known, and have none if not. Replicates of
-    NaN are left out; CannotTell if they are more than 10 %, ValueError if n is below 2.
+    Percentiles expanded for small samples (Hesterberg 2015, The American Statistician 69:4), see `expanded_tail`. With
+    `bounds`, united with what n units cannot exclude: a share 1 - (tail)^(1/n) of units may never have been seen (the
+    rule of three) and may all sit at one bound. Replicates of NaN are left out; CannotTell if they are more than 10 %,
+    ValueError if n is below 2.
     """
     present = present_of(replicates, n)
     tail = (1 - level) / 2
@@ -79,11 +78,9 @@ def level_of_end(
 ) -> float:
     """The smallest alpha at which the low (high) end of `interval` at level 1 - alpha is `bound` or more (or less).
 
-    Beyond the bound if `strict`. It inverts `interval` in closed form: the expanded percentiles, and the share of units
-    that may never have been seen if bounds are known; whichever asks for more. Percentiles cannot tell tails below 1 in
-    as many replicates as there are; from that edge on a normal tail goes on about the median, with the wider of the
-    spreads at the edge and at one standard deviation, so alpha falls continuously and is never 0. It is 1 if the value
-    itself is not there. Errors as in `interval`.
+    Beyond the bound if `strict`. It inverts `interval` in closed form. Below 1 in as many replicates as there are,
+    percentiles go on as a normal tail about the median, so alpha falls continuously and is never 0. It is 1 if the
+    value itself is not there. Errors as in `interval`.
     """
     present = present_of(replicates, n)
     sign = 1.0 if end == "low" else -1.0  # seen so that it is the low end that must be high
@@ -139,9 +136,10 @@ def _quantile_at(ordered: np.ndarray, bound: float, strict: bool) -> float:
     return min(at_edge, float(bound - middle) / float(spread)) if spread > 0 else -math.inf
 
 
-def clopper_pearson(hits: int, trials: int) -> tuple[float, float]:
-    """The exact 95 % interval of a rate of `hits` in `trials`."""
-    from scipy.stats import binomtest
+def clopper_pearson(hits: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
+    """The exact interval of a rate; counts may be fractions (effective numbers), which scipy's `binomtest` refuses."""
+    from scipy.special import betaincinv
 
-    found = binomtest(hits, trials).proportion_ci(0.95, method="exact")
-    return float(found.low), float(found.high)
+    tail, misses = (1 - level) / 2, trials - hits
+    low = float(betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
+    return low, 1.0 - float(betaincinv(misses, hits + 1, tail)) if misses > 0 else 1.0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.geometry.directions import mean_diff
 from harness.geometry.separation import HeldOut, Share, accuracy, effect_size, folds_of, held_out, right_sides
-from harness.stats.resampling import CannotTell, Plan
+from harness.stats.resampling import CannotTell, Resampling
 
 examples = settings(deadline=None, derandomize=True, max_examples=40)
 
@@ -98,15 +98,17 @@ def test_the_level_at_which_a_share_reaches_a_bound_is_that_of_its_interval(
 
 def test_the_effect_size_is_cohens_d_and_goes_with_the_direction() -> None:
     read = HeldOut(np.array([0.1, 0.3, 0.5]), np.array([-0.2, 0.0, 0.2]), -np.ones(3))
-    found = effect_size(read, ["a", "b", "c"], Plan((3,), resamples=50))
+    found = effect_size(read, ["a", "b", "c"], Resampling(3, resamples=50))
     assert found.value == pytest.approx(0.3 / 0.2)
-    assert effect_size(HeldOut(read.negative, read.positive, read.polarity), ["a", "b", "c"], found.plan).value < 0
+    assert (
+        effect_size(HeldOut(read.negative, read.positive, read.polarity), ["a", "b", "c"], found.resampling).value < 0
+    )
     with pytest.raises(ValueError, match="resample the topics"):
-        effect_size(read, ["a", "b", "b"], found.plan)
+        effect_size(read, ["a", "b", "b"], found.resampling)
 
 
 def test_constant_projections_give_a_finite_effect_size() -> None:
-    found = effect_size(HeldOut(np.full(4, 0.5), np.full(4, -0.5), np.ones(4)), list(range(4)), Plan((4,)))
+    found = effect_size(HeldOut(np.full(4, 0.5), np.full(4, -0.5), np.ones(4)), list(range(4)), Resampling(4))
     assert found.estimate().value == pytest.approx(1e6)
 
 
@@ -122,7 +124,7 @@ def test_either_end_of_the_effect_size_is_that_of_the_noncentral_t_where_this_is
 
     for _ in range(40):
         read = HeldOut(rng.normal(4.0, 1.0, n), rng.normal(0.0, 1.0, n), np.ones(n))
-        found = effect_size(read, list(range(n)), Plan((n,))).estimate()
+        found = effect_size(read, list(range(n)), Resampling(n)).estimate()
         exact = (brentq(misses, 0, 40, args=(found.value * np.sqrt(n / 2), tail)) for tail in (0.975, 0.025))
         low, high = (end / np.sqrt(n / 2) - found.value for end in exact)
         ratios.append(((found.low - found.value) / low, (found.high - found.value) / high))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -17,7 +17,6 @@ from harness.judges.protocol import Exchange
 from harness.lab import keys
 from harness.lab.keys import Environment, Keys
 from harness.lab.measurements import (
-    KINDS,
     Activations,
     BlockChoice,
     Cleaning,
@@ -28,11 +27,10 @@ from harness.lab.measurements import (
     Refits,
     Scores,
     Sweep,
-    closure,
     trait_of,
 )
 from harness.models.registry import ModelSpec
-from harness.tests.lab.test_measurements import measurements
+from harness.tests.lab.test_measurements import closure, measurements
 
 ENVIRONMENT = Environment("float32", "cpu", (("torch", "2.13.0"),))
 
@@ -156,7 +154,7 @@ def test_code_is_what_it_does_and_not_how_it_is_commented(tmp_path: Path) -> Non
 
 
 def test_every_kind_of_measurement_has_its_code() -> None:
-    assert set(keys.CODE) == set(KINDS)
+    assert set(keys.CODE) == set(get_args(Measurement))
     assert all((keys.HARNESS / f"{name}.py").is_file() for modules in keys.CODE.values() for name in modules)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.lab.measurements import Activations, Baseline, Measurement, Sweep, closure, requires
+from harness.lab.measurements import Activations, Baseline, Measurement, Sweep, requires
 from harness.lab.plan import capture_groups, fused_groups, missing_from, rows_of
-from harness.tests.lab.test_measurements import measurements, sweeps
+from harness.tests.lab.test_measurements import closure, measurements, sweeps
 
 many = st.lists(measurements, max_size=6).map(tuple)
 
@@ -16,7 +16,8 @@ many = st.lists(measurements, max_size=6).map(tuple)
 @given(wanted=many)
 def test_with_an_empty_store_everything_of_the_closure_is_missing(wanted: tuple[Measurement, ...]) -> None:
     missing = missing_from(wanted, lambda _: False)
-    assert set(missing) == set(closure(wanted))
+    assert set(missing) == closure(wanted)
+    assert len(missing) == len(set(missing))
     for index, measurement in enumerate(missing):
         assert set(requires(measurement)) <= set(missing[:index])
 
@@ -37,7 +38,7 @@ def test_nothing_below_what_is_there_is_looked_at(wanted: tuple[Measurement, ...
 @settings(deadline=None)
 @given(wanted=many)
 def test_every_sweep_is_in_one_fused_group_and_every_capture_in_one_run(wanted: tuple[Measurement, ...]) -> None:
-    missing = closure(wanted)
+    missing = missing_from(wanted, lambda _: False)
     fused = [one for group in fused_groups(missing).values() for one in group]
     assert sorted(map(repr, fused)) == sorted(repr(one) for one in missing if isinstance(one, Sweep | Baseline))
     captured = [one for group in capture_groups(missing).values() for one in group]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.ledger.multiplicity import SMALLEST, holm, p_decided, p_refute, p_support, surviving
 from harness.ledger.verdict import Rule, Verdict, at_least, at_most, less_than, more_than, within
 from harness.stats.averages import mean_of
-from harness.stats.resampling import CannotTell, Plan, Replicated
+from harness.stats.resampling import CannotTell, Replicated, Resampling
 from harness.stats.tails import expanded_tail, tail_from_quantile
 
 examples = settings(deadline=None, derandomize=True, max_examples=150)
@@ -24,7 +24,7 @@ def normal_quantity(value: float, error: float = 1.0, n: int = 1000, resamples: 
     from scipy.special import ndtri
 
     shares = (np.arange(resamples) + 0.5) / resamples
-    return Replicated(value, value + error * ndtri(shares), Plan((n,), resamples=resamples), "points", n)
+    return Replicated(value, value + error * ndtri(shares), Resampling(n, resamples=resamples), "points", n)
 
 
 @examples
@@ -43,7 +43,7 @@ def test_a_claim_is_decided_at_a_level_exactly_if_its_p_value_is_no_larger(seed,
         "graded": rng.uniform(0, 100, n),
         "constant": np.full(n, float(rng.choice([0, 40, 55, 100]))),
     }[kind]
-    quantity = mean_of(scores, Plan((n,), resamples=300), bounds=bounds)
+    quantity = mean_of(scores, Resampling(n, resamples=300), bounds=bounds)
     for verdict, p_value in (
         (Verdict.SUPPORTED, p_support(quantity, rule)),
         (Verdict.REFUTED, p_refute(quantity, rule)),
@@ -75,15 +75,15 @@ def test_p_values_fall_continuously_through_the_edge_of_the_replicates_and_never
     assert np.all(np.diff(found) <= 0)
     assert np.abs(np.diff(np.log(found))).max() < 0.4
     assert 0 < found[-1] < 1e-20
-    constant = mean_of(np.full(50, 30.0), Plan((50,)))
+    constant = mean_of(np.full(50, 30.0), Resampling(50))
     assert p_support(constant, more_than(0)) == SMALLEST
 
 
 def test_bounded_scores_that_are_all_alike_have_the_exact_binomial_p_value():
     for n in (10, 60):
-        sure = mean_of(np.full(n, 100.0), Plan((n,)), bounds=PERCENT)
+        sure = mean_of(np.full(n, 100.0), Resampling(n), bounds=PERCENT)
         assert p_support(sure, at_least(80)) == pytest.approx(2 * 0.8**n)
-        none = mean_of(np.zeros(n), Plan((n,)), bounds=PERCENT)
+        none = mean_of(np.zeros(n), Resampling(n), bounds=PERCENT)
         assert p_support(none, at_most(5)) == pytest.approx(min(1, 2 * 0.95**n))
     assert p_support(sure, at_least(0)) == SMALLEST  # nothing else is possible
     assert p_support(sure, more_than(0)) < 1e-15
@@ -104,7 +104,7 @@ def test_the_value_on_the_wrong_side_has_a_p_value_of_1_and_within_asks_for_both
 def test_what_cannot_be_told_has_no_p_value():
     replicates = np.where(np.arange(100) < 20, np.nan, 1.0)
     with pytest.raises(CannotTell, match="20 of 100 resamples"):
-        p_support(Replicated(1.0, replicates, Plan((30,), resamples=100), "points", 30), at_least(0))
+        p_support(Replicated(1.0, replicates, Resampling(30, resamples=100), "points", 30), at_least(0))
 
 
 @pytest.mark.parametrize("n", [5, 20, 120])
@@ -179,18 +179,20 @@ def test_every_rule_has_p_values():
 
 
 def test_a_bound_that_replicates_or_the_value_lie_on_counts_for_rules_that_include_it_alone():
-    plan = Plan((100,), resamples=1000)
-    on_it = Replicated(1.0, np.where(np.arange(1000) < 300, 0.0, 1.0), plan, "points", 100)
+    resampling = Resampling(100, resamples=1000)
+    on_it = Replicated(1.0, np.where(np.arange(1000) < 300, 0.0, 1.0), resampling, "points", 100)
     assert p_support(on_it, at_least(0)) < 0.003  # beyond what 1000 replicates can tell
     assert p_support(on_it, more_than(0)) == pytest.approx(0.6, abs=0.02)
-    beside = Replicated(3.0, np.full(1000, 5.0), plan, "points", 100)  # the interval holds its value, whatever else
+    beside = Replicated(
+        3.0, np.full(1000, 5.0), resampling, "points", 100
+    )  # the interval holds its value, whatever else
     assert p_support(beside, more_than(3)) == 1
     assert p_support(beside, at_least(3)) == SMALLEST
 
 
 def test_a_rule_that_nothing_possible_breaks_is_satisfied_at_every_level():
     scores = np.random.default_rng(0).uniform(0, 100, 60)
-    quantity = mean_of(scores, Plan((60,)), bounds=PERCENT)
+    quantity = mean_of(scores, Resampling(60), bounds=PERCENT)
     assert p_support(quantity, at_least(0)) == p_support(quantity, within(0, 100)) == SMALLEST
     assert p_support(quantity, more_than(0)) > SMALLEST
     assert p_support(quantity, at_least(0.1)) > SMALLEST

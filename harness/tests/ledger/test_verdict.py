@@ -20,7 +20,7 @@ from harness.ledger.verdict import (
     story,
     within,
 )
-from harness.stats.averages import Estimate
+from harness.stats.resampling import Estimate
 
 examples = settings(deadline=None, derandomize=True, max_examples=200)
 SUPPORTED, REFUTED, INCONCLUSIVE = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE

@@ -104,7 +104,7 @@ def test_of_a_multimodal_configuration_the_text_part_is_read() -> None:
 
 def test_an_attention_that_is_local_in_every_block_is_read_so() -> None:
     found = from_config(transformers.MistralConfig(sliding_window=4096))
-    assert (found.family, found.local_share, found.sliding_window) == ("llama", 1.0, 4096)
+    assert (found.family, found.local_blocks, found.sliding_window) == ("llama", found.blocks, 4096)
     assert from_config(transformers.MistralConfig(sliding_window=None)).local_blocks == 0
 
 
@@ -122,7 +122,7 @@ def test_local_blocks_need_a_window() -> None:
 
 def test_five_of_six_blocks_of_gemma_3_and_every_second_of_gemma_2_are_local() -> None:
     assert [blocks - blocks // 6 for blocks in (34, 26)] == [GEMMA3_4B.local_blocks, GEMMA3_1B.local_blocks]
-    assert GEMMA2_2B.local_share == 0.5
+    assert 2 * GEMMA2_2B.local_blocks == GEMMA2_2B.blocks
 
 
 @given(SIZES, st.integers(1, 5000), st.sampled_from(sorted(BYTES)))
@@ -134,8 +134,6 @@ def test_the_cache_grows_by_every_token_in_global_blocks_and_up_to_the_window_in
     assert sizes.sliding_window is not None
     inside = length < sizes.sliding_window
     assert grown == one * (sizes.blocks if inside else sizes.blocks - sizes.local_blocks)
-    if inside:
-        assert grown == sizes.cache_bytes_per_token(dtype)
 
 
 def test_the_cache_holds_what_the_library_keeps() -> None:

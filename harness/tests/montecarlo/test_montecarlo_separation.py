@@ -36,7 +36,7 @@ def test_recentring_alone_decides_falsely_where_a_common_factor_carries_the_norm
 
     def recentred(rng: np.random.Generator, n: int, graded: bool) -> Any:
         one = case.draw(rng, n, graded)
-        return Replicated(one.value, one.replicates, one.plan, one.unit, one.n).recentred()
+        return Replicated(one.value, one.replicates, one.resampling, one.unit, one.n).recentred()
 
     found = rates(replace(case, draw=recentred), 30, False, 120, (7, 30))
     assert "ABOVE" in remark(found.worst, found.repeats)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from fixtures.organisms import quality
-from fixtures.organisms.controls import DRAWS, LARGEST_CHANGE, changes, largest_changes
+from fixtures.organisms.controls import DRAWS, changes, largest_changes
 from fixtures.organisms.curves import QUESTIONS, RISE, Point
 from harness.geometry.directions import DRAWN
 from harness.models.registry import EMBEDDED
 
+LARGEST_CHANGE = 10.0  # trait points that a control may move the mean by
 STEERED = [(name, trait) for name, spec in EMBEDDED.items() for trait in spec.blocks]
 
 

@@ -18,7 +18,7 @@ from harness.stats.crossfit import means_by_part
 from harness.stats.curves import Curve, curve_gap
 from harness.stats.evidence import Bracketed, Evidence, Extreme
 from harness.stats.interpolation import best_on_curves, search_on_curves
-from harness.stats.resampling import CannotTell, Plan, Repeat, Replicated
+from harness.stats.resampling import CannotTell, Repeat, Replicated, Resampling
 from harness.tests.quantities import simulated
 from harness.tests.quantities.simulated import SETTINGS, World
 
@@ -28,9 +28,9 @@ DRAWN, MADE = (10.0, 20.0, 25.0, 40.0, 60.0), (3.0, 9.0, -4.0)
 
 def quantity(value: float, spread: float = 0.0, seed: int = 0, **repeats: tuple[float, ...]) -> Replicated:
     """A quantity whose replicates scatter normally about its value, from so many units that t is normal."""
-    plan = Plan((2000,), resamples=4000)
+    resampling = Resampling(2000, resamples=4000)
     replicates = np.random.default_rng(seed).permutation(norm.ppf((np.arange(4000) + 0.5) / 4000))
-    return Replicated(value, value + spread * replicates, plan, "points", 2000, repeats=dict(repeats))
+    return Replicated(value, value + spread * replicates, resampling, "points", 2000, repeats=dict(repeats))
 
 
 def half_width(evidence: Evidence) -> float:
@@ -141,7 +141,7 @@ def test_an_extreme_and_a_bracket_are_decided_at_a_level_exactly_if_their_p_valu
 
 def test_no_question_is_on_both_sides_of_a_split_in_any_resample() -> None:
     units, rng = 23, np.random.default_rng(0)
-    counts = np.vstack([np.ones(units), Plan((units,), resamples=100).counts()])
+    counts = np.vstack([np.ones(units), Resampling(units, resamples=100).counts()])
     before = rng.uniform(0, 100, (1, units))
     for unit in range(units):
         after = before.copy()
@@ -156,38 +156,40 @@ def test_the_best_point_of_a_curve_is_chosen_again_in_every_resample() -> None:
     units = 60
     trait = 100.0 * (np.random.default_rng(5).random((2, units)) < 0.5)
     curve = Curve(np.array([1.0, 2.0]), trait, np.full((2, units), 95.0))
-    found = best_on_curves([curve], np.zeros(units), np.full(units, 95.0), Plan((units,), resamples=200))
+    found = best_on_curves([curve], np.zeros(units), np.full(units, 95.0), Resampling(units, resamples=200))
     assert set(found.amount.replicates) == {1.0, 2.0}
 
 
 def test_the_replicates_of_a_best_and_of_a_gap_lie_around_their_values() -> None:
     """Five runs that are equally good and two curves that coincide: what chance makes of them is not counted twice."""
     units, rng = 60, np.random.default_rng(1)
-    plan, runs, coherent = Plan((units,), resamples=300), np.arange(1.0, 6.0), np.full((5, units), 95.0)
+    resampling, runs, coherent = Resampling(units, resamples=300), np.arange(1.0, 6.0), np.full((5, units), 95.0)
     one, other = (
         Curve(runs, scores(rng, np.full(5, 0.5), rng.normal(size=units), graded=False), coherent) for _ in range(2)
     )
-    gap = curve_gap(one, other, plan)
-    for found in (best_on_curves([one], np.zeros(units), coherent[0], plan).delta, gap.below, gap.above):
+    gap = curve_gap(one, other, resampling)
+    for found in (best_on_curves([one], np.zeros(units), coherent[0], resampling).delta, gap.below, gap.above):
         assert np.nanmean(found.replicates) == pytest.approx(found.value)
 
 
 def test_a_run_near_the_gate_is_the_best_in_those_resamples_alone_in_which_it_reaches_it() -> None:
     units = 60
-    plan, near = Plan((units,), resamples=400), 71 + 20 * norm.ppf((np.arange(units) + 0.5) / units) / 2
+    resampling, near = Resampling(units, resamples=400), 71 + 20 * norm.ppf((np.arange(units) + 0.5) / units) / 2
     trait, coherence = np.outer([20.0, 60.0], np.ones(units)), np.stack([np.full(units, 95.0), near])
     curve = Curve(np.array([1.0, 2.0]), trait, coherence)
-    gains = best_on_curves([curve], np.zeros(units), np.full(units, 95.0), plan, between_runs=False).delta.replicates
-    incoherent = plan.counts() @ near / units < 70
+    gains = best_on_curves(
+        [curve], np.zeros(units), np.full(units, 95.0), resampling, between_runs=False
+    ).delta.replicates
+    incoherent = resampling.counts() @ near / units < 70
     assert 0.1 < incoherent.mean() < 0.4
     np.testing.assert_allclose(gains.max() - gains, 40.0 * incoherent, atol=1e-9)
 
 
 def test_the_best_trial_of_a_search_is_no_better_than_its_equals() -> None:
-    units, plan, found = 60, Plan((60,), resamples=50), []
+    units, resampling, found = 60, Resampling(60, resamples=50), []
     for seed in range(100):
         rng = np.random.default_rng(seed)
         trait = scores(rng, np.full(6, 0.5), rng.normal(size=units), graded=True)
         curve = Curve(np.arange(1.0, 7.0), trait, np.full((6, units), 95.0))
-        found.append(search_on_curves([curve], np.zeros(units), np.full(units, 95.0), [1.5], plan).value)
+        found.append(search_on_curves([curve], np.zeros(units), np.full(units, 95.0), [1.5], resampling).value)
     assert abs(np.mean(found) - 50) < 3 * np.std(found) / np.sqrt(len(found)) < 2

@@ -23,10 +23,10 @@ import numpy as np
 import pytest
 from harness.quantities import Quantity
 from harness.models.registry import ModelSpec
-from harness.stats.resampling import Plan, Replicated
+from harness.stats.resampling import Resampling, Replicated
 from harness.stats.averages import NoValidRun
 
-PLAN = Plan((50,), "questions", "made up", 200, 1)
+RESAMPLING = Resampling(50, "questions", "made up", 200, 1)
 
 
 def spec(name):
@@ -57,7 +57,7 @@ class MadeUp(Quantity):
         if np.isinf(self.value):
             raise MemoryError("planted")
         noise = np.random.default_rng(0).normal(0.0, self.spread, 200)
-        return Replicated(self.value, self.value + noise, PLAN, "trait points", 50)
+        return Replicated(self.value, self.value + noise, RESAMPLING, "trait points", 50)
 
 
 class FakeLab:

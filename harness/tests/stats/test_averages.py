@@ -5,14 +5,8 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from harness.geometry.directions import DegenerateDirection
-from harness.stats.averages import (
-    Estimate,
-    Plan,
-    PlanMismatch,
-    bootstrap,
-    mean_of,
-    paired_difference,
-)
+from harness.stats.averages import GAINS, bootstrap, mean_of
+from harness.stats.resampling import Estimate, Resampling, ResamplingMismatch
 
 PERCENT = (0.0, 100.0)
 
@@ -27,24 +21,18 @@ def width(estimate: Estimate) -> float:
 
 def test_a_missing_score_is_left_out_and_never_counted_as_0():
     scores = np.array([90.0, np.nan, 80.0, np.nan, 100.0, 90.0])
-    found = mean_of(scores, Plan((6,), resamples=500))
+    found = mean_of(scores, Resampling(6, resamples=500))
     assert found.value == pytest.approx(90)
     assert found.n == 4
     assert np.nanmin(found.replicates) >= 80
-    for drawn, replicate in zip(found.plan.indices()[0], found.replicates, strict=True):
+    for drawn, replicate in zip(found.resampling.indices(), found.replicates, strict=True):
         judged = scores[drawn][~np.isnan(scores[drawn])]
         np.testing.assert_allclose(replicate, judged.mean() if judged.size else np.nan)
 
 
-def test_a_pair_with_one_missing_score_is_left_out_whole():
-    one, other = np.array([10.0, np.nan, 30.0, 40.0]), np.array([0.0, 0.0, np.nan, 10.0])
-    assert paired_difference(one, other, Plan((4,))).value == pytest.approx((10 + 30) / 2)
-    assert paired_difference(one, other, Plan((4,))).n == 2
-
-
 def test_a_difference_of_bounded_scores_is_bounded_both_ways():
     same = np.full(60, 100.0)
-    estimate = paired_difference(same, same, Plan((60,)), bounds=PERCENT).estimate()
+    estimate = mean_of(same - same, Resampling(60), bounds=GAINS).estimate()
     assert (estimate.low, estimate.high) == (
         pytest.approx(-estimate.high),
         pytest.approx(100 - 100 * 0.025 ** (1 / 60)),
@@ -52,38 +40,25 @@ def test_a_difference_of_bounded_scores_is_bounded_both_ways():
 
 
 def test_scores_that_cannot_be_averaged_are_refused():
-    plan = Plan((3,))
+    resampling = Resampling(3)
     with pytest.raises(ValueError, match="at least 2 must be judged"):
-        mean_of(np.array([1.0, np.nan, np.nan]), plan)
+        mean_of(np.array([1.0, np.nan, np.nan]), resampling)
     with pytest.raises(ValueError, match=r"leave their range of 0\.0 to 100\.0: check the judge"):
-        mean_of(np.array([1.0, 2.0, 101.0]), plan, bounds=PERCENT)
+        mean_of(np.array([1.0, 2.0, 101.0]), resampling, bounds=PERCENT)
     with pytest.raises(ValueError, match="leave their range"):
-        mean_of(np.array([1.0, 2.0, np.inf]), plan)
-    with pytest.raises(PlanMismatch, match="4 scores do not fit"):
-        mean_of(np.ones(4), plan)
+        mean_of(np.array([1.0, 2.0, np.inf]), resampling)
+    with pytest.raises(ResamplingMismatch, match="4 scores do not fit"):
+        mean_of(np.ones(4), resampling)
     with pytest.raises(TypeCheckError):
-        mean_of(np.ones((3, 3)), plan)
-    with pytest.raises(TypeCheckError):
-        paired_difference(np.ones(3), np.ones(4), plan)
+        mean_of(np.ones((3, 3)), resampling)
 
 
 def test_bootstrap_of_the_mean_is_the_mean():
     scores = np.random.default_rng(0).normal(size=12)
-    plan = Plan((12,), resamples=50)
-    found = bootstrap(lambda drawn: scores[drawn].mean(), plan, "points")
-    np.testing.assert_allclose(found.replicates, mean_of(scores, plan).replicates)
+    resampling = Resampling(12, resamples=50)
+    found = bootstrap(lambda drawn: scores[drawn].mean(), resampling, "points")
+    np.testing.assert_allclose(found.replicates, mean_of(scores, resampling).replicates)
     assert found.value == pytest.approx(scores.mean())
-
-
-def test_bootstrap_hands_each_stratum_its_own_indices():
-    positive, negative = np.arange(5.0) + 10, np.arange(3.0)
-    plan = Plan((5, 3), "scenarios", resamples=50)
-    found = bootstrap(lambda a, b: positive[a].mean() - negative[b].mean(), plan, "points")
-    assert found.value == pytest.approx(11)
-    by_hand = [positive[a].mean() - negative[b].mean() for a, b in zip(*plan.indices(), strict=True)]
-    np.testing.assert_allclose(found.replicates, by_hand)
-    assert found.estimate().sample == "scenarios"
-    assert found.n == 3
 
 
 def test_a_resample_without_a_direction_is_missing_and_whole_data_without_one_is_an_error():
@@ -92,7 +67,7 @@ def test_a_resample_without_a_direction_is_missing_and_whole_data_without_one_is
             raise DegenerateDirection("no direction")
         return float(drawn.mean())
 
-    found = bootstrap(never_the_first_alone, Plan((3,), resamples=500), "points")
+    found = bootstrap(never_the_first_alone, Resampling(3, resamples=500), "points")
     assert 0 < np.isnan(found.replicates).sum() < 40
     with pytest.raises(DegenerateDirection):
-        bootstrap(lambda drawn: never_the_first_alone(drawn * 0), Plan((3,)), "points")
+        bootstrap(lambda drawn: never_the_first_alone(drawn * 0), Resampling(3), "points")

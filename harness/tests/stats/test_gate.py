@@ -7,15 +7,15 @@ from harness.stats.curves import Curve
 from harness.stats.interpolation import best_on_curves, search_on_curves
 from harness.stats.need import gain_where_needed, needed_amount
 from harness.stats.resampling import CannotTell
-from harness.tests.stats.test_interpolation import BASELINE, COHERENT, PLAN, UNITS
+from harness.tests.stats.test_interpolation import BASELINE, COHERENT, RESAMPLING, UNITS
 
 RISING = [5, 25, 45, 65, 85]
 ABOVE, BELOW, THROUGH = [95, 72, 72, 72, 40], [95, 68, 68, 68, 40], [95, 92, 82, 50, 30]
 OFF_A_BEST = {
-    "best": lambda curve: best_on_curves([curve], BASELINE, COHERENT, PLAN).delta,
-    "search": lambda curve: search_on_curves([curve], BASELINE, COHERENT, [1.5], PLAN),
-    "need": lambda curve: needed_amount([curve], BASELINE, COHERENT, PLAN),
-    "gain where needed": lambda curve: gain_where_needed([curve], [curve], BASELINE, COHERENT, PLAN),
+    "best": lambda curve: best_on_curves([curve], BASELINE, COHERENT, RESAMPLING).delta,
+    "search": lambda curve: search_on_curves([curve], BASELINE, COHERENT, [1.5], RESAMPLING),
+    "need": lambda curve: needed_amount([curve], BASELINE, COHERENT, RESAMPLING),
+    "gain where needed": lambda curve: gain_where_needed([curve], [curve], BASELINE, COHERENT, RESAMPLING),
 }
 
 
@@ -53,17 +53,17 @@ def test_coherence_that_is_missing_where_answers_are_steered_lets_no_run_pass(un
     curve.coherence[:, lacking] = np.nan
     baseline[lacking] = np.nan if unsteered else baseline[lacking]
     if unsteered:  # by chance, as far as can be seen
-        assert best_on_curves([curve], BASELINE, baseline, PLAN).delta.value > 60
+        assert best_on_curves([curve], BASELINE, baseline, RESAMPLING).delta.value > 60
     else:
         with pytest.raises(CannotTell, match=r"not judged are incoherent or like the others"):
-            best_on_curves([curve], BASELINE, baseline, PLAN)
+            best_on_curves([curve], BASELINE, baseline, RESAMPLING)
 
 
 def test_a_place_lies_where_coherence_is_reached_with_what_is_missing_counted_as_incoherent() -> None:
     curve = curve_of([5, 25, 45, 47, 47], [95, 92, 82, 78, 40])
-    whole = best_on_curves([curve], BASELINE, COHERENT, PLAN)
+    whole = best_on_curves([curve], BASELINE, COHERENT, RESAMPLING)
     curve.coherence[:, np.arange(UNITS) % 8 == 0] = np.nan  # 82 becomes 71.75, and 78 is 68.25
-    lacking = best_on_curves([curve], BASELINE, COHERENT, PLAN)
+    lacking = best_on_curves([curve], BASELINE, COHERENT, RESAMPLING)
     assert whole.between[2] == 0
     assert lacking.between[:2] == (2, 3)
     assert 0.3 < lacking.between[2] < 0.7

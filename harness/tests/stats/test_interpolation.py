@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.geometry.calibration import Scored, search
 from harness.montecarlo.report import remark
 from harness.montecarlo.worlds import scores
-from harness.stats.averages import CannotTell, NoValidRun, Plan
-from harness.stats.interpolation import UNSTEERED, Curve, at_amount, best_on_curves, search_on_curves
+from harness.stats.averages import NoValidRun
+from harness.stats.curves import Curve, at_amount
+from harness.stats.interpolation import UNSTEERED, best_on_curves, search_on_curves
+from harness.stats.resampling import CannotTell, Resampling
 
 examples = settings(deadline=None, derandomize=True, max_examples=40)
 UNITS = 40
-PLAN = Plan((UNITS,), resamples=200)
+RESAMPLING = Resampling(UNITS, resamples=200)
 BASELINE, COHERENT = np.zeros(UNITS), np.full(UNITS, 90.0)
 
 
@@ -37,7 +38,7 @@ def noisy(seed: int, trait: list[float], coherence: list[float], units: int = UN
 
 
 def best(*curves: Curve, **options: float):
-    return best_on_curves(list(curves), BASELINE, COHERENT, PLAN, **options)
+    return best_on_curves(list(curves), BASELINE, COHERENT, RESAMPLING, **options)
 
 
 def test_the_best_lies_where_coherence_falls_through_the_gate():
@@ -84,8 +85,8 @@ def test_a_curve_is_cut_where_a_run_was_not_judged_and_the_gap_is_not_bridged():
     assert point.between == (2, 3, pytest.approx(0.5))
     for amount in (1.5, 2.0, 2.5):
         with pytest.raises(ValueError, match="was not measured"):
-            at_amount(curve, BASELINE, COHERENT, amount, PLAN)
-    assert at_amount(curve, BASELINE, COHERENT, 3.5, PLAN)[0].value == pytest.approx(75)
+            at_amount(curve, BASELINE, COHERENT, amount, RESAMPLING)
+    assert at_amount(curve, BASELINE, COHERENT, 3.5, RESAMPLING)[0].value == pytest.approx(75)
     curve.coherence[3] = np.nan
     assert best(curve).between == (2, 2, 0.0)
     assert best(curve).at_edge
@@ -104,7 +105,7 @@ def test_a_curve_is_cut_where_a_run_was_not_judged_and_the_gap_is_not_bridged():
 
 def test_doing_nothing_is_never_the_best_steering():
     harmful = level([1, 2], [10, 5], [90, 90])
-    found = best_on_curves([harmful], np.full(UNITS, 30.0), COHERENT, PLAN)
+    found = best_on_curves([harmful], np.full(UNITS, 30.0), COHERENT, RESAMPLING)
     assert found.delta.value == pytest.approx(-20)
     with pytest.raises(NoValidRun, match=r"None of 2 runs, and no amount near them, .*\(best seen: 40\.0\)"):
         best(level([1, 2], [50, 90], [40, 20]))
@@ -118,7 +119,7 @@ def test_the_stretch_before_the_first_run_counts_only_from_half_way_on():
     assert found.amount.value == pytest.approx(2 * 20 / 39)
     with pytest.raises(NoValidRun, match="sweep smaller amounts"):
         best(level([2, 3], [50, 90], [49, 20]))
-    rising = best_on_curves([level([2], [10], [80])], np.full(UNITS, 30.0), np.full(UNITS, 60.0), PLAN)
+    rising = best_on_curves([level([2], [10], [80])], np.full(UNITS, 30.0), np.full(UNITS, 60.0), RESAMPLING)
     assert (rising.between, round(rising.delta.value, 9)) == ((0, 0, 0.0), -20)
 
 
@@ -171,7 +172,7 @@ def test_a_gain_pairs_a_question_only_where_both_answers_are_judged():
     curve.trait[:, : UNITS // 2] = 80.0
     curve.trait[:, UNITS // 2 :] = 40.0
     curve.trait[:, -5:] = np.nan
-    found = best_on_curves([curve], baseline, COHERENT, PLAN)
+    found = best_on_curves([curve], baseline, COHERENT, RESAMPLING)
     assert found.delta.value == pytest.approx(40 * 15 / 35)
     assert found.delta.n == 35
 
@@ -179,32 +180,32 @@ def test_a_gain_pairs_a_question_only_where_both_answers_are_judged():
 @pytest.mark.parametrize(("blocks", "runs"), [(1, 6), (6, 6)])
 def test_a_best_of_many_equal_runs_is_no_better_than_they_are(blocks, runs):
     """Read where it was chosen, the best of 6 runs looked 5 points better than each of them is, of 36 runs 8."""
-    plan, found = Plan((60,), resamples=100), []
+    resampling, found = Resampling(60, resamples=100), []
     for seed in range(60):
         curves = [noisy(1000 * seed + block, [50] * runs, [95] * runs, 60) for block in range(blocks)]
-        found.append(best_on_curves(curves, np.zeros(60), np.full(60, 95.0), plan).delta.estimate())
+        found.append(best_on_curves(curves, np.zeros(60), np.full(60, 95.0), resampling).delta.estimate())
     error = np.std([each.value for each in found]) / np.sqrt(len(found))
     assert abs(np.mean([each.value for each in found]) - 50) < 3 * error < 2.5
     assert np.mean([each.low > 50 for each in found]) <= 0.05
 
 
 def test_a_block_whose_coherence_lasts_longer_by_chance_is_no_better():
-    plan, found = Plan((60,), resamples=50), []
+    resampling, found = Resampling(60, resamples=50), []
     for seed in range(60):
         curves = [noisy(1000 * seed + block, [30, 60, 90], [90, 76, 56], 60) for block in range(4)]
-        found.append(best_on_curves(curves, np.zeros(60), np.full(60, 95.0), plan).delta.value)
+        found.append(best_on_curves(curves, np.zeros(60), np.full(60, 95.0), resampling).delta.value)
     assert abs(np.mean(found) - 69) < 2.5  # the gate lies 30 % of the way; chosen and read together it came to 75
 
 
 def test_where_coherence_lies_along_the_gate_over_several_runs_the_best_is_not_known():
     """Which runs are valid is then chance, and their gains are far apart: 20 to 40 % of such verdicts were false."""
-    plan, told = Plan((60,), resamples=200), {}
+    resampling, told = Resampling(60, resamples=200), {}
     for name, coherence in (("along", [90, 70, 70, 70, 40]), ("through", [90, 85, 75, 50, 30])):
         told[name] = 0
         for seed in range(20):
             curve = noisy(seed, [10, 20, 35, 50, 70], coherence, 60)
             try:
-                best_on_curves([curve], np.zeros(60), np.full(60, 95.0), plan)
+                best_on_curves([curve], np.zeros(60), np.full(60, 95.0), resampling)
                 told[name] += 1
             except CannotTell:
                 continue
@@ -213,7 +214,7 @@ def test_where_coherence_lies_along_the_gate_over_several_runs_the_best_is_not_k
 
 @pytest.mark.parametrize("correlation", [0.8, -0.8])
 def test_a_crossing_is_read_in_its_own_resample_so_that_trait_may_go_with_coherence(correlation):
-    plan, n, above, below, repeats, widths = Plan((120,), resamples=300), 120, 0, 0, 250, []
+    resampling, n, above, below, repeats, widths = Resampling(120, resamples=300), 120, 0, 0, 250, []
     truth = 50 + 20 * 0.5
     for seed in range(repeats):
         rng = np.random.default_rng(seed)
@@ -225,7 +226,7 @@ def test_a_crossing_is_read_in_its_own_resample_so_that_trait_may_go_with_cohere
             scores(rng, np.array([0.9, 0.75, 0.65]), other, graded=True),
         )
         try:
-            estimate = best_on_curves([curve], np.zeros(n), np.full(n, 95.0), plan).delta.estimate()
+            estimate = best_on_curves([curve], np.zeros(n), np.full(n, 95.0), resampling).delta.estimate()
         except CannotTell:  # no decision
             continue
         above, below = above + (estimate.low > truth), below + (estimate.high < truth)
@@ -241,35 +242,56 @@ def test_bests_over_one_baseline_are_paired_and_the_baseline_cancels():
     assert (one - other).bounds == (-100, 100)
     grid = best(curve, between_runs=False).delta
     assert (one - grid).bounds == (-100, 100)
-    elsewhere = best_on_curves([curve], BASELINE + 1, COHERENT, PLAN).delta
+    elsewhere = best_on_curves([curve], BASELINE + 1, COHERENT, RESAMPLING).delta
     assert (one - elsewhere).bounds == (-200, 200)
+
+
+def best_of_walk(curve: Curve, start: float) -> float:
+    """The published search by hand: five trials, each factor a tenth of the last and nine tenths of 1.3 or 0.85."""
+    amounts, traits, coherences = [0, *curve.amounts], [0, *curve.trait[:, 0]], [90, *curve.coherence[:, 0]]
+    amount, factor, best = start, 1.0, -math.inf
+    for _ in range(5):
+        measured = curve.amounts[0] / 2 <= amount <= curve.amounts[-1]
+        valid = measured and np.interp(amount, amounts, coherences) >= 70
+        if valid:
+            best = max(best, float(np.interp(amount, amounts, traits)))
+        factor = 0.1 * factor + 0.9 * (1.3 if valid else 0.85)
+        amount *= factor
+    return best
+
+
+# Published for gemma3, refusal, block 15, response[:5]: coefficient, mean trait, mean coherence.
+PUBLISHED = level(
+    [784, 902, 1037, 1192, 1371, 1577], [1.8, 1.9, 11.4, 26.8, 53.4, 88.1], [93.3, 93.0, 93.6, 70.7, 53.7, 42.4]
+)
 
 
 def test_the_search_on_a_curve_is_the_published_search():
     curve = level([1, 2, 3, 4], [20, 40, 60, 75], [95, 90, 82, 60])
+    peaked = level([1, 2, 3, 4], [20, 60, 10, 5], [95] * 4)  # its best trial is neither the last nor the largest
+    walks = [(curve, start) for start in (0.8, 1.5, 2.2, 3.4, 4.5)]
+    for searched, start in [*walks, (peaked, 1.5), (PUBLISHED, 784), (PUBLISHED, 1300)]:
+        found = search_on_curves([searched], BASELINE, COHERENT, [start], RESAMPLING)
+        assert found.value == pytest.approx(best_of_walk(searched, start))
+    both = search_on_curves([curve, level([1, 2], [1, 2], [90, 90])], BASELINE, COHERENT, [2.2, 1.0], RESAMPLING)
+    assert both.value == pytest.approx(best_of_walk(curve, 2.2))
 
-    def sweep(amount: float) -> Scored:
-        if not 0.5 <= amount <= 4:
-            return Scored(math.nan, math.nan)
-        places, traits, coherences = (0, *curve.amounts), (0, 20, 40, 60, 75), (90, 95, 90, 82, 60)
-        return Scored(float(np.interp(amount, places, traits)), float(np.interp(amount, places, coherences)))
 
-    for start in (0.8, 1.5, 2.2, 3.4, 4.5):
-        found = search_on_curves([curve], BASELINE, COHERENT, [start], PLAN)
-        assert found.value == pytest.approx(search(sweep, start).best.trait)
-    both = search_on_curves([curve, level([1, 2], [1, 2], [90, 90])], BASELINE, COHERENT, [2.2, 1.0], PLAN)
-    assert both.value == pytest.approx(search(sweep, 2.2).best.trait)
+def test_the_published_search_finds_a_valid_run_from_the_corrected_start_and_none_from_the_uncorrected_one():
+    assert 15 < search_on_curves([PUBLISHED], BASELINE, COHERENT, [784], RESAMPLING).value < 30
+    with pytest.raises(NoValidRun, match="None of 5 trials"):
+        search_on_curves([PUBLISHED], BASELINE, COHERENT, [18_189], RESAMPLING)
 
 
 def test_a_search_beyond_what_was_measured_goes_down_and_finds_nothing_where_nothing_was():
     curve = level([1, 2], [30, 60], [95, 90])
-    assert search_on_curves([curve], BASELINE, COHERENT, [2.2], PLAN).value == pytest.approx(30 * 2.2 * 0.865)
+    assert search_on_curves([curve], BASELINE, COHERENT, [2.2], RESAMPLING).value == pytest.approx(30 * 2.2 * 0.865)
     with pytest.raises(NoValidRun, match="None of 5 trials"):
-        search_on_curves([curve], BASELINE, COHERENT, [20.0], PLAN)
-    with pytest.raises(NoValidRun, match="None of 1 trials"):
-        search_on_curves([curve], BASELINE, COHERENT, [0.49], PLAN, steps=1)
-    with pytest.raises(CannotTell, match=r"cannot be told|None of 1"):
-        search_on_curves([noisy(9, [50, 60], [70, 69])], BASELINE, COHERENT, [1.5], PLAN, steps=1)
-    for wrong in ({"steps": 0}, {"momentum": 1.0}, {"down": 1.1}, {"up": 0.9}, {"start_amounts": [0.0]}):
+        search_on_curves([curve], BASELINE, COHERENT, [20.0], RESAMPLING)
+    with pytest.raises(NoValidRun, match="None of 5 trials"):
+        search_on_curves([curve], BASELINE, COHERENT, [0.49], RESAMPLING)
+    with pytest.raises(CannotTell, match=r"cannot be told|None of 5"):
+        search_on_curves([noisy(9, [50, 60], [70, 69])], BASELINE, COHERENT, [1.5], RESAMPLING)
+    for starts in ([0.0], [math.inf], [1.0, 1.0]):
         with pytest.raises(ValueError, match="cannot run"):
-            search_on_curves([curve], BASELINE, COHERENT, **{"start_amounts": [1.0], "plan": PLAN} | wrong)
+            search_on_curves([curve], BASELINE, COHERENT, starts, RESAMPLING)

@@ -6,9 +6,9 @@ import pytest
 from harness.stats.curves import Curve
 from harness.stats.need import gain_where_needed, needed_amount
 from harness.stats.resampling import CannotTell
-from harness.tests.stats.test_interpolation import BASELINE, COHERENT, PLAN, level, noisy
+from harness.tests.stats.test_interpolation import BASELINE, COHERENT, RESAMPLING, level, noisy
 
-ARGUMENTS = (BASELINE, COHERENT, PLAN)
+ARGUMENTS = (BASELINE, COHERENT, RESAMPLING)
 RISING = level([1, 2, 3, 4], [10, 30, 60, 90], [95, 90, 85, 55])  # best 75, where coherence falls through 70
 
 

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.ledger.verdict import Verdict, more_than
-from harness.stats.averages import Plan, paired_difference
-from harness.stats.power import FEW_DIFFER, MANY_DIFFER, ONE_SIDED, questions_needed, smallest_delta, smallest_effect
+from harness.stats.averages import mean_of
+from harness.stats.power import FEW_DIFFER, MANY_DIFFER, ONE_SIDED, smallest_delta, smallest_effect
+from harness.stats.resampling import Resampling
 
 examples = settings(deadline=None, derandomize=True, max_examples=80)
 sizes, shares = st.integers(10, 2000), st.sampled_from([ONE_SIDED, FEW_DIFFER, MANY_DIFFER, 1.0])
@@ -15,14 +16,14 @@ sizes, shares = st.integers(10, 2000), st.sampled_from([ONE_SIDED, FEW_DIFFER, M
 
 def simulated_power(effect: float, questions: int, differing: float, repeats: int = 400) -> float:
     """Share of simulated designs in which the project's interval tells a paired difference from 0."""
-    rng, plan = np.random.default_rng(questions), Plan((questions,), resamples=500)
+    rng, resampling = np.random.default_rng(questions), Resampling(questions, resamples=500)
     share = max(differing, effect / 100)
     gained = (share + effect / 100) / 2
     seen = 0
     for _ in range(repeats):
         drawn = rng.random(questions)
         one, other = 100.0 * (drawn < gained), 100.0 * ((drawn >= gained) & (drawn < share))
-        estimate = paired_difference(one, other, plan, bounds=(0.0, 100.0)).estimate()
+        estimate = mean_of(one - other, resampling, bounds=(-100, 100)).estimate()
         seen += more_than(0).decide(estimate) is Verdict.SUPPORTED
     return seen / repeats
 
@@ -49,7 +50,7 @@ def test_nothing_below_the_floor_of_the_bounded_interval_is_ever_seen():
         just_below = np.zeros(questions)
         hits = int(np.floor(floor / 100 * questions))
         just_below[:hits] = 100.0
-        estimate = paired_difference(just_below, np.zeros(questions), Plan((questions,)), bounds=(0, 100)).estimate()
+        estimate = mean_of(just_below, Resampling(questions), bounds=(-100, 100)).estimate()
         assert estimate.low <= 0
 
 
@@ -64,23 +65,9 @@ def test_more_questions_and_agreement_see_less_and_the_unit_of_the_scores_does_n
     assert smallest_effect(questions, share, level=0.99) > effect
 
 
-@examples
-@given(effect=st.floats(2, 100), share=shares)
-def test_the_questions_needed_are_the_fewest_that_see_the_effect(effect, share):
-    questions = questions_needed(effect, share)
-    assert smallest_effect(questions, share) <= effect
-    if questions > 6:
-        assert smallest_effect(questions - 1, share) > effect
-
-
 def test_impossible_designs_are_refused():
     for wrong in ({"questions": 1}, {"differing": 1.1}, {"level": 1.0}, {"power": 0.3}, {"span": 0.0}):
         with pytest.raises(ValueError, match="is impossible"):
             smallest_effect(**{"questions": 60} | wrong)
     with pytest.raises(ValueError, match=r"tell no difference from 0 at level 0\.95: ask at least 6"):
         smallest_effect(5)
-    for effect in (0.0, 101.0):
-        with pytest.raises(ValueError, match="is not possible"):
-            questions_needed(effect)
-    with pytest.raises(ValueError, match="takes more than 1,000,000"):
-        questions_needed(0.001)

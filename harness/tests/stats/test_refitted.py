@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.stats.refitted import Refitted
-from harness.stats.resampling import Plan, Replicated
+from harness.stats.resampling import Replicated, Resampling
 
-PLAN = Plan((40,), "scenario pairs", resamples=400)
+RESAMPLING = Resampling(40, "scenario pairs", resamples=400)
 
 
 def quantity(seed: int, value: float, moved: float) -> Refitted:
     replicates = value + moved + np.random.default_rng(seed).normal(0.0, 0.05, 400)
-    return Refitted(value, replicates, PLAN, "cosine", 40, (-1.0, 1.0))
+    return Refitted(value, replicates, RESAMPLING, "cosine", 40, (-1.0, 1.0))
 
 
 @settings(deadline=None, derandomize=True, max_examples=40)
@@ -24,7 +24,7 @@ def test_the_interval_is_the_wider_of_plain_and_recentred_and_its_level_is_found
     seed: int, value: float, moved: float, level: float
 ) -> None:
     found = quantity(seed, value, moved)
-    plain = Replicated(value, found.replicates, PLAN, "cosine", 40)
+    plain = Replicated(value, found.replicates, RESAMPLING, "cosine", 40)
     both = [plain.estimate(level), plain.recentred().estimate(level)]
     estimate = found.estimate(level)
     assert estimate.low == max(-1.0, min(one.low for one in both))

@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.stats.averages import mean_of, paired_difference
+from harness.stats.averages import mean_of
 from harness.stats.resampling import (
     CannotTell,
     Estimate,
-    Plan,
-    PlanMismatch,
     Replicated,
+    Resampling,
+    ResamplingMismatch,
     interval,
     resample_indices,
-    stratified_indices,
 )
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
@@ -90,15 +89,15 @@ def test_constant_scores_at_a_bound_get_the_exact_binomial_interval(n, constant)
     from scipy.stats import binomtest
 
     exact = binomtest(int(n * constant / 100), n).proportion_ci(0.95, method="exact")
-    estimate = mean_of(np.full(n, constant), Plan((n,)), bounds=PERCENT).estimate()
+    estimate = mean_of(np.full(n, constant), Resampling(n), bounds=PERCENT).estimate()
     assert (estimate.low, estimate.high) == pytest.approx((100 * exact.low, 100 * exact.high))
 
 
 def test_constant_scores_keep_a_width_when_bounds_are_known_and_have_none_when_not():
     scores = np.full(60, 30.0)
-    bounded = mean_of(scores, Plan((60,)), bounds=PERCENT).estimate()
+    bounded = mean_of(scores, Resampling(60), bounds=PERCENT).estimate()
     assert 0 < bounded.low < 30 < bounded.high < 100
-    free = mean_of(scores, Plan((60,))).estimate()
+    free = mean_of(scores, Resampling(60)).estimate()
     assert (free.low, free.value, free.high) == (30.0, 30.0, 30.0)
     assert free.detectable == 0
 
@@ -118,16 +117,16 @@ def test_a_few_missing_replicates_are_left_out_and_many_are_refused():
 
 @pytest.mark.parametrize("n", [30, 60, 120])
 def test_intervals_of_normal_scores_cover_95_percent(n):
-    rng, plan, repeats = np.random.default_rng(n), Plan((n,), resamples=1000), 2000
-    hits = sum(covers(mean_of(rng.normal(50, 10, n), plan).estimate(), 50) for _ in range(repeats))
+    rng, resampling, repeats = np.random.default_rng(n), Resampling(n, resamples=1000), 2000
+    hits = sum(covers(mean_of(rng.normal(50, 10, n), resampling).estimate(), 50) for _ in range(repeats))
     assert hits / repeats == pytest.approx(0.95, abs=0.02)
 
 
 @pytest.mark.parametrize(("n", "chance"), [(30, 0.5), (60, 0.3), (60, 0.1), (120, 0.7), (120, 0.1)])
 def test_intervals_of_all_or_nothing_scores_cover_95_percent(n, chance):
-    rng, plan, repeats = np.random.default_rng(n), Plan((n,), resamples=1000), 2000
+    rng, resampling, repeats = np.random.default_rng(n), Resampling(n, resamples=1000), 2000
     hits = sum(
-        covers(mean_of(100.0 * (rng.random(n) < chance), plan, bounds=PERCENT).estimate(), 100 * chance)
+        covers(mean_of(100.0 * (rng.random(n) < chance), resampling, bounds=PERCENT).estimate(), 100 * chance)
         for _ in range(repeats)
     )
     assert hits / repeats == pytest.approx(0.95, abs=0.02)
@@ -135,22 +134,22 @@ def test_intervals_of_all_or_nothing_scores_cover_95_percent(n, chance):
 
 @pytest.mark.parametrize("chance", [0.01, 0.97])
 def test_intervals_of_rare_events_cover_at_least_95_percent_only_thanks_to_the_bounds(chance):
-    rng, plan, repeats = np.random.default_rng(3), Plan((30,), resamples=500), 600
+    rng, resampling, repeats = np.random.default_rng(3), Resampling(30, resamples=500), 600
     drawn = [100.0 * (rng.random(30) < chance) for _ in range(repeats)]
-    with_bounds = [covers(mean_of(scores, plan, bounds=PERCENT).estimate(), 100 * chance) for scores in drawn]
-    without = [covers(mean_of(scores, plan).estimate(), 100 * chance) for scores in drawn]
+    with_bounds = [covers(mean_of(scores, resampling, bounds=PERCENT).estimate(), 100 * chance) for scores in drawn]
+    without = [covers(mean_of(scores, resampling).estimate(), 100 * chance) for scores in drawn]
     assert np.mean(with_bounds) >= 0.95
     assert np.mean(without) < 0.75
 
 
 def test_intervals_of_paired_differences_cover_95_percent():
     rng, n, repeats = np.random.default_rng(7), 60, 1500
-    plan = Plan((n,), resamples=1000)
+    resampling = Resampling(n, resamples=1000)
     hits = 0
     for _ in range(repeats):
         question = rng.normal(0, 20, n)
         one, other = 50 + question + rng.normal(0, 5, n), 45 + question + rng.normal(0, 5, n)
-        hits += covers(paired_difference(one, other, plan).estimate(), 5)
+        hits += covers(mean_of(one - other, resampling).estimate(), 5)
     assert hits / repeats == pytest.approx(0.95, abs=0.02)
 
 
@@ -161,26 +160,16 @@ def test_the_same_seed_draws_the_same_resamples_and_another_draws_others():
     assert set(resample_indices(9, 50, 3).ravel()) == set(range(9))
 
 
-def test_strata_are_resampled_within_themselves_and_independently():
-    positives, negatives = stratified_indices((6, 6), 40, 0)
-    assert (positives != negatives).any()
-    assert Plan((6, 4)).n == 4
-    assert [indices.shape for indices in stratified_indices((6, 4), 40, 0)] == [(40, 6), (40, 4)]
-    assert stratified_indices((6, 4), 40, 0)[1].max() == 3
-
-
 def test_counts_say_how_often_each_unit_was_drawn():
-    plan = Plan((5,), resamples=30)
-    for drawn, counts in zip(plan.indices()[0], plan.counts(), strict=True):
+    resampling = Resampling(5, resamples=30)
+    for drawn, counts in zip(resampling.indices(), resampling.counts(), strict=True):
         assert [int((drawn == unit).sum()) for unit in range(5)] == list(counts)
-    with pytest.raises(PlanMismatch, match="one stratum"):
-        Plan((5, 5)).counts()
 
 
-@pytest.mark.parametrize("sizes", [(), (1,), (30, 1)])
-def test_a_plan_of_too_few_units_is_refused(sizes):
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_resampling_of_too_few_units_is_refused(n):
     with pytest.raises(ValueError, match="tell nothing"):
-        stratified_indices(sizes, 10, 0)
+        Resampling(n).indices()
 
 
 def correlated_scores(seed: int, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -191,11 +180,11 @@ def correlated_scores(seed: int, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
 
 @examples
 @given(seed=seeds)
-def test_a_difference_of_quantities_of_one_plan_is_the_paired_difference(seed):
+def test_a_difference_of_quantities_of_one_resampling_is_the_paired_difference(seed):
     one, other = correlated_scores(seed)
-    plan = Plan((60,), resamples=200)
-    subtracted = mean_of(one, plan) - mean_of(other, plan)
-    direct = paired_difference(one, other, plan)
+    resampling = Resampling(60, resamples=200)
+    subtracted = mean_of(one, resampling) - mean_of(other, resampling)
+    direct = mean_of(one - other, resampling)
     assert subtracted.value == pytest.approx(direct.value)
     np.testing.assert_allclose(subtracted.replicates, direct.replicates)
 
@@ -204,36 +193,41 @@ def test_a_difference_of_quantities_of_one_plan_is_the_paired_difference(seed):
 @given(seed=seeds)
 def test_paired_differences_are_narrower_than_unpaired_ones_when_scores_are_correlated(seed):
     one, other = correlated_scores(seed)
-    plan = Plan((60,), resamples=300)
+    resampling = Resampling(60, resamples=300)
     shuffled = other[np.random.default_rng(seed).permutation(60)]
-    assert width(paired_difference(one, other, plan).estimate()) < 0.6 * width(
-        paired_difference(one, shuffled, plan).estimate()
+    assert width(mean_of(one - other, resampling).estimate()) < 0.6 * width(
+        mean_of(one - shuffled, resampling).estimate()
     )
 
 
 @pytest.mark.parametrize(
-    "other_plan",
-    [Plan((60,), seed=1), Plan((60,), resamples=300), Plan((60,), units="other"), Plan((60,), sample="scenarios")],
+    "other_resampling",
+    [
+        Resampling(60, seed=1),
+        Resampling(60, resamples=300),
+        Resampling(60, units="other"),
+        Resampling(60, sample="scenarios"),
+    ],
     ids=str,
 )
-def test_quantities_of_different_plans_are_never_paired(other_plan):
+def test_quantities_of_different_resamplings_are_never_paired(other_resampling):
     one, other = correlated_scores(0)
-    left, right = mean_of(one, Plan((60,))), mean_of(other, other_plan)
+    left, right = mean_of(one, Resampling(60)), mean_of(other, other_resampling)
     for combine in (lambda: left - right, lambda: left + right, lambda: left / right):
-        with pytest.raises(PlanMismatch, match="cannot be paired"):
+        with pytest.raises(ResamplingMismatch, match="cannot be paired"):
             combine()
 
 
 def test_quantities_of_different_units_of_measurement_are_never_subtracted():
     one, other = correlated_scores(0)
     with pytest.raises(ValueError, match="cosine and points cannot be added or subtracted"):
-        mean_of(one, Plan((60,)), "cosine") - mean_of(other, Plan((60,)), "points")
+        mean_of(one, Resampling(60), "cosine") - mean_of(other, Resampling(60), "points")
 
 
 def test_arithmetic_acts_on_value_replicates_and_bounds_alike():
     one, other = correlated_scores(1)
-    plan = Plan((60,), resamples=100)
-    a, b = mean_of(one, plan, bounds=(-100, 200)), mean_of(other, plan, bounds=(-100, 200))
+    resampling = Resampling(60, resamples=100)
+    a, b = mean_of(one, resampling, bounds=(-100, 200)), mean_of(other, resampling, bounds=(-100, 200))
     for result, expected, bounds in [
         (a + b, np.add, (-200, 400)),
         (a - b, np.subtract, (-300, 300)),
@@ -250,11 +244,11 @@ def test_arithmetic_acts_on_value_replicates_and_bounds_alike():
 
 
 def test_ratios_that_are_undefined_are_refused_and_their_replicates_are_missing():
-    plan = Plan((4,), resamples=100)
-    ones, zeros = mean_of(np.ones(4), plan), mean_of(np.zeros(4), plan)
+    resampling = Resampling(4, resamples=100)
+    ones, zeros = mean_of(np.ones(4), resampling), mean_of(np.zeros(4), resampling)
     with pytest.raises(ValueError, match="ratio to 0"):
         ones / zeros
-    sometimes_zero = mean_of(np.array([0.0, 0.0, 0.0, 1.0]), plan)
+    sometimes_zero = mean_of(np.array([0.0, 0.0, 0.0, 1.0]), resampling)
     assert np.isnan((ones / sometimes_zero).replicates).sum() == (sometimes_zero.replicates == 0).sum() > 5
     with pytest.raises(ValueError, match="resamples give no value"):
         (ones / sometimes_zero).estimate()
@@ -262,6 +256,6 @@ def test_ratios_that_are_undefined_are_refused_and_their_replicates_are_missing(
 
 def test_a_quantity_without_a_value_or_with_the_wrong_number_of_replicates_is_refused():
     with pytest.raises(ValueError, match="no measurement"):
-        Replicated(math.nan, np.zeros(2000), Plan((5,)), "points", 5)
-    with pytest.raises(PlanMismatch, match="one replicate per resample"):
-        Replicated(1.0, np.zeros(10), Plan((5,)), "points", 5)
+        Replicated(math.nan, np.zeros(2000), Resampling(5), "points", 5)
+    with pytest.raises(ResamplingMismatch, match="one replicate per resample"):
+        Replicated(1.0, np.zeros(10), Resampling(5), "points", 5)
