@@ -112,7 +112,7 @@ def test_a_malformed_data_row_is_one_sentence_with_file_and_line(project: pytest
     path.write_text(path.read_text() + "{}\n")
     conftest = Path(project.path) / "conftest.py"
     conftest.write_text(
-        conftest.read_text() + "\nimport harness.data.datasets\nharness.datasets.DATASETS = Path('datasets')\n"
+        conftest.read_text() + "\nimport harness.data.datasets\nharness.data.datasets.DATASETS = Path('datasets')\n"
     )
     line = len(path.read_text().splitlines())
     planned = project.runpytest_subprocess("--store", "store", "--plan", "-m", "severe")

@@ -123,7 +123,7 @@ def test_a_judge_behind_a_server_is_checked_then_scores_what_was_steered_and_is_
     asked = ("-m", "gemma3 and refusal", "--claim", "S2", "--questions", "6")
     with serving(oracle) as server:
         judge = ("--judge", "api:oracle", "--judge-url", server.url)
-        done = run(tmp_path, *asked, *judge)
+        done = run(tmp_path, *asked, *judge, "--ledger-detail")
         first = len(server.requests)
         run(tmp_path / "again", *asked, *judge)
         assert len(server.requests) == first
