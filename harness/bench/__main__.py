@@ -85,7 +85,7 @@ def arguments() -> argparse.ArgumentParser:
     shaped.add_argument("--new-tokens", type=int, default=64, help="tokens of each response")
     shaped.add_argument("--prompt-tokens", type=int, default=40, help="tokens of a scenario or question, on average")
     shaped.add_argument("--batch-rows", type=int, help="rows of a batch (default: those that fit, at most 512)")
-    shaped.add_argument("--pairs", type=int, default=3, help="how often the sweep runs fused and apart, in turn")
+    shaped.add_argument("--pairs", type=int, default=3, help="how often extraction and sweep run both ways, in turn")
     shaped.add_argument(
         "--share", type=float, default=1.0, help="run only this share of the scenarios and rows, rounded up"
     )
@@ -167,9 +167,12 @@ def lines_of_shape(found: dict[str, Any]) -> list[tuple[str, str]]:
         (
             "extraction",
             f"{reading['rows']} scenarios of {reading['prompt_tokens']} tokens at {reading['new_tokens']} tokens: "
-            f"{reading['seconds']:.2f} s, {reading['tokens_per_second']:.2f} new tokens/s",
+            f"{', '.join(f'{seconds:.2f}' for seconds in reading['seconds'])} s, "
+            f"{reading['tokens_per_second']:.2f} new tokens/s",
         ),
         ("", "reached " + in_words(reading["reached"])),
+        ("read once over read twice, pair by pair", ", ".join(f"{ratio:.2f}x" for ratio in reading["ratios"])),
+        ("largest difference between the two", f"{reading['largest_difference']:.1e} of the activation's norm"),
         (
             "fused sweep",
             f"{steering['rows']} rows ({steering['groups']} pairs of direction and coefficient) of "

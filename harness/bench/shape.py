@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,12 +13,13 @@ import torch
 from harness.bench.limits import measured_limits, peak_memory, public_limits, timed
 from harness.bench.made_up import SHAPES, build, made_up_prompts
 from harness.decoding.capture import window_means
-from harness.decoding.generation import Generated, greedy
+from harness.decoding.generation import Generated, greedy, left_pad, position_ids
 from harness.decoding.steering import Row, steer
 from harness.lab import costs
 from harness.lab.costs import Accelerator, Work
 from harness.models.architecture import Architecture
 from harness.models.decoder import Decoder
+from harness.models.hooks import recorded_blocks
 from harness.models.memory import in_batches
 
 MOST_ROWS = 512  # of a batch whose size is not given
@@ -96,24 +97,66 @@ class Bench:
         }
 
 
-def extraction(bench: Bench, amounts: Amounts) -> dict[str, Any]:
-    """Read the scenarios as the lab does: a greedy run of the window, then its activations, which must be finite."""
+def read_once(decoder: Decoder, prompts: Sequence[Sequence[int]], window: int) -> np.ndarray[Any, Any]:
+    """Mean block outputs [rows, blocks, hidden] over a window, as the lab takes them: while it is generated."""
+    labels = [f"scenario {row + 1} of its batch" for row in range(len(prompts))]
+    return window_means(decoder, prompts, [window], labels)[0][window]
+
+
+@torch.inference_mode()
+def read_twice(decoder: Decoder, prompts: Sequence[Sequence[int]], window: int) -> np.ndarray[Any, Any]:
+    """The same from prompts and responses read again after they were generated, for comparison."""
+    responses = greedy(decoder, prompts, window, stop_ids=frozenset())
+    whole = [[*prompt, *response.ids] for prompt, response in zip(prompts, responses, strict=True)]
+    ids, real = left_pad(whole, decoder.pad_id, decoder.device)
+    means = np.zeros((len(prompts), decoder.depth, decoder.width), np.float32)
+
+    def record(block: int, stream: torch.Tensor) -> None:
+        means[:, block] = stream[:, -window:].double().mean(dim=1).float().cpu().numpy()
+
+    with recorded_blocks(decoder.blocks, record):
+        decoder.model(
+            input_ids=ids,
+            attention_mask=real.long(),
+            position_ids=position_ids(real),
+            use_cache=False,
+            logits_to_keep=1,
+        )
+    return means
+
+
+def extraction(bench: Bench, amounts: Amounts, pairs: int) -> dict[str, Any]:
+    """Read the scenarios' continuations once, as the lab does, and twice, in turn; activations must be finite."""
     prompts = made_up_prompts(amounts.scenarios, bench.architecture.vocabulary, seed=3, mean=amounts.prompt_tokens)
     halved: list[int] = []
-
-    def run(batch: list[int]) -> None:
-        labels = [f"scenario {row + 1}" for row in batch]
-        window_means(bench.decoder, [prompts[row] for row in batch], [amounts.window], labels)
-
     lengths = [len(prompt) for prompt in prompts]
-    seconds, _ = timed(lambda: in_batches(lengths, bench.batch_rows, run, halved.append))
-    work = Work(len(prompts), round(np.mean(lengths)), amounts.window, bench.batch_rows, reread=True)
+
+    def run(read: Callable[..., np.ndarray[Any, Any]]) -> tuple[float, np.ndarray[Any, Any]]:
+        means = np.zeros((len(prompts), bench.decoder.depth, bench.decoder.width), np.float32)
+
+        def one(batch: list[int]) -> None:
+            means[batch] = read(bench.decoder, [prompts[row] for row in batch], amounts.window)
+
+        return timed(lambda: in_batches(lengths, bench.batch_rows, one, halved.append))[0], means
+
+    once, twice, largest = [], [], 0.0
+    for _ in range(pairs):
+        seconds, found = run(read_once)
+        once.append(seconds)
+        seconds, again = run(read_twice)
+        twice.append(seconds)
+        largest = float((np.linalg.norm(found - again, axis=-1) / np.linalg.norm(again, axis=-1)).max())
+    work = Work(len(prompts), round(np.mean(lengths)), amounts.window, bench.batch_rows, captured=True)
+    median = float(np.median(once))
     return {
         **asdict(work),
         "halved_to": halved,
-        "seconds": seconds,
-        "tokens_per_second": len(prompts) * amounts.window / seconds,
-        "reached": bench.reached(work, seconds),
+        "seconds": once,
+        "read_twice_seconds": twice,
+        "ratios": [one / other for one, other in zip(twice, once, strict=True)],
+        "largest_difference": largest,
+        "tokens_per_second": len(prompts) * amounts.window / median,
+        "reached": bench.reached(work, median),
     }
 
 
@@ -155,7 +198,7 @@ def sweep(bench: Bench, amounts: Amounts, coefficients: int, pairs: int) -> dict
 
 def estimates(bench: Bench, amounts: Amounts) -> dict[str, Any]:
     """What `harness.lab.costs` estimates for these amounts, on this machine as measured and on the reference."""
-    reading = Work(amounts.scenarios, amounts.prompt_tokens, amounts.window, bench.batch_rows, reread=True)
+    reading = Work(amounts.scenarios, amounts.prompt_tokens, amounts.window, bench.batch_rows, captured=True)
     steering = Work(amounts.rows, amounts.prompt_tokens, amounts.new_tokens, bench.batch_rows)
     found: dict[str, Any] = {"amounts": asdict(amounts), "batch_rows": bench.batch_rows, "on": {}}
     for one in (bench.limits[-1], costs.REFERENCE):
@@ -186,7 +229,7 @@ def measure(
     tell("limits of this machine")
     limits = (public_limits(device), measured_limits(dtype, device))
     largest = Work(
-        max(amounts.rows, amounts.scenarios), 2 * amounts.prompt_tokens, amounts.new_tokens, MOST_ROWS, reread=True
+        max(amounts.rows, amounts.scenarios), 2 * amounts.prompt_tokens, amounts.new_tokens, MOST_ROWS, captured=True
     )
     rows = batch_rows or max(1, costs.rows_that_fit(architecture, dtype, limits[-1], largest))
     tell(f"{shape}: {architecture.parameters:,} random weights")
@@ -196,8 +239,8 @@ def measure(
         torch.cuda.reset_peak_memory_stats()
     bench = Bench(decoder, architecture, dtype, device, rows, limits)
     stages: dict[str, Any] = {}
-    tell(f"extraction of {amounts.scenarios} scenarios")
-    stages["extraction"] = extraction(bench, amounts)
+    tell(f"extraction of {amounts.scenarios} scenarios, read once and twice")
+    stages["extraction"] = extraction(bench, amounts, pairs)
     tell(f"sweep of {amounts.rows} rows, fused and one coefficient at a time")
     stages["sweep"] = sweep(bench, amounts, coefficients, pairs)
     found: dict[str, Any] = {

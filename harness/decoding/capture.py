@@ -1,16 +1,18 @@
-"""Records block outputs at response tokens: token ids end to end, own hooks, accumulation in float64."""
+"""Records block outputs at response tokens while they are generated: own hooks, accumulation in float64."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from harness.decoding.generation import Generated, greedy, left_pad, position_ids
+from harness.decoding.generation import Generated, greedy
 from harness.geometry.calibration import activation_norm
 from harness.models.decoder import Decoder
 from harness.models.hooks import recorded_blocks
@@ -20,30 +22,48 @@ class BadActivations(RuntimeError):
     """Activations are NaN or infinite; the message names the block and the rows."""
 
 
-@torch.inference_mode()
-def response_activations(
+Visit = Callable[[int, Float[Tensor, "rows hidden"], Bool[Tensor, " rows"], Sequence[str]], None]
+
+
+class _Reader:
+    """Shows what every block passes on at each response token, in the pass that the token is fed to."""
+
+    def __init__(self, labels: Sequence[str], visit: Visit) -> None:
+        self._labels, self._visit = labels, visit
+        self._said: Tensor | None = None  # the rows that are fed a response token; None while prompts are read
+
+    def positions(self, active: Bool[Tensor, "rows positions"], prompt: bool) -> None:
+        self._said = None if prompt else active[:, -1]
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        self._labels = [self._labels[row] for row in rows.tolist()]
+
+    def record(self, block: int, stream: Float[Tensor, "rows positions hidden"]) -> None:
+        if self._said is not None:
+            self._visit(block, stream[:, -1], self._said, self._labels)
+
+
+def read_while_generating(
     decoder: Decoder,
     prompts: Sequence[Sequence[int]],
-    responses: Sequence[Sequence[int]],
-    visit: Callable[[int, Float[Tensor, "rows positions hidden"], Bool[Tensor, "rows positions"]], None],
-) -> None:
-    """Read prompts with their responses once and show every block's output with the mask of response positions.
+    max_new_tokens: int,
+    labels: Sequence[str],
+    visit: Visit,
+    stop_ids: frozenset[int] | None = None,
+) -> list[Generated]:
+    """Generate greedily, and show every block's output at each response token as soon as it is there.
 
-    `visit(block, residual stream, mask)`: the residual stream is [rows, positions, hidden], rows as given.
+    `visit(block, outputs, said, labels)`: outputs are [rows, hidden] on the block's own device, of one token of each
+    row that is still in the batch, in the order of their labels; rows that are not `said` have met their stop token.
     """
-    whole = [[*prompt, *response] for prompt, response in zip(prompts, responses, strict=True)]
-    ids, real = left_pad(whole, decoder.pad_id, decoder.device)
-    length = ids.shape[1]
-    lengths = torch.tensor([len(response) for response in responses], device=ids.device)
-    is_response = torch.arange(length, device=ids.device) >= (length - lengths).unsqueeze(-1)
-    with recorded_blocks(decoder.blocks, lambda block, stream: visit(block, stream, is_response.to(stream.device))):
-        decoder.model(
-            input_ids=ids,
-            attention_mask=real.long(),
-            position_ids=position_ids(real),
-            use_cache=False,
-            logits_to_keep=1,
-        )
+    reader = _Reader(labels, visit)
+    with recorded_blocks(decoder.blocks, reader.record):
+        return greedy(decoder, prompts, max_new_tokens, stop_ids=stop_ids, watcher=reader, feed_last=True)
+
+
+def summing_device(device: torch.device) -> torch.device:
+    """Where outputs that lie on a device are summed in float64: there, but Apple's GPUs have no float64."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def window_means(
@@ -54,18 +74,18 @@ def window_means(
     Exactly max(windows) tokens are generated: stop tokens do not end a row, as in the published protocol.
     `labels` name the rows in errors. Raises BadActivations naming block and row for NaN or infinity.
     """
-    generated = greedy(decoder, prompts, max(windows), stop_ids=frozenset())
     means = {window: np.zeros((len(prompts), decoder.depth, decoder.width), np.float32) for window in windows}
+    sums: dict[int, Tensor] = {}
+    tokens: Counter[int] = Counter()  # by block
 
-    def visit(block: int, stream: Tensor, _mask: Tensor) -> None:
-        # Every response has the same length and ends its row, so the last columns are the response.
-        tail = stream[:, -max(windows) :].double()
-        for window in windows:
-            means[window][:, block] = tail[:, :window].mean(dim=1).float().cpu().numpy()
-        require_finite(means[max(windows)][:, block], block, labels)
+    def visit(block: int, outputs: Tensor, _said: Tensor, labels: Sequence[str]) -> None:
+        sums[block] = sums.get(block, 0.0) + outputs.to(summing_device(outputs.device)).double()
+        tokens[block] += 1
+        if (window := tokens[block]) in means:
+            means[window][:, block] = (sums[block] / window).float().cpu().numpy()
+            require_finite(means[window][:, block], block, labels)
 
-    response_activations(decoder, prompts, [row.ids for row in generated], visit)
-    return means, generated
+    return means, read_while_generating(decoder, prompts, max(windows), labels, visit, stop_ids=frozenset())
 
 
 class ResponseStatistics:
@@ -77,7 +97,7 @@ class ResponseStatistics:
     def __init__(self, depth: int, width: int) -> None:
         self._sum = np.zeros((depth, width))
         self._peak = np.zeros((depth, width))
-        self._magnitudes: list[list[np.ndarray[Any, Any]]] = [[] for _ in range(depth)]
+        self._magnitudes = [[np.zeros((0, width), np.float32)] for _ in range(depth)]
         self.tokens = 0
 
     def add(self, block: int, values: Float[np.ndarray, "tokens hidden"]) -> None:
@@ -112,23 +132,24 @@ def add_responses(
     max_new_tokens: int,
     labels: Sequence[str],
     statistics: ResponseStatistics,
+    stop_ids: frozenset[int] | None = None,
 ) -> None:
     """Take the model's own greedy responses to one batch of prompts into `statistics`.
 
-    Raises BadActivations as `window_means` does; nothing is taken in when the batch fails.
+    `stop_ids` as in `greedy`; a stop token is no part of a response. Raises BadActivations as `window_means` does;
+    nothing is taken in when the batch fails.
     """
-    generated = greedy(decoder, prompts, max_new_tokens)
     taken: list[tuple[int, np.ndarray[Any, Any]]] = []
 
-    def visit(block: int, stream: Tensor, mask: Tensor) -> None:
-        for row, (values, response) in enumerate(zip(stream, mask, strict=True)):
-            chosen = values[response].float().cpu().numpy()
-            require_finite(chosen.sum(axis=0, keepdims=True), block, labels[row : row + 1])
-            taken.append((block, chosen))
+    def visit(block: int, outputs: Tensor, said: Tensor, labels: Sequence[str]) -> None:
+        rows = said.cpu()
+        values = outputs.cpu()[rows].float().numpy()
+        require_finite(values, block, list(compress(labels, rows.tolist())))
+        taken.append((block, values))
 
-    response_activations(decoder, prompts, [row.ids for row in generated], visit)
-    for block, chosen in taken:
-        statistics.add(block, chosen)
+    read_while_generating(decoder, prompts, max_new_tokens, labels, visit, stop_ids)
+    for block, values in taken:
+        statistics.add(block, values)
 
 
 def require_finite(values: Float[np.ndarray, "rows hidden"], block: int, labels: Sequence[str]) -> None:

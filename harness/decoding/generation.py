@@ -19,7 +19,7 @@ class RowWatcher(Protocol):
     """Something that follows the rows of a batch through decoding, such as steering hooks."""
 
     def positions(self, active: Bool[Tensor, "rows positions"], prompt: bool) -> None:
-        """Called before each forward pass with the mask of real (not padding) positions in it."""
+        """Called before each forward pass with its positions that are neither padding nor after a stop token begins."""
 
     def keep(self, rows: Int[Tensor, " kept"]) -> None:
         """Called when only these rows of the present batch go on."""
@@ -65,6 +65,7 @@ def greedy(
     stop_ids: frozenset[int] | None = None,
     watcher: RowWatcher | None = None,
     check_every: int | None = None,
+    feed_last: bool = False,
 ) -> list[Generated]:
     """Continue every row greedily by at most `max_new_tokens` tokens, in one batch.
 
@@ -72,6 +73,8 @@ def greedy(
     Finished rows are looked for and dropped every `check_every` steps (None: every step on a CPU, every 8 elsewhere,
     because the host has to wait for the device to look); what a row says after its stop token is cut off, so that the
     result is the same for every value (up to floating-point order). The order of the results is the order of the rows.
+    With `feed_last` the last token is fed back like all before it, in one more pass that chooses nothing: so a watcher
+    has seen every response token go through the blocks.
     Raises ValueError for a `check_every` below 1.
     """
     if check_every is None:
@@ -86,9 +89,9 @@ def greedy(
     columns: list[tuple[Tensor, Tensor]] = []  # (original rows, their next token), one entry a step
     cache, named = None, cache_name(decoder.model)
     tokens, positions = ids, position_ids(mask)
-    for step in range(max_new_tokens):
+    for step in range(max_new_tokens + feed_last):
         if watcher is not None:
-            watcher.positions(mask if step == 0 else mask[:, -1:], step == 0)
+            watcher.positions(mask if step == 0 else ~done.unsqueeze(-1), step == 0)
         output = decoder.model(
             input_ids=tokens,
             attention_mask=mask.long(),
@@ -97,6 +100,8 @@ def greedy(
             logits_to_keep=1,
             **{named: cache},
         )
+        if step == max_new_tokens:
+            break
         cache = output[named]
         chosen = output.logits[:, -1].argmax(dim=-1)
         columns.append((alive, chosen))

@@ -75,14 +75,14 @@ def accelerator_here() -> Accelerator:
 class Work:
     """Rows to generate in batches of at most `batch_rows`: so many prompt tokens and new tokens a row.
 
-    `reread`: prompts and responses are read once more together, as activations are captured.
+    `captured`: the last new token is fed back, too, as activations are captured at every one.
     """
 
     rows: int
     prompt_tokens: int
     new_tokens: int
     batch_rows: int
-    reread: bool = False
+    captured: bool = False
 
     def __post_init__(self) -> None:
         if min(self.rows, self.new_tokens) < 0 or min(self.prompt_tokens, self.batch_rows) < 1:
@@ -141,16 +141,11 @@ def passes(
     found: list[tuple[Limits, float, int]] = []
     for rows in sorted({*work.batches}):
         count = work.batches.count(rows)
-        if work.new_tokens:  # the prompt's pass gives the first new token, each step one more
-            found.append(
-                (prefill(architecture, dtype, accelerator, rows, work.prompt_tokens), PREFILL_EFFICIENCY, count)
-            )
-        for step in range(1, work.new_tokens):
+        # The prompt's pass gives the first new token, each step one more.
+        found.append((prefill(architecture, dtype, accelerator, rows, work.prompt_tokens), PREFILL_EFFICIENCY, count))
+        for step in range(1, work.new_tokens + work.captured):
             step_limits = decode_step(architecture, dtype, accelerator, rows, work.prompt_tokens + step)
             found.append((step_limits, DECODE_EFFICIENCY, count))
-        if work.reread or not work.new_tokens:
-            whole = work.prompt_tokens + work.new_tokens
-            found.append((prefill(architecture, dtype, accelerator, rows, whole), PREFILL_EFFICIENCY, count))
     return found
 
 
@@ -177,7 +172,7 @@ def peak_bytes(architecture: Architecture, dtype: str, work: Work) -> int:
     Whichever is larger of the end of generation (keys and values of the whole rows, and logits) and of reading (keys
     and values of the prompt, activations of one block, logits): activations are three of the MLP's width, two of the
     residual stream's and one of it in float32; eager attention (Gemma 2) adds its scores in float32 and once more in
-    the weights' format, and logits are counted twice (the library's copies).
+    the weights' format, and logits are counted twice (the library's copies). What is captured is summed in float64.
     """
     rows, size = min(work.rows, work.batch_rows), bytes_of(dtype)
     whole = work.prompt_tokens + work.new_tokens
@@ -192,15 +187,15 @@ def peak_bytes(architecture: Architecture, dtype: str, work: Work) -> int:
 
     generated = rows * architecture.cache_bytes(whole, dtype) + logits + reading(1)
     prompt = rows * architecture.cache_bytes(work.prompt_tokens, dtype) + logits + reading(work.prompt_tokens)
-    again = reading(whole) + rows * work.new_tokens * architecture.width * 8 if work.reread else 0  # means in float64
-    return architecture.weight_bytes(dtype) + max(generated, prompt, again)
+    sums = rows * architecture.blocks * architecture.width * 8 if work.captured else 0
+    return architecture.weight_bytes(dtype) + max(generated + sums, prompt)
 
 
 def rows_that_fit(architecture: Architecture, dtype: str, accelerator: Accelerator, work: Work) -> int:
     """Rows of the largest batch, up to the work's own, estimated to fit into nine tenths of the memory; 0 if none."""
 
     def fits(rows: int) -> bool:
-        tried = Work(rows, work.prompt_tokens, work.new_tokens, rows, work.reread)
+        tried = Work(rows, work.prompt_tokens, work.new_tokens, rows, work.captured)
         return peak_bytes(architecture, dtype, tried) <= 0.9 * accelerator.memory
 
     low, high = 0, min(max(work.rows, 1), work.batch_rows)

@@ -32,7 +32,7 @@ CHARACTERS_PER_TOKEN, TEMPLATE_TOKENS = 4.0, 10  # of English in vocabularies of
 class Stage:
     """One piece of work on one model: rows to generate, tokens at most, and the generate calls it takes.
 
-    `prompt_tokens` is a row's mean prompt, told from its characters; `reread` rows are read once more to be captured;
+    `prompt_tokens` is a row's mean prompt, told from its characters; activations of `captured` rows are kept;
     `judged` responses are scored, at most (equal ones are scored once).
     """
 
@@ -42,7 +42,7 @@ class Stage:
     tokens: int
     calls: int
     prompt_tokens: int = 0
-    reread: bool = False
+    captured: bool = False
     judged: int = 0
 
 
@@ -146,7 +146,7 @@ def make_plan(
         longest = max(measurement.window for measurement in group)
         texts = [scenario.text for pair in traits[model, trait].pairs for scenario in pair]
         calls, length = math.ceil(rows / batch_rows), prompt_tokens(texts)
-        stages.append(Stage(model, f"read {trait} scenarios", rows, rows * longest, calls, length, reread=True))
+        stages.append(Stage(model, f"read {trait} scenarios", rows, rows * longest, calls, length, captured=True))
     for measurement in missing:
         if isinstance(measurement, MassiveActivations):
             texts = list(prompts[measurement.model])
@@ -156,7 +156,7 @@ def make_plan(
                 math.ceil(rows / batch_rows),
                 prompt_tokens(texts),
             )
-            stages.append(Stage(measurement.model, "find massive dims", rows, tokens, calls, length, reread=True))
+            stages.append(Stage(measurement.model, "find massive dims", rows, tokens, calls, length, captured=True))
     for (model, limit, _), fused in fused_groups(missing).items():
         rows = sum(rows_of(measurement) for measurement in fused)
         asked = {str(trait_of(measurement)) for measurement in fused}

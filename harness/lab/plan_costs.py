@@ -75,7 +75,7 @@ def _cost(
 
 
 def _work(stage: Stage, batch_rows: int) -> Work:
-    return Work(stage.rows, stage.prompt_tokens, stage.tokens // stage.rows, batch_rows, stage.reread)
+    return Work(stage.rows, stage.prompt_tokens, stage.tokens // stage.rows, batch_rows, stage.captured)
 
 
 def in_words(cost: ModelCost, accelerator: Accelerator) -> str:

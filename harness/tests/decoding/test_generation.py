@@ -115,6 +115,22 @@ def test_rows_are_dropped_at_the_looks_and_only_there(decoder: Decoder) -> None:
         assert rows.kept == sorted({alive for alive in looks if 0 < alive < len(PROMPTS)}, reverse=True)
 
 
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_watcher_can_see_the_last_token_and_is_told_which_rows_have_stopped(decoder: Decoder, every: int) -> None:
+    free = greedy(decoder, PROMPTS, 7, stop_ids=frozenset())
+    stops = frozenset([free[0].ids[4]])
+    seen: list[int] = []
+
+    class Active(Rows):
+        def positions(self, active: torch.Tensor, prompt: bool) -> None:
+            seen.append(-1 if prompt else int(active.sum()))
+
+    rows = greedy(decoder, PROMPTS, 7, stop_ids=stops, watcher=Active(), check_every=every, feed_last=True)
+    assert rows == [cut(row, stops, 7) for row in free]
+    assert seen[0] == -1
+    assert seen[1:] == [sum(len(row.ids) > token for row in rows) for token in range(7)]
+
+
 def test_without_stop_tokens_nothing_is_looked_for(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
     for name in ("nonzero", "tolist"):

@@ -22,7 +22,7 @@ WORK = st.builds(
     prompt_tokens=st.integers(1, 200),
     new_tokens=st.integers(0, 40),
     batch_rows=st.integers(1, 300),
-    reread=st.booleans(),
+    captured=st.booleans(),
 )
 few = settings(max_examples=40, deadline=None)
 
@@ -111,12 +111,15 @@ def test_batches_cover_the_rows() -> None:
         Work(1, 1, 1, 0)
 
 
-def test_reading_again_costs_one_more_pass_over_prompt_and_response() -> None:
+def test_capturing_costs_one_more_step_and_the_sums_of_every_block() -> None:
     work = Work(8, 40, 20, 8)
-    more = costs.limits(GEMMA3_4B, BF16, H100, replace(work, reread=True))
-    less, whole = costs.limits(GEMMA3_4B, BF16, H100, work), costs.prefill(GEMMA3_4B, BF16, H100, 8, 60)
-    assert more.arithmetic - less.arithmetic == pytest.approx(whole.arithmetic)
-    assert more.bandwidth - less.bandwidth == pytest.approx(whole.bandwidth)
+    captured = replace(work, captured=True)
+    more, less = (costs.limits(GEMMA3_4B, BF16, H100, one) for one in (captured, work))
+    step = costs.decode_step(GEMMA3_4B, BF16, H100, 8, 60)
+    assert more.arithmetic - less.arithmetic == pytest.approx(step.arithmetic)
+    assert more.bandwidth - less.bandwidth == pytest.approx(step.bandwidth)
+    many, none = (costs.peak_bytes(GEMMA3_4B, BF16, replace(one, new_tokens=500)) for one in (captured, work))
+    assert many - none == 8 * 34 * 2560 * 8
 
 
 def test_a_response_of_one_token_is_one_pass_and_of_none_still_one() -> None:

@@ -12,7 +12,7 @@ from harness.lab.plan_costs import costs_of, in_words
 from harness.models.registry import MODELS
 
 STAGES = (
-    Stage("gemma3", "read refusal scenarios", 220, 4400, 1, 55, reread=True),
+    Stage("gemma3", "read refusal scenarios", 220, 4400, 1, 55, captured=True),
     Stage("gemma3", "steer", 10_000, 640_000, 40, 30),
     Stage("gemma3", "fit 9 sets of directions", 0, 0, 0),
     Stage("gemma3", "judge 20 sets of responses", 0, 0, 0, judged=9_000),
@@ -30,7 +30,7 @@ def test_only_models_that_do_not_ship_are_told_and_their_stages_add_up() -> None
     assert cost.judge_calls == judge_calls(9_000) == 18_000
     shape = MODELS["gemma3"].architecture
     assert shape is not None
-    works = (Work(220, 55, 20, 256, reread=True), Work(10_000, 30, 64, 256))
+    works = (Work(220, 55, 20, 256, captured=True), Work(10_000, 30, 64, 256))
     assert cost.seconds == pytest.approx(sum(estimated_seconds(shape, "bfloat16", H100, work) for work in works))
     assert cost.judging_seconds is not None
     assert cost.judging_seconds > 0

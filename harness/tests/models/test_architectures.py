@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from harness.decoding import capture
 from harness.decoding.capture import ResponseStatistics, add_responses, window_means
 from harness.decoding.generation import greedy
 from harness.decoding.steering import Row, RowSteering, steer
@@ -69,6 +70,23 @@ def hidden_states(decoder: Decoder, ids: list[int]) -> tuple[Tensor, ...]:
         output = decoder.model(input_ids=torch.tensor([ids]), output_hidden_states=True, use_cache=False)
     states: tuple[Tensor, ...] = output.hidden_states
     return states
+
+
+@torch.inference_mode()
+def read_again(decoder: Decoder, prompt: list[int], response: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """Block outputs [blocks, tokens, hidden] at response tokens, prompt and response read in one pass, unpadded."""
+    outputs: list[Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        outputs.append(output[0] if isinstance(output, tuple) else output)
+
+    handles = [block.register_forward_hook(keep) for block in decoder.blocks]
+    try:
+        decoder.model(input_ids=torch.tensor([[*prompt, *response]]), use_cache=False)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return np.stack([output[0, len(prompt) :].double().numpy() for output in outputs])
 
 
 @contextmanager
@@ -160,15 +178,16 @@ def test_rows_of_one_batch_are_steered_as_by_hand_or_not_at_all(decoder: Decoder
         assert response.ids == expected[:stop]
 
 
-def test_window_means_are_those_of_the_hidden_states(decoder: Decoder) -> None:
+def test_window_means_are_those_of_reading_prompts_and_responses_again(decoder: Decoder) -> None:
     prompts = [decoder.encode(text) for text in TEXTS]
-    means, generated = window_means(decoder, prompts, (3, 6), TEXTS)
+    means, generated = window_means(decoder, prompts, (1, 3, 6), TEXTS)
+    assert [row.ids for row in generated] == [read_again_each_step(decoder, ids, 6) for ids in prompts]
     for row, (prompt, response) in enumerate(zip(prompts, generated, strict=True)):
-        states = hidden_states(decoder, [*prompt, *response.ids])
+        tokens = read_again(decoder, prompt, response.ids)
         for window, found in means.items():
-            for block in range(BLOCKS - 1):
-                expected = states[block + 1][0, len(prompt) : len(prompt) + window].mean(dim=0).numpy()
-                np.testing.assert_allclose(found[row, block], expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+            expected = tokens[:, :window].mean(axis=1)
+            apart = np.linalg.norm(found[row] - expected, axis=1) / np.linalg.norm(expected, axis=1)
+            assert apart.max() < 1e-5, (row, window)
 
 
 def test_only_the_logits_that_are_asked_for_are_computed(decoder: Decoder) -> None:
@@ -241,25 +260,31 @@ def test_a_block_on_another_device_is_steered_there(loaded: Load) -> None:
     assert (output.device.type, output.shape) == ("meta", (1, 3, WIDTH))
 
 
-def test_a_block_on_another_device_is_captured_there(loaded: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.decoding import capture
-
+def test_blocks_on_other_devices_are_captured_there(loaded: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = loaded("llama")
-    devices: list[tuple[str, str]] = []
+    prompts = [decoder.encode(text) for text in TEXTS]
+    moved: list[Tensor] = []
+    to_cpu = Tensor.cpu
 
     @contextmanager
-    def moved(_blocks: nn.ModuleList, record: Callable[[int, Tensor], None]) -> Iterator[None]:
-        record(0, torch.zeros(1, 4, WIDTH, device="meta"))
-        yield
+    def elsewhere(blocks: nn.ModuleList, record: Callable[[int, Tensor], None]) -> Iterator[None]:
+        with recorded_blocks(blocks, lambda block, stream: record(block, stream.to("meta") if block % 2 else stream)):
+            yield
 
-    monkeypatch.setattr(capture, "recorded_blocks", moved)
-    capture.response_activations(
-        decoder,
-        [[5, 6]],
-        [[7, 8]],
-        lambda _block, stream, mask: devices.append((stream.device.type, mask.device.type)),
-    )
-    assert devices == [("meta", "meta")]
+    def brought(self: Tensor) -> Tensor:
+        if not self.is_meta:
+            return to_cpu(self)
+        moved.append(self)
+        return torch.zeros(self.shape, dtype=self.dtype)
+
+    monkeypatch.setattr(capture, "recorded_blocks", elsewhere)
+    monkeypatch.setattr(Tensor, "cpu", brought)
+    means, _ = window_means(decoder, prompts, (2, 3), TEXTS)
+    assert [tensor.shape for tensor in moved] == [(len(TEXTS), WIDTH)] * 4  # two blocks, two windows: the means alone
+    assert means[3][:, ::2].all()
+    statistics = ResponseStatistics(decoder.depth, decoder.width)
+    add_responses(decoder, prompts, 3, TEXTS, statistics)
+    assert statistics.arrays()["mean"][::2].all()
 
 
 def test_a_model_spread_over_devices_drops_finished_rows_by_indices_that_fit_all(
@@ -287,8 +312,17 @@ def test_a_model_spread_over_devices_drops_finished_rows_by_indices_that_fit_all
     assert moved
 
 
-def test_response_statistics_come_from_every_architecture(decoder: Decoder) -> None:
+def test_response_statistics_are_those_of_reading_prompts_and_responses_again(decoder: Decoder) -> None:
+    prompts = [decoder.encode(text) for text in TEXTS]
     statistics = ResponseStatistics(decoder.depth, decoder.width)
-    add_responses(decoder, [decoder.encode(text) for text in TEXTS], 5, TEXTS, statistics)
-    assert 0 < statistics.tokens <= 5 * len(TEXTS)
-    assert np.isfinite(statistics.arrays()["mean"]).all()
+    add_responses(decoder, prompts, 5, TEXTS, statistics)
+    responses = greedy(decoder, prompts, 5)
+    tokens = np.concatenate(
+        [read_again(decoder, prompt, row.ids) for prompt, row in zip(prompts, responses, strict=True)], axis=1
+    )
+    found = statistics.arrays()
+    assert statistics.tokens == tokens.shape[1] > 0
+    for name, expected in (("mean", tokens.mean(axis=1)), ("peak", np.abs(tokens).max(axis=1))):
+        apart = np.linalg.norm(found[name] - expected, axis=1) / np.linalg.norm(expected, axis=1)
+        assert apart.max() < 1e-5, name
+    np.testing.assert_allclose(statistics.token_norms(), np.linalg.norm(tokens, axis=2).mean(axis=1), rtol=1e-5)

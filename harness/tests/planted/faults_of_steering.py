@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-STEERING, CAPTURE, MODELS = (
-    f"harness/{name}.py" for name in ("decoding/steering", "decoding/capture", "models/decoder")
+STEERING, CAPTURE, GENERATION, MODELS = (
+    f"harness/{name}.py" for name in ("decoding/steering", "decoding/capture", "decoding/generation", "models/decoder")
 )
 OWN_BLOCK = (
     "harness/tests/decoding/test_steering.py::test_steering_adds_coefficient_times_direction_at_its_own_block_only"
@@ -82,11 +82,35 @@ FAULTS = (
     ),
     Fault(
         "window-shifted",
-        "the response window begins at the second response token",
+        "the response window begins at the last token of the prompt",
         CAPTURE,
-        "tail[:, :window].mean(dim=1)",
-        "tail[:, 1 : window + 1].mean(dim=1)",
+        "self._said = None if prompt else active[:, -1]",
+        "self._said = active[:, -1]",
         (WINDOW,),
+    ),
+    Fault(
+        "last-token-missed",
+        "the last response token is never fed back, so nothing is captured at it",
+        GENERATION,
+        "range(max_new_tokens + feed_last)",
+        "range(max_new_tokens)",
+        (WINDOW, STATISTICS),
+    ),
+    Fault(
+        "stop-token-counted",
+        "the stop token of a row, and what it says after that while nobody looks, is captured",
+        GENERATION,
+        "mask if step == 0 else ~done.unsqueeze(-1)",
+        "mask if step == 0 else mask[:, -1:]",
+        (STATISTICS,),
+    ),
+    Fault(
+        "failed-batch-counted",
+        "what a batch gave before it ran out of memory is counted again when it is tried in halves",
+        CAPTURE,
+        "taken.append((block, values))",
+        "statistics.add(block, values)",
+        ("harness/tests/decoding/test_capture.py::test_a_batch_that_runs_out_of_memory_halfway_is_taken_in_once",),
     ),
     Fault(
         "peak-signed",
