@@ -11,8 +11,8 @@ import pytest
 from harness.data.datasets import judging_folder, known_traits
 from harness.data.gold import GoldExchange, load_gold
 from harness.judges.gate import AUROC, MISSING, SIDES, quality_in, why_not_trusted
-from harness.judges.protocol import Exchange, Judgement
-from harness.lab.making import judge_check
+from harness.judges.protocol import Judgement
+from harness.lab.making import gold_exchange, judge_check
 from harness.montecarlo import judges as montecarlo_judges
 
 SETS = [
@@ -34,18 +34,8 @@ def what_of(name: str) -> str:
 def checked(language: str, name: str, score: Callable[[float], float | None]) -> dict[str, Any]:
     """The record of a judge that sees the gold score, and the number of its response, and says `score` of it."""
     gold = load_gold(judging_folder(language) / f"{name}.jsonl")
-
-    class Seeing:
-        identity = "seeing"
-
-        def judge(self, _definition: object, exchanges: list[Exchange]) -> list[Judgement]:
-            given = {(one.question, one.response): score(one.score) for one in gold}
-            return [Judgement(*[given[one.question, one.response]] * 3) for one in exchanges]
-
-        def release(self) -> None:
-            """Nothing is held."""
-
-    return dict(judge_check(Seeing(), {}, {what_of(name): gold}).record)  # type: ignore[arg-type]
+    judged = {gold_exchange(one): Judgement(*[score(one.score)] * 3) for one in gold}
+    return dict(judge_check(judged, {what_of(name): gold}).record)
 
 
 @pytest.mark.parametrize(("language", "name"), SETS)
