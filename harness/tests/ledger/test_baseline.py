@@ -124,6 +124,8 @@ def test_the_same_verdict_with_an_interval_elsewhere_has_moved_and_passes() -> N
     )
     assert changes(ledger(made_up_row(value=3.0)), ledger(made_up_row(value=10.9))) == []
     assert changes(ledger(made_up_row(value=30.0)), ledger(made_up_row(value=3.0)))[0].kind is ChangeKind.MOVED
+    narrow = [made_up_row(value=value, half=0.0) for value in (1.5, 1.5 + 1e-9)]
+    assert changes(*map(ledger, narrow)) == []
 
 
 def test_what_is_new_or_gone_is_told_and_only_what_is_gone_fails() -> None:
