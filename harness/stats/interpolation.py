@@ -79,6 +79,8 @@ def best_on_curves(
     beyond = left + 1 == len(best.amounts) or not best.measured[left + 1]
 
     def halved(which: int, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        if only is None:
+            return highest(whole[which], places[which]), _read(whole[which], places[which])
         each = knots(curves[which], baseline_trait, baseline_coherence, resampling, only)
         here = places_of(each, between_runs)
         return highest(each, here), _read(each, here)
@@ -166,8 +168,9 @@ def _over_blocks(
 
 def _read(each: Knots, places: Places) -> np.ndarray:
     """The gain of a curve at the best of its places, chosen and read apart; NaN where none is allowed."""
-    allowed, own = places.allowed, places.along(each.gain.own)
+    allowed = places.allowed
+    chosen = places.at(best_of(places.along(each.gain.values[1:]), allowed))
     # Where a fold has no allowed rating nothing was chosen: infinite, what it reads takes the whole row along.
-    own = np.where(allowed, own, np.inf)
-    gains = crossfitted(places.along(each.gain.values[1:]), own, places.along(each.gain.judged), allowed[0])
+    own = np.where(chosen.allowed, chosen.along(each.gain.own), np.inf)[..., 0]
+    gains = crossfitted(own, chosen.along(each.gain.judged)[..., 0])
     return np.where(allowed[0].any(axis=1) & np.isfinite(gains), gains, np.nan)
