@@ -125,8 +125,8 @@ def _how(before: Row, row: Row) -> str:
 def compare(baseline: Ledger, present: Ledger, expected: Callable[[Row], bool] = _every) -> list[Change]:
     """Every difference between two ledgers, what fails first, each kind in the order of claims.
 
-    Two estimates of one name have moved if their intervals do not overlap and read differently. A row of the baseline that is missing is
-    gone if `expected` says that the present run would have had it; all are by default.
+    Two estimates of one name have moved if their intervals do not overlap and read differently. A row of the baseline
+    that is missing is gone if `expected` says that the present run would have had it; all are by default.
     """
     old, new = by_identity(baseline.rows), by_identity(present.rows)
     changes = [
