@@ -93,10 +93,11 @@ def quality(gold: Scores, scores: Scores, questions: Questions, cuts: Sequence[f
 
 def auroc(positives: np.ndarray, negatives: np.ndarray) -> float:
     """The share of pairs in which the positive's score is above the negative's, ties half (Mann and Whitney 1947)."""
-    from scipy.stats import mannwhitneyu
+    from scipy.stats import rankdata
 
-    wins = mannwhitneyu(positives, negatives, method="asymptotic").statistic
-    return float(wins / (len(positives) * len(negatives)))
+    # `scipy.stats.mannwhitneyu` gives the same and a p-value, which takes ten times as long.
+    ranks = rankdata(np.concatenate([positives, negatives]))[: len(positives)].mean()
+    return float((ranks - (len(positives) + 1) / 2) / len(negatives))
 
 
 def rank_correlation(gold: np.ndarray, scores: np.ndarray) -> float:

@@ -3,47 +3,61 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
 from harness.shapes import checked
+from harness.stats import averages
 
 FOLDS = 10  # parts of the questions; what is read on one of them was chosen on the other nine tenths
 
 
 @dataclass(frozen=True, eq=False)
-class Means:
-    """Means of scores over all units (part 0) and over all but one fold of them (the other parts).
+class Folds:
+    """Means of scores over each fold of the units and over all others, and the judged units within, (folds, rows, knots).
 
-    values: (parts, rows, knots), row 0 being the data and the others its resamples; NaN where nothing was judged.
-    own, judged: (folds, rows, knots), the mean within each fold and how many judged units it is made from.
+    Row 0 is the data and the others are its resamples; NaN where nothing was judged.
     """
 
-    values: np.ndarray
+    others: np.ndarray
     own: np.ndarray
     judged: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Means:
+    """Means of the judged `scores` (knots, units) in all rows; `counts` (rows, units) says how often each holds each unit.
+
+    whole: (1, rows, knots) over all units.
+    """
+
+    counts: np.ndarray
+    scores: np.ndarray
+    whole: np.ndarray
+
+    @cached_property
+    def folds(self) -> Folds:
+        """The means by folds, made when they are asked for.
+
+        Folds hold units, not draws, so that no question is on both sides of a split; units are dealt out in turn, for
+        neighbours are often alike.
+        """
+        known, (knots, units) = ~np.isnan(self.scores), self.scores.shape
+        folds, short = min(FOLDS, units), -units % min(FOLDS, units)
+        weighed = np.concatenate([np.where(known, self.scores, 0.0), known]).astype(np.float64)
+        dealt = [np.pad(each, ((0, 0), (0, short))).reshape(len(each), -1, folds) for each in (self.counts, weighed)]
+        found = np.ascontiguousarray(dealt[0].transpose(2, 0, 1)) @ dealt[1].transpose(2, 1, 0)  # one product a fold
+        sums, judged = found[..., :knots], found[..., knots:]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return Folds((sums.sum(axis=0) - sums) / (judged.sum(axis=0) - judged), sums / judged, judged)
+
+
 @checked
 def means_by_part(counts: Float[np.ndarray, "rows units"], scores: Float[np.ndarray, "knots units"]) -> Means:
-    """Means of the judged scores; `counts` says how often each row holds each unit.
-
-    Folds hold units, not draws, so that no question is on both sides of a split; units are dealt out in turn, for
-    neighbours are often alike.
-    """
-    known = ~np.isnan(scores)
-    (knots, units), folds = scores.shape, min(FOLDS, scores.shape[1])
-    inside = np.arange(units) % folds == np.arange(folds)[:, None]
-    weighed = np.stack([np.where(known, scores, 0.0).astype(np.float64), known.astype(np.float64)])
-    # One product for all folds, knots and both sums: a hundred small ones take twice as long.
-    columns = (inside[:, None, None, :] * weighed).reshape(-1, units).T
-    found = (counts @ columns).reshape(len(counts), folds, 2, knots).transpose(2, 1, 0, 3)
-    sums, judged = np.ascontiguousarray(found)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        whole = sums.sum(axis=0) / judged.sum(axis=0)
-        others = (sums.sum(axis=0) - sums) / (judged.sum(axis=0) - judged)
-        return Means(np.concatenate([whole[None], others]), sums / judged, judged)
+    """Means of the judged scores over all units, and on demand by folds of them."""
+    return Means(counts, scores, averages.means(counts, scores)[None])
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,7 +104,7 @@ def knots(
         coherence=mean_coherence,
         least_coherence=mean_coherence * (share / np.maximum(share, share[0])),
         judged=(~np.isnan(paired)).sum(axis=1),
-        measured=enough & np.isfinite(gain.values[0, 0]) & np.isfinite(mean_coherence[0, 0]),
+        measured=enough & np.isfinite(gain.whole[0, 0]) & np.isfinite(mean_coherence[0, 0]),
     )
 
 
@@ -128,7 +128,7 @@ def at_amount(
         raise CannotTell(f"Amount {amount:g} was not measured: ask between neighbours of {reached}, or run it.")
     left = int(place.left[0, 0, 0])
     n = int(each.judged[left : left + (2 if place.weight[0, 0, 0] > 0 else 1)].min())
-    gain, coherence = (place.along(values[:1])[0, :, 0] for values in (each.gain.values, each.coherence))
+    gain, coherence = (place.along(values[:1])[0, :, 0] for values in (each.gain.whole, each.coherence))
     return gain_of(gain, resampling, n, baseline_trait), Replicated(
         float(coherence[0]), coherence[1:], resampling, "coherence points", n, SCORES
     )
@@ -175,11 +175,12 @@ def curve_gap(
     apart = first[pairs[:, 0]] - second[pairs[:, 1]]
     counts = np.vstack([np.ones(resampling.n), averages.counts_for(apart[0], resampling)])
     means = means_by_part(counts, apart)
-    shares = means.judged / means.judged.sum(axis=0)
-    signed = (np.sign(means.values[1:]) * np.nan_to_num(shares * means.own)).sum(axis=0).mean(axis=1)
+    folds = means.folds
+    shares = folds.judged / folds.judged.sum(axis=0)
+    signed = (np.sign(folds.others) * np.nan_to_num(shares * folds.own)).sum(axis=0).mean(axis=1)
     n = int((~np.isnan(apart)).sum(axis=1).min())
     below, above = (  # recentred, for a resample adds noise once more
         Replicated(float(found[0]), found[1:], resampling, "points", n, (least, GAINS[1])).recentred()
-        for found, least in ((signed, GAINS[0]), (np.abs(means.values[0]).mean(axis=1), 0.0))
+        for found, least in ((signed, GAINS[0]), (np.abs(means.whole[0]).mean(axis=1), 0.0))
     )
     return Bracketed(below, above, least=0.0)

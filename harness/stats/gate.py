@@ -42,7 +42,7 @@ def places_of(each: Knots, between_runs: bool = True) -> Places:
 
 def highest(each: Knots, places: Places) -> np.ndarray:
     """The largest gain of a curve in every row, read where it was chosen: good for nothing but to rate a block."""
-    gains = places.along(each.gain.values[:1])
+    gains = places.along(each.gain.whole)
     return np.where(places.allowed & np.isfinite(gains), gains, -np.inf)[0].max(axis=1)
 
 
@@ -75,13 +75,13 @@ def require_located(whole: Sequence[Knots], places: Sequence[Places], resampling
     or on past a run to a better one, by JUMP points or more. And the best must not be UNJUDGED points larger if answers
     whose coherence is missing are like those judged.
     """
-    gains = [here.along(each.gain.values[:1])[0] for each, here in zip(whole, places, strict=True)]
+    gains = [here.along(each.gain.whole)[0] for each, here in zip(whole, places, strict=True)]
     allowed = np.concatenate([here.allowed[0, 0] for here in places])
     index, place = curve_and_place(int(best_of(np.concatenate([gain[0] for gain in gains]), allowed)), places)
     best, moved = float(gains[index][0, place]), np.zeros(resampling.resamples, dtype=bool)
     for curve, (each, here) in enumerate(zip(whole, places, strict=True)):
         left, data = here.left[0, 1:], here.left[0, 0]
-        gain_there = each.gain.values[0, 0][left]
+        gain_there = each.gain.whole[0, 0][left]
         further = (left > data + 1) & here.allowed[0, 1:] & (gain_there >= best + JUMP)
         moved |= further.any(axis=1)
         if curve == index:

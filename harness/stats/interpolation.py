@@ -64,7 +64,7 @@ def best_on_curves(
     places = [places_of(each, between_runs) for each in whole]
     require_valid(whole, places, resampling)
     require_located(whole, places, resampling)
-    gains = [each.along(of.gain.values[:1])[0] for each, of in zip(places, whole, strict=True)]
+    gains = [each.along(of.gain.whole)[0] for each, of in zip(places, whole, strict=True)]
     amounts = [each.along(of.amounts[None, None])[0] for each, of in zip(places, whole, strict=True)]
     allowed = np.concatenate([each.allowed[0] for each in places], axis=1)
     found, rows = allowed.any(axis=1), np.arange(len(allowed))
@@ -169,8 +169,8 @@ def _over_blocks(
 def _read(each: Knots, places: Places) -> np.ndarray:
     """The gain of a curve at the best of its places, chosen and read apart; NaN where none is allowed."""
     allowed = places.allowed
-    chosen = places.at(best_of(places.along(each.gain.values[1:]), allowed))
+    chosen = places.at(best_of(places.along(each.gain.folds.others), allowed))
     # Where a fold has no allowed rating nothing was chosen: infinite, what it reads takes the whole row along.
-    own = np.where(chosen.allowed, chosen.along(each.gain.own), np.inf)[..., 0]
-    gains = crossfitted(own, chosen.along(each.gain.judged)[..., 0])
+    own = np.where(chosen.allowed, chosen.along(each.gain.folds.own), np.inf)[..., 0]
+    gains = crossfitted(own, chosen.along(each.gain.folds.judged)[..., 0])
     return np.where(allowed[0].any(axis=1) & np.isfinite(gains), gains, np.nan)

@@ -78,7 +78,7 @@ def _needed(
 
 def _first_reach(each: Knots, target: np.ndarray) -> np.ndarray:
     """The first amount at which a gain of `target` (rows,) is reached; NaN before the first run, in a gap, nowhere."""
-    gain = each.gain.values[0]
+    gain = each.gain.whole[0]
     reaches = (gain >= target[:, None]) & each.measured & (np.arange(len(each.amounts)) > 0)
     right = reaches.argmax(axis=1)
     left = np.maximum(right - 1, 0)
@@ -95,6 +95,6 @@ def _read_at(given: Sequence[Knots], blocks: np.ndarray, amounts: np.ndarray) ->
     found = []
     for each in given:
         place = Places(*each.locate(np.nan_to_num(amounts, nan=-1.0)[None, :, None]))
-        gain = place.along(each.gain.values[:1])[0, :, 0]
+        gain = place.along(each.gain.whole)[0, :, 0]
         found.append(np.where(place.allowed[0, :, 0] & np.isfinite(amounts), gain, np.nan))
     return np.take_along_axis(np.stack(found), blocks[None], axis=0)[0]

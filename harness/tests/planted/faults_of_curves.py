@@ -73,8 +73,8 @@ FAULTS = (
         "best-flattered",
         "the best of several runs is read on the questions that chose it",
         CROSSFIT,
-        "others = (sums.sum(axis=0) - sums) / (judged.sum(axis=0) - judged)",
-        "others = np.broadcast_to(whole, sums.shape)",
+        "Folds((sums.sum(axis=0) - sums) / (judged.sum(axis=0) - judged), ",
+        "Folds(np.broadcast_to(self.whole, sums.shape), ",
         (EQUAL_RUNS,),
     ),
     Fault(
@@ -89,12 +89,10 @@ FAULTS = (
         "folds-of-draws",
         "folds hold draws of a resample, not questions, so that a question drawn twice chooses and is read, too",
         CROSSFIT,
-        "    sums = np.stack([counts[:, fold] @ present[:, fold].T for fold in folds])\n"
-        "    judged = np.stack([counts[:, fold] @ known[:, fold].T.astype(np.float64) for fold in folds])\n",
-        "    ends = np.pad(np.cumsum(counts, axis=1), ((0, 0), (1, 0)))\n"
-        "    drawn = [np.diff((ends + len(folds) - 1 - fold) // len(folds), axis=1) for fold in range(len(folds))]\n"
-        "    sums = np.stack([draws @ present.T for draws in drawn])\n"
-        "    judged = np.stack([draws @ known.T.astype(np.float64) for draws in drawn])\n",
+        "        sums, judged = found[..., :knots], found[..., knots:]\n",
+        "        ends = np.pad(np.cumsum(self.counts, axis=1), ((0, 0), (1, 0)))\n"
+        "        drawn = np.stack([np.diff((ends + folds - 1 - one) // folds, axis=1) for one in range(folds)])\n"
+        "        sums, judged = drawn @ weighed[:knots].T, drawn @ weighed[knots:].T\n",
         (SPLIT,),
     ),
     Fault(
@@ -125,16 +123,17 @@ FAULTS = (
         "signs-from-the-same-questions",
         "the distance that should not be too large takes its signs from the questions whose differences it adds",
         CURVES,
-        "np.sign(means.values[1:])",
-        "np.sign(means.values[:1])",
+        "np.sign(folds.others)",
+        "np.sign(means.whole)",
         (APART,),
     ),
     Fault(
         "run-chosen-once",
         "which run is best is asked once, so it is read where it does not reach the gate, too",
-        CROSSFIT,
-        "chosen = best_of(rating, allowed)[:, None]",
-        "chosen = np.full((len(allowed), 1), best_of(rating, allowed)[0])",
+        INTERPOLATION,
+        "chosen = places.at(best_of(places.along(each.gain.folds.others), allowed))",
+        "rated = best_of(places.along(each.gain.folds.others), allowed)\n"
+        "    chosen = places.at(np.broadcast_to(rated[:, :1], rated.shape))",
         (f"{HERE}::test_a_run_near_the_gate_is_the_best_in_those_resamples_alone_in_which_it_reaches_it",),
     ),
     Fault(
@@ -149,16 +148,16 @@ FAULTS = (
         "folds-weigh-alike",
         "a fold of which little was judged weighs as much as any other",
         CROSSFIT,
-        "n * here, 0.0)\n            weight += np.where(judged_here, n, 0.0)",
-        "here, 0.0)\n            weight += np.where(judged_here, 1.0, 0.0)",
+        "weight = np.where(known, judged, 0.0)\n        total = np.where(known, judged * values, 0.0)",
+        "weight = np.where(known, 1.0, 0.0)\n        total = np.where(known, values, 0.0)",
         (PAIRED,),
     ),
     Fault(
         "signs-weigh-alike",
         "in the distance between curves a fold of which little was judged weighs as much as any other",
         CURVES,
-        "shares = means.judged / means.judged.sum(axis=0)",
-        "shares = np.full(means.judged.shape, 1 / len(means.judged))",
+        "shares = folds.judged / folds.judged.sum(axis=0)",
+        "shares = np.full(folds.judged.shape, 1 / len(folds.judged))",
         (f"{GAPS}::test_a_gap_compares_only_what_both_measured_and_pairs_the_questions",),
     ),
     Fault(
