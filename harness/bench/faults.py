@@ -39,7 +39,7 @@ from harness.lab.measurements import (
     Sweep,
 )
 from harness.lab.progress import Silent
-from harness.lab.store import Response, Store
+from harness.lab.store import FILE, Response, Store
 from harness.lab.weights import Weights
 from harness.models.registry import find_model
 
@@ -139,7 +139,7 @@ def whole(store: Path, prepare: Callable[[], None] = lambda: None) -> Run:
 
 def kept_in(store: Path) -> set[str]:
     """Keys of the responses of a store."""
-    with closing(sqlite3.connect(store / "store.sqlite")) as connection:
+    with closing(sqlite3.connect(store / FILE)) as connection:
         return {key for (key,) in connection.execute("SELECT key FROM responses")}
 
 
@@ -247,7 +247,7 @@ def read_only(folder: Path, finished: Path, reference: Run) -> dict[str, Any]:
     found: dict[str, Any] = {}
     half = folder / "half"
     shutil.copytree(finished, half)
-    with closing(sqlite3.connect(half / "store.sqlite")) as connection, connection:
+    with closing(sqlite3.connect(half / FILE)) as connection, connection:
         for table in TABLES:
             connection.execute(f"DELETE FROM {table} WHERE rowid % 2")
     for name, store in (("whole", finished), ("half", half)):

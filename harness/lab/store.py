@@ -29,6 +29,7 @@ from harness.judges.protocol import Exchange, Judgement
 
 Array = np.ndarray[Any, Any]
 
+FILE = "store.sqlite"
 INLINE = 65_536  # bytes of arrays up to which they lie in the row itself: a file each would be slower to read
 AT_ONCE = 500  # keys in one query; SQLite takes 999 of old
 MOST_ROWS = 1 << 32  # of a table that is rebuilt
@@ -99,7 +100,7 @@ class Store:
 
     def __init__(self, root: Path, warn: Callable[[str], None] = lambda _sentence: None) -> None:
         self.root = root
-        self.path = root / "store.sqlite"
+        self.path = root / FILE
         self.warn = warn
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] = (0, 0)  # device and inode of the file that is open

@@ -16,7 +16,7 @@ FOLDS = 10  # parts of the questions; what is read on one of them was chosen on 
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """Means of scores over each fold of the units and over all others, and the judged units within, (folds, rows, knots).
+    """Means of scores over each fold and over all others, and the units judged within, each (folds, rows, knots).
 
     Row 0 is the data and the others are its resamples; NaN where nothing was judged.
     """
@@ -28,7 +28,7 @@ class Folds:
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """Means of the judged `scores` (knots, units) in all rows; `counts` (rows, units) says how often each holds each unit.
+    """Means of judged `scores` (knots, units) in all rows; `counts` (rows, units): how often each holds each unit.
 
     whole: (1, rows, knots) over all units.
     """
