@@ -18,6 +18,7 @@ from harness.lab.measurements import (
     Activations,
     Baseline,
     BlockChoice,
+    CrossFit,
     Direction,
     JudgeCheck,
     MassiveActivations,
@@ -52,6 +53,7 @@ CODE: Mapping[type, tuple[str, ...]] = {
     MassiveActivations: (*READING, "geometry/massive", "geometry/calibration"),
     Direction: ("lab/making", *FITTING),
     BlockChoice: ("lab/making", "geometry/blocks", "geometry/separation", *FITTING),
+    CrossFit: ("lab/making", "geometry/separation", *FITTING),
     Refits: ("lab/making", *FITTING),
     Baseline: (*READING, *STEERING),
     Sweep: (*READING, *STEERING),
@@ -190,7 +192,7 @@ class Keys:
                 found["judge"] = self._judge_identity(judge, spec.language)
                 found["rubric"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "definition.yaml")
                 found["gold"] = self._hash(datasets.judging_folder(spec.language))
-            case Direction() | Refits() | BlockChoice():
+            case Direction() | CrossFit() | Refits() | BlockChoice():
                 pass
         return found
 

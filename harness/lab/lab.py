@@ -16,6 +16,7 @@ from harness.lab.keys import Environment, Keys
 from harness.lab.measurements import (
     Baseline,
     BlockChoice,
+    CrossFit,
     Direction,
     JudgeCheck,
     MassiveActivations,
@@ -190,6 +191,13 @@ class Lab:
                     self._keep(m, making.direction(m, self.answer(m.activations), self.answer(m.massive)))
 
                 self._attempt([measurement], make_direction)
+            if isinstance(measurement, CrossFit):
+
+                def make_cross_fit(m: CrossFit = measurement) -> None:
+                    measured = None if m.massive is None else self.answer(m.massive)
+                    self._keep(m, making.cross_fit(m, self.answer(m.activations), measured))
+
+                self._attempt([measurement], make_cross_fit)
             if isinstance(measurement, BlockChoice):
 
                 def choose_block(m: BlockChoice = measurement) -> None:

@@ -12,13 +12,14 @@ from harness.data.datasets import DatasetError, Question, TraitData
 from harness.data.gold import GoldExchange, question_numbers
 from harness.decoding.capture import ResponseStatistics, add_responses, window_means
 from harness.decoding.steering import Row
-from harness.geometry import blocks, calibration, cleaning, directions, massive
+from harness.geometry import blocks, calibration, cleaning, directions, massive, separation
 from harness.judges.protocol import WHAT, Exchange, Judgement
 from harness.lab.measurements import (
     Activations,
     Baseline,
     BlockChoice,
     Cleaning,
+    CrossFit,
     Direction,
     MassiveActivations,
     Refits,
@@ -162,6 +163,22 @@ def block_choice(measurement: BlockChoice, read: Answer, measured: Answer) -> An
     found = [blocks.separation(*training_rows(read, block), consensus) for block in measurement.candidates]
     chosen = blocks.choose(measurement.candidates, found)
     return Answer({}, {"block": chosen, "effect_sizes": found})
+
+
+def cross_fit(measurement: CrossFit, read: Answer, measured: Answer | None) -> Answer:
+    """Every pair of scenarios along a direction that was made from the pairs of other topics."""
+    origin, block, how = measurement.activations, measurement.block, measurement.cleaning
+    dims = cleaned_dims(measured, block, how) if measured is not None else ()
+
+    def fit_without(positive: Array, negative: Array, fold: int) -> Array:
+        method = directions.method_at(measurement.method, origin.model, origin.trait, block, f"without fold {fold}")
+        return np.asarray(cleaning.clean_by(method(positive, negative), dims, how.how))
+
+    positive, negative = read.arrays["positive"][:, block], read.arrays["negative"][:, block]
+    topics = list(read.record["topics"])
+    with threadpool_limits(1):
+        found = separation.held_out(positive, negative, separation.folds_of(topics), fit_without)
+    return Answer({name: getattr(found, name) for name in ("positive", "negative", "polarity")}, {"topics": topics})
 
 
 def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:

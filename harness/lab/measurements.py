@@ -100,6 +100,21 @@ class BlockChoice:
 
 
 @dataclass(frozen=True)
+class CrossFit:
+    """Every pair of scenarios along a method's direction that was made from other topics, cleaned after the fit.
+
+    Answer: arrays `positive`, `negative`, `polarity` float64 [pairs] (see `harness.geometry.separation.HeldOut`);
+    record `topics`, one a pair.
+    """
+
+    activations: Activations
+    method: str
+    block: int
+    cleaning: Cleaning = Cleaning()
+    massive: MassiveActivations | None = None  # that the cleaning takes its dims from
+
+
+@dataclass(frozen=True)
 class Refits:
     """One method refitted on the training pairs (entry 0) and on resampled pairs (the rest), at `blocks` (none: all).
 
@@ -172,7 +187,16 @@ class JudgeCheck:
 
 
 Measurement: TypeAlias = (
-    Activations | MassiveActivations | Direction | BlockChoice | Refits | Baseline | Sweep | Scores | JudgeCheck
+    Activations
+    | MassiveActivations
+    | Direction
+    | BlockChoice
+    | CrossFit
+    | Refits
+    | Baseline
+    | Sweep
+    | Scores
+    | JudgeCheck
 )
 
 
@@ -183,7 +207,9 @@ def requires(measurement: Measurement) -> tuple[Measurement, ...]:
             Direction(activations=activations, massive=massive) | BlockChoice(activations=activations, massive=massive)
         ):
             return (activations, massive)
-        case Refits(activations=activations):
+        case CrossFit(activations=activations, massive=MassiveActivations() as massive):
+            return (activations, massive)
+        case Refits(activations=activations) | CrossFit(activations=activations):
             return (activations,)
         case Sweep(direction=direction):
             return (direction,)

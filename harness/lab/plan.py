@@ -13,6 +13,7 @@ from harness.geometry.directions import DRAWN
 from harness.lab.measurements import (
     Activations,
     Baseline,
+    CrossFit,
     Direction,
     JudgeCheck,
     MassiveActivations,
@@ -162,7 +163,7 @@ def make_plan(
         asked = {str(trait_of(measurement)) for measurement in fused}
         texts = [question.text for trait in sorted(asked) for question in traits[model, trait].questions]
         stages.append(Stage(model, "steer", rows, rows * limit, math.ceil(rows / batch_rows), prompt_tokens(texts)))
-    for model, count in _count(missing, Direction | Refits).items():
+    for model, count in _count(missing, Direction | CrossFit | Refits).items():
         stages.append(Stage(model, f"fit {count} sets of directions", 0, 0, 0))
     for model in dict.fromkeys(check.model for check in gold):
         responses = sum(count for check, count in gold.items() if check.model == model)

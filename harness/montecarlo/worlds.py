@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.geometry.directions import DRAWN
-from harness.lab.measurements import Activations, Baseline, Direction, JudgeCheck, Measurement, Scores, Sweep
+from harness.lab.making import cross_fit
+from harness.lab.measurements import Activations, Baseline, CrossFit, Direction, JudgeCheck, Measurement, Scores, Sweep
 from harness.lab.store import Answer
 from harness.models.registry import ModelSpec
 from harness.quantities import Answers, Cell, Recipe, Settings
@@ -124,6 +125,8 @@ class _Sample:
                 )
                 record = {"training_pairs": PAIRS, "topics": list(range(PAIRS))}
                 return Answer({"positive": sides, "negative": -sides}, record)
+            case CrossFit(activations=read):
+                return cross_fit(measurement, self.answer(read), None)
             case JudgeCheck():
                 return Answer({}, {})  # nothing that could speak against it
             case Scores(of=Baseline()):

@@ -13,6 +13,7 @@ from harness.lab.measurements import (
     Baseline,
     BlockChoice,
     Cleaning,
+    CrossFit,
     Direction,
     JudgeCheck,
     MassiveActivations,
@@ -213,6 +214,13 @@ class Recipe:
         scale, amounts = amounts_of(cell, grid)
         direction, spec = self.at(cell, block), cell.model
         return Scores(Sweep(direction, scale, amounts, cell.settings.questions, spec.max_new_tokens), spec.judge)
+
+    def cross_fit(self, cell: Cell, block: int) -> CrossFit:
+        """Scenarios along directions from other topics, cleaned after the fit. ValueError for a cleaning before it."""
+        if self.cleaning.before:
+            raise ValueError(f"{self.title}: cross-fitted directions are cleaned after the fit; clean them so.")
+        massive = None if self.cleaning.kind == "none" else cell.massive
+        return CrossFit(cell.activations(self.window), self.method, block, self.cleaning, massive)
 
     def refits(self, cell: Cell, blocks: tuple[int, ...] = ()) -> Refits:
         """The uncleaned method refitted on resampled scenarios; cleaning is applied to each refit.

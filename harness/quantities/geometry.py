@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from harness.geometry import directions, massive, separation
-from harness.geometry.cleaning import clean_all, clean_by
-from harness.lab.measurements import Measurement
+from harness.geometry.cleaning import clean_all
+from harness.lab.measurements import CrossFit, Measurement
+from harness.lab.store import Answer
 from harness.quantities.algebra import Answers, OnCell
 from harness.quantities.cells import Cell, Recipe
 from harness.stats import averages
@@ -63,8 +64,8 @@ class Cosine(OnCell):
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
         both, blocks = (self.one, self.other), _blocks(cell, self.where)
-        read = (cell.activations(recipe.window) for recipe in both)
-        return (cell.massive, *read, *(recipe.refits(cell, blocks) for recipe in both))
+        known = (needed for recipe in both for needed in needs_of_direction(recipe, cell))
+        return (cell.massive, *known, *(recipe.refits(cell, blocks) for recipe in both))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         for recipe in (self.one, self.other):
@@ -86,7 +87,7 @@ class ShareInside(OnCell):
     dims: Literal["top five", "consensus"]
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        return (cell.massive, cell.activations(self.recipe.window), self.recipe.refits(cell, cell.blocks))
+        return (cell.massive, *needs_of_direction(self.recipe, cell), self.recipe.refits(cell, cell.blocks))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         require_direction(self.recipe, cell, answers)
@@ -136,12 +137,12 @@ class Accuracy(OnCell):
     recipe: Recipe
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        return _needs_of_held_out(self.recipe, cell)
+        return _cross_fits(self.recipe, cell)
 
     def on(self, cell: Cell, answers: Answers) -> Evidence:
-        read = [_held_out(self.recipe, cell, block, answers) for block in cell.blocks]
-        shares = np.mean([separation.right_sides(one) for one in read], axis=0)
-        return separation.accuracy(shares, _topics(self.recipe, cell, answers))
+        read = [answers(one) for one in _cross_fits(self.recipe, cell)]
+        shares = np.mean([separation.right_sides(_held_out(one)) for one in read], axis=0)
+        return separation.accuracy(shares, read[0].record["topics"])
 
 
 @dataclass(frozen=True)
@@ -152,24 +153,28 @@ class EffectSize(OnCell):
     recipe: Recipe
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        return _needs_of_held_out(self.recipe, cell)
+        return (self.recipe.cross_fit(cell, cell.blocks[0]),)
 
     def on(self, cell: Cell, answers: Answers) -> Evidence:
-        topics = _topics(self.recipe, cell, answers)
-        read = _held_out(self.recipe, cell, cell.blocks[0], answers)
-        return separation.effect_size(read, topics, _topics_resampling(cell, len(set(topics))))
+        read = answers(self.recipe.cross_fit(cell, cell.blocks[0]))
+        topics = read.record["topics"]
+        return separation.effect_size(_held_out(read), topics, _topics_resampling(cell, len(set(topics))))
 
 
 class NoDirection(CannotTell):
     """A method finds no direction of a trait in a model, so claims about that direction say nothing."""
 
 
+def needs_of_direction(recipe: Recipe, cell: Cell) -> tuple[Measurement, ...]:
+    """What `require_direction` looks up."""
+    return () if recipe.method in directions.DRAWN else _cross_fits(Recipe(recipe.method, recipe.window), cell)
+
+
 def require_direction(recipe: Recipe, cell: Cell, answers: Answers) -> None:
     """Raise NoDirection unless a recipe's method tells scenarios of other topics apart at the steered blocks.
 
     That is, unless the low end of its accuracy is above one half (what guessing has). It is asked of the method and
-    window, uncleaned, once for each, and looks up nothing but `cell.activations(recipe.window)`. Controls that are
-    drawn at random are let through: they need know nothing.
+    window, uncleaned, once for each. Controls that are drawn at random are let through: they need know nothing.
     """
     if recipe.method in directions.DRAWN:
         return
@@ -184,14 +189,8 @@ def require_direction(recipe: Recipe, cell: Cell, answers: Answers) -> None:
         )
 
 
-def _needs_of_held_out(recipe: Recipe, cell: Cell) -> tuple[Measurement, ...]:
-    read = cell.activations(recipe.window)
-    return (read,) if recipe.cleaning.kind == "none" else (read, cell.massive)
-
-
-def _topics(recipe: Recipe, cell: Cell, answers: Answers) -> list[str]:
-    """The topic of every pair of scenarios."""
-    return list(answers(cell.activations(recipe.window)).record["topics"])
+def _cross_fits(recipe: Recipe, cell: Cell) -> tuple[CrossFit, ...]:
+    return tuple(recipe.cross_fit(cell, block) for block in cell.blocks)
 
 
 def _topics_resampling(cell: Cell, topics: int) -> Resampling:
@@ -200,23 +199,5 @@ def _topics_resampling(cell: Cell, topics: int) -> Resampling:
     return Resampling(topics, "topics", units, settings.resamples, settings.seed)
 
 
-def _held_out(recipe: Recipe, cell: Cell, block: int, answers: Answers) -> separation.HeldOut:
-    """Every pair of a cell along a direction of the recipe that was made from the pairs of other topics.
-
-    Raises ValueError for a cleaning before the fit.
-    """
-    if recipe.cleaning.before:
-        raise ValueError(f"{recipe.title}: cross-fitted directions are cleaned after the fit; clean them so.")
-
-    def fit(positive: np.ndarray, negative: np.ndarray, fold: int) -> np.ndarray:
-        method = directions.method_at(recipe.method, cell.name, cell.trait, block, f"without fold {fold}")
-        dims = _cleaned_dims(recipe, cell, block, answers)
-        return np.asarray(clean_by(method(positive, negative), dims, recipe.cleaning.how))
-
-    def compute() -> separation.HeldOut:
-        read = answers(cell.activations(recipe.window))
-        folds = separation.folds_of(_topics(recipe, cell, answers))
-        return separation.held_out(read.arrays["positive"][:, block], read.arrays["negative"][:, block], folds, fit)
-
-    found: separation.HeldOut = answers.once(("held out", recipe, cell.name, cell.trait, block), compute)
-    return found
+def _held_out(answer: Answer) -> separation.HeldOut:
+    return separation.HeldOut(**answer.arrays)

@@ -11,7 +11,7 @@ from harness.judges.gate import why_not_trusted
 from harness.lab.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell
 from harness.quantities.cells import Cell, Recipe
-from harness.quantities.geometry import require_direction
+from harness.quantities.geometry import needs_of_direction, require_direction
 from harness.stats import averages, interpolation, need
 from harness.stats.averages import GATE, NoValidRun
 from harness.stats.curves import SAME_AMOUNT, Curve, curve_gap
@@ -34,7 +34,7 @@ def sweeps(recipe: Recipe, cell: Cell, grids: tuple[str, ...]) -> tuple[Measurem
     """The judge's check, the baseline, what tells whether there is a direction, and judged sweeps of a recipe: every
     block and grid of the cell."""
     judged = (recipe.sweep(cell, block, grid) for block in cell.blocks for grid in run_grids(cell, grids))
-    return (cell.judge_check, cell.baseline, cell.activations(recipe.window), *judged)
+    return (cell.judge_check, cell.baseline, *needs_of_direction(recipe, cell), *judged)
 
 
 def run_grids(cell: Cell, grids: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from harness.lab.measurements import (
     Activations,
     BlockChoice,
     Cleaning,
+    CrossFit,
     Direction,
     JudgeCheck,
     MassiveActivations,
@@ -111,9 +112,9 @@ def read(measurement: Measurement) -> set[str]:
             return {"instruct", "calibration.jsonl"}
         case Direction(activations=activations, massive=massive):
             return read(activations) | read(massive)
-        case Refits(activations=activations):
+        case Refits(activations=activations) | CrossFit(activations=activations, massive=None):
             return read(activations)
-        case BlockChoice(activations=activations, massive=massive):
+        case BlockChoice(activations=activations, massive=massive) | CrossFit(activations=activations, massive=massive):
             return read(activations) | read(massive)
         case JudgeCheck():
             return {"definition.yaml", "judging"}

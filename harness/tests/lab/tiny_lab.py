@@ -18,6 +18,7 @@ from harness.lab.measurements import (
     Activations,
     Baseline,
     Cleaning,
+    CrossFit,
     Direction,
     MassiveActivations,
     Measurement,
@@ -52,6 +53,7 @@ WANTED: list[Measurement] = [
     scores(trait="sycophancy", method="probe", cleaning=Cleaning("consensus")),
     Scores(Baseline("tiny", "refusal", 3, 5), "parity"),
     Refits(activations(), "probe", 3, 1),
+    CrossFit(activations(), "mean_diff", 1, Cleaning("top", 1), MASSIVE),
 ]
 
 

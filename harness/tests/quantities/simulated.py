@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from harness.judges.protocol import RELEVANCE_CAP
+from harness.lab.making import cross_fit
 from harness.lab.measurements import (
     Activations,
     Baseline,
     Cleaning,
+    CrossFit,
     Direction,
     JudgeCheck,
     MassiveActivations,
@@ -102,6 +104,9 @@ def _answer(world: World, measurement: Measurement) -> Answer:
             mean[:, list(MASSIVE)] = (600.0, 60.0, 50.0, 40.0, 30.0)
             record = {"consensus": sorted(MASSIVE), "top": [list(MASSIVE)] * BLOCKS, "severity": [600.0] * BLOCKS}
             return Answer({"mean": mean}, record)
+        case CrossFit():
+            measured = measurement.massive and _answer(world, measurement.massive)
+            return cross_fit(measurement, _activations(world), measured)
         case Refits():
             return _refits(world, measurement)
         case Direction():
