@@ -45,13 +45,16 @@ class Means:
         neighbours are often alike.
         """
         known, (knots, units) = ~np.isnan(self.scores), self.scores.shape
-        folds, short = min(FOLDS, units), -units % min(FOLDS, units)
+        folds = min(FOLDS, units)
+        short = -units % folds
         weighed = np.concatenate([np.where(known, self.scores, 0.0), known]).astype(np.float64)
-        dealt = [np.pad(each, ((0, 0), (0, short))).reshape(len(each), -1, folds) for each in (self.counts, weighed)]
+        whole = [np.pad(each, ((0, 0), (0, short))) if short else each for each in (self.counts, weighed)]
+        dealt = [each.reshape(len(each), -1, folds) for each in whole]
         found = np.ascontiguousarray(dealt[0].transpose(2, 0, 1)) @ dealt[1].transpose(2, 1, 0)  # one product a fold
         sums, judged = found[..., :knots], found[..., knots:]
         with np.errstate(invalid="ignore", divide="ignore"):
-            return Folds((sums.sum(axis=0) - sums) / (judged.sum(axis=0) - judged), sums / judged, judged)
+            others = found.sum(axis=0) - found
+            return Folds(others[..., :knots] / others[..., knots:], sums / judged, judged)
 
 
 @checked

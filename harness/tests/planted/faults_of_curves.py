@@ -73,7 +73,7 @@ FAULTS = (
         "best-flattered",
         "the best of several runs is read on the questions that chose it",
         CROSSFIT,
-        "Folds((sums.sum(axis=0) - sums) / (judged.sum(axis=0) - judged), ",
+        "Folds(others[..., :knots] / others[..., knots:], ",
         "Folds(np.broadcast_to(self.whole, sums.shape), ",
         (EQUAL_RUNS,),
     ),
