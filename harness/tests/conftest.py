@@ -12,6 +12,18 @@ from harness.models.decoder import Decoder, wrap
 from harness.tests.lab.tiny_lab import bench  # noqa: F401  (a fixture)
 from harness.tests.models.checkpoints import write_checkpoint
 
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests out of a whole run, unless `-m` names them: they run whole ledgers or simulations."""
+    if "slow" in (config.getoption("markexpr") or "") or any("::" in arg for arg in config.args):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
 VOCABULARY = 97
 WIDTH = 32
 

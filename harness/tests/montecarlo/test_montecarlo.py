@@ -63,6 +63,7 @@ def test_the_committed_report_is_of_the_cases_as_they_stand_and_none_is_above_5_
     assert worst_line(kept["rates"]) in readme
 
 
+@pytest.mark.slow
 def test_no_procedure_in_use_decides_falsely_more_often_than_noise_explains(quick):
     above = [row for row in quick["rates"] if "ABOVE" in remark(row["worst"], row["repeats"])]
     assert [(row["procedure"], row["scores"], row["n"], row["worst"]) for row in above] == []
@@ -141,6 +142,7 @@ def test_a_rate_above_the_target_is_said_plainly():
     assert remark(0.1, 500) == "**ABOVE 5 %**"
 
 
+@pytest.mark.slow
 def test_the_report_names_every_procedure_and_writes_both_files(quick, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command, "measure", lambda _quick: quick)
     monkeypatch.setattr(command, "REPORTS", tmp_path / "statistics")

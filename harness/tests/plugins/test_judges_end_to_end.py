@@ -45,6 +45,7 @@ def best_of(row: Row) -> float:
     return float(expectation["estimate"]["value"])
 
 
+@pytest.mark.slow
 def test_the_shipped_grader_supports_what_the_grammar_supports_and_its_figures_are_in_the_ledger(
     project: pytest.Pytester,
 ) -> None:

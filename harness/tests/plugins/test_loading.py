@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.data.datasets import DATASETS
-from harness.models.registry import EMBEDDED
+from harness.models.registry import FIRST, MODELS
 from harness.tests.plugins import CONFTEST
 
 EVENTS = """
@@ -28,7 +28,7 @@ def lab(request):
     Path(f"events-{worker}.json").write_text(json.dumps([lab._weights.events, lab.calls]))
 """
 
-CELLS = sum(len(spec.blocks) for spec in EMBEDDED.values())
+CELLS = sum(len(MODELS[name].blocks) for name in FIRST)
 
 CLAIM = """
 from fixtures.vocabulary import MEAN_DIFF, claim, consensus, mean_cosine
@@ -64,8 +64,8 @@ def test_serially_each_model_is_loaded_once_and_freed_before_the_next(project: p
     result = project.runpytest_subprocess("--store", "store")
     result.assert_outcomes(passed=CELLS)
     ((told, calls),) = events(project)
-    assert told == [event for model in EMBEDDED for event in life(model)]
-    assert calls == 2 * CELLS + len(EMBEDDED)  # two batches of scenarios a trait, calibration prompts
+    assert told == [event for model in FIRST for event in life(model)]
+    assert calls == 2 * CELLS + len(FIRST)  # two batches of scenarios a trait, calibration prompts
     again = project.runpytest_subprocess("--store", "store")
     again.assert_outcomes(passed=CELLS)
     assert events(project) == [([], 0)]
@@ -80,7 +80,7 @@ def test_under_xdist_each_model_is_loaded_on_one_worker_and_the_ledger_is_the_sa
     result.assert_outcomes(passed=CELLS)
     by_worker = [told for told, _ in events(project)]
     assert sorted(event for told in by_worker for event in told) == sorted(
-        event for model in EMBEDDED for event in life(model)
+        event for model in FIRST for event in life(model)
     )
     for told in by_worker:
         models = list(dict.fromkeys(event.split()[1] for event in told))
@@ -97,7 +97,7 @@ def test_the_plan_tells_the_cost_and_neither_loads_nor_writes_anything(project: 
             "severe*read refusal scenarios * 300 * 300 * 2 *",
             "severe*read sycophancy scenarios * 300 * 300 * 2 *",
             "severe*find massive dims * 50 * 2,400 * 1 *",
-            "2 tests need 5 measurements; the store has 0 of them. To make: 5*; 5 generate calls.",
+            "2 tests need 5 measurements; the store has 0 of them. To make: 7*; 5 generate calls.",
         ]
     )
     assert not (Path(project.path) / "store").exists()

@@ -58,6 +58,7 @@ def row_of(ledger: Ledger, claim: str, test: str) -> Row:
 ASKED = ("-m", "gemma3 and refusal", "--claim", "G1,G6,C1", "--questions", "2")
 
 
+@pytest.mark.slow
 def test_gemma3_is_tested_by_the_published_protocol_and_told_beside_what_was_published(
     run: Run, tmp_path: Path
 ) -> None:
@@ -92,6 +93,7 @@ def test_gemma3_is_tested_by_the_published_protocol_and_told_beside_what_was_pub
     assert "0 generate calls" in again.stdout
 
 
+@pytest.mark.slow
 def test_its_own_instruct_model_judges_by_default_and_decides_nothing_before_it_has_shown_that_it_can(
     run: Run, tmp_path: Path
 ) -> None:
@@ -117,6 +119,7 @@ def oracle(text: str) -> list[tuple[str, float]]:
     return [(str(round(score)), 0.9), ("The", 0.1)]
 
 
+@pytest.mark.slow
 def test_a_judge_behind_a_server_is_checked_then_scores_what_was_steered_and_is_not_asked_twice(
     run: Run, tmp_path: Path
 ) -> None:
@@ -139,6 +142,7 @@ def test_a_judge_behind_a_server_is_checked_then_scores_what_was_steered_and_is_
     assert first > 2 * (gold + 6)  # the gold set, the unsteered answers, and steered ones
 
 
+@pytest.mark.slow
 def test_an_unlisted_model_becomes_a_baseline_and_is_compared_with_it(run: Run, hub: Path, tmp_path: Path) -> None:
     folders = sorted(hub.glob("models--*/snapshots/*"), reverse=True)  # -pt, then -it
     asked = ("--model", f"mine={folders[0]},{folders[1]}", "--claim", "G1,G6,S4", "-k", "optimism", "--questions", "2")

@@ -33,6 +33,7 @@ def measured(row: Row) -> tuple[str, object]:
     return row.verdict, row.estimates
 
 
+@pytest.mark.slow
 def test_every_claim_runs_and_its_ledger_is_a_baseline(asked: list[str], tmp_path: Path) -> None:
     store, hub, baseline = tmp_path / "store", tmp_path / "hub", tmp_path / "mine.jsonl"
     first = run_claims(store, tmp_path / "first", *asked, f"--write-baseline={baseline}", hub=hub)
