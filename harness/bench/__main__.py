@@ -211,11 +211,11 @@ def in_words(reached: dict[str, dict[str, float]]) -> str:
 def measure_organisms(options: argparse.Namespace, found: dict[str, Any], shown: Table) -> None:
     """The ledger and the sweep of the embedded models, into `found` and `shown`."""
     if options.only != "sweep":
-        for name, process in ledger.measure().items():
-            found[name] = asdict(process)
-            shown.add_row(
-                name, f"{process.seconds:.1f} s, peak {process.peak_mib:,.0f} MiB, exit status {process.status}"
-            )
+        measured = ledger.measure()
+        for name, process in measured.items():
+            ratio = process.seconds / measured["reference loop"].seconds
+            found[name] = {**asdict(process), "over_reference": ratio}
+            shown.add_row(name, f"{process.seconds:.1f} s, {ratio:.1f} reference loops, exit status {process.status}")
     if options.only != "ledger":
         comparison = sweep.compare(options.model)
         error = sweep.composition_error(options.model)

@@ -1,4 +1,4 @@
-"""How long the ledger takes from an empty store and from a full one, as whole processes."""
+"""How long the two commands take, as whole processes: the ledger cold and warm, and the project's tests."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.data.datasets import ROOT
+
+# Products of the size that an organism's MLP takes in a step, on one thread.
+REFERENCE = """
+import torch
+torch.set_num_threads(1)
+torch.manual_seed(0)
+x, w = torch.randn(256, 384), torch.randn(384, 384) / 384**0.5
+for _ in range(5000):
+    x = torch.tanh(x @ w)
+"""
 
 
 @dataclass(frozen=True)
@@ -31,13 +41,24 @@ def run(command: Sequence[str]) -> Process:
     return Process(time.monotonic() - start, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status))
 
 
+def reference() -> float:
+    """Wall seconds of a fixed loop that runs on every core at once: machines differ, ratios to it hardly do."""
+    start = time.monotonic()
+    children = [subprocess.Popen([sys.executable, "-c", REFERENCE]) for _ in range(os.cpu_count() or 1)]
+    if any(child.wait() for child in children):
+        raise RuntimeError("the reference loop did not run to its end")
+    return time.monotonic() - start
+
+
 def measure() -> dict[str, Process]:
-    """Imports alone, then the ledger cold and warm, on a store that is thrown away."""
+    """The reference loop, the ledger cold and warm on a store that is thrown away, and the tests."""
     python = sys.executable
+    before = reference()
     with tempfile.TemporaryDirectory() as folder:
         ledger = [python, "-m", "pytest", "claims/", "-q", "--store", str(Path(folder, "store")), "--ledger", folder]
-        return {
-            "import torch and pytest": run([python, "-c", "import torch, pytest"]),
+        found = {
             "ledger, empty store": run(ledger),
             "ledger, full store": run(ledger),
+            "tests without the slow ones": run([python, "-m", "pytest", "harness/", "-q"]),
         }
+    return {"reference loop": Process((before + reference()) / 2, 0.0, 0), **found}

@@ -13,7 +13,6 @@ from harness.tests.lab.tiny_lab import bench  # noqa: F401  (a fixture)
 from harness.tests.models.checkpoints import write_checkpoint
 
 
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave slow tests out of a whole run, unless `-m` names them: they run whole ledgers or simulations."""
     if "slow" in (config.getoption("markexpr") or "") or any("::" in arg for arg in config.args):

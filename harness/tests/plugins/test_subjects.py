@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from fixtures.subjects import placed
-from harness.models.registry import find_model
+from fixtures.workers import pytest_xdist_auto_num_workers
+from harness.lab.store import FILE
+from harness.models.registry import EMBEDDED, FIRST, find_model
 from harness.tests.models.checkpoints import write_checkpoint
 from harness.tests.plugins import CONFTEST
 
@@ -51,6 +55,48 @@ def text(result: pytest.RunResult) -> str:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_checkpoint(tmp_path_factory.mktemp("tiny") / "gemma3", "gemma3", blocks=6)
+
+
+def test_two_models_run_where_nobody_says_which_and_all_that_ship_where_one_is_named_or_all_are_asked(run: Run) -> None:
+    def planned(*arguments: str) -> set[str]:
+        return set(
+            re.findall(r"^(\w+) +read refusal", text(run("--plan", "-k", "test_claim", *arguments)), re.MULTILINE)
+        )
+
+    assert planned() == {*FIRST}
+    assert planned("--all") == {*EMBEDDED}
+    assert planned("-m", "not severe") == {*EMBEDDED} - {"severe"}
+    assert planned("-m", "clean") == {"clean"}
+
+
+@pytest.mark.parametrize(
+    ("arg", "options", "workers"),
+    [
+        ("claims", {}, 2),
+        ("claims", {"all_models": True}, 4),
+        ("claims", {"markexpr": "gemma3"}, 0),
+        ("claims", {"plan": True}, 0),
+        ("claims", {"store": "full"}, 0),
+        ("claims/test_s1.py", {}, 0),
+        ("harness", {}, 4),
+        ("harness/test_it.py::test_it", {}, 0),
+    ],
+)
+def test_workers_start_where_they_save_time(
+    arg: str, options: dict[str, object], workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for folder in ("claims", "harness", "full"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "full" / FILE).touch()
+    given = {"device": "auto", "store": None, **options}
+    if given["store"]:
+        given["store"] = tmp_path / str(given["store"])
+    config = SimpleNamespace(
+        args=[arg], rootpath=tmp_path, invocation_params=SimpleNamespace(dir=tmp_path), getoption=given.get
+    )
+    assert pytest_xdist_auto_num_workers(config) == workers  # type: ignore[arg-type]
 
 
 def test_a_named_model_without_weights_is_not_tested_with_the_reason_and_the_commands(run: Run) -> None:
