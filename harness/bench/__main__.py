@@ -105,11 +105,10 @@ def main() -> None:
     if options.device == "cuda" and options.shape and not torch.cuda.is_available():
         parser.error("--device cuda: torch finds no GPU here; use --device cpu, or a torch built for CUDA.")
     device = options.device if options.shape else "cpu"
-    found: dict[str, Any] = {
-        "machine": machine(device),
-        "libraries": library_versions(),
-        "date": date.today().isoformat(),
-    }
+    found: dict[str, Any] = {"libraries": library_versions(), "date": date.today().isoformat()}
+    if options.faults:  # before anything starts torch's threads, which forked children could not use
+        found["faults"] = faults.measure(tell=lambda line: print(line, file=sys.stderr, flush=True))
+    found["machine"] = machine(device)
     shown = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for title in ("what", "figure"):
         shown.add_column(title)
@@ -119,7 +118,6 @@ def main() -> None:
             shown.add_row(*row)
         name = f"{found['date']}-{options.shape}-{options.device}.json"
     elif options.faults:
-        found["faults"] = faults.measure(tell=lambda line: print(line, file=sys.stderr, flush=True))
         for what, figures in found["faults"].items():
             shown.add_row(what, ", ".join(f"{name}: {figure}" for name, figure in figures.items()))
         name = f"{found['date']}-faults.json"

@@ -18,6 +18,7 @@ from harness.tests.planted import forked
 from harness.tests.planted.__main__ import chosen
 from harness.tests.planted.fault import Fault, Outcome, Stale
 from harness.tests.planted.faults import FAULTS
+from harness.tests.planted.mutants import mutants
 from harness.tests.planted.table import markdown, rows
 from harness.tests.planted.workshop import Workshop, WrongCopy, copy_checkout
 
@@ -44,6 +45,15 @@ def test_a_fault_can_be_planted_and_its_tests_exist(fault: Fault) -> None:
     for test in fault.caught_by:
         file, _, name = test.partition("::")
         assert name.split("[")[0] in ({""} | names_of_tests(file)), test
+
+
+def test_random_faults_are_small_can_be_planted_and_are_the_same_for_one_seed() -> None:
+    found = mutants(ROOT, 20, 3)
+    assert found == mutants(ROOT, 20, 3) != mutants(ROOT, 20, 4)
+    for fault in found:
+        compile(fault.planted((ROOT / fault.file).read_text(encoding="utf-8")), fault.file, "exec")
+        before, after = fault.old.splitlines(), fault.new.splitlines()
+        assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
 
 
 TEST = """

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.geometry.directions import mean_diff
-from harness.geometry.separation import HeldOut, Share, accuracy, effect_size, folds_of, held_out, right_sides
+from harness.geometry.separation import (
+    HeldOut,
+    Share,
+    _effects,
+    accuracy,
+    effect_size,
+    folds_of,
+    held_out,
+    right_sides,
+)
 from harness.stats.resampling import CannotTell, Resampling
 
 examples = settings(deadline=None, derandomize=True, max_examples=40)
@@ -105,6 +114,17 @@ def test_the_effect_size_is_cohens_d_and_goes_with_the_direction() -> None:
     )
     with pytest.raises(ValueError, match="resample the topics"):
         effect_size(read, ["a", "b", "b"], found.resampling)
+
+
+def test_the_standard_error_of_an_effect_size_is_that_of_its_derivatives_by_topic() -> None:
+    """Infinitesimal jackknife (Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans, chapter 6)."""
+    rng, topics = np.random.default_rng(2), 40
+    sums = np.stack([np.full(topics, 5.0), *rng.normal((4.0, 1.0), 1.0, (topics, 2)).T * 5.0])
+    sums = np.concatenate([sums, 5.0 * ((sums[1:] / 5.0) ** 2 + rng.uniform(0.5, 2.0, (2, topics)))])
+    ones, step = np.ones((1, topics)), 1e-5 * np.eye(topics)
+    slopes = (_effects(sums, ones + step)[0] - _effects(sums, ones - step)[0]) / 2e-5
+    expected = np.sqrt(topics / (topics - 1) * (slopes**2).sum())
+    assert float(_effects(sums, ones)[1][0]) == pytest.approx(expected, rel=0.01)
 
 
 def test_constant_projections_give_a_finite_effect_size() -> None:

@@ -22,11 +22,20 @@ notices would be called "survived" and make the command fail.
 """
 
 
-def markdown(outcomes: Sequence[Outcome], root: Path) -> str:
+RANDOM = """# Random faults of the numeric modules
+
+Each row is one operator, bound or number changed where chance pointed, in a copy of the checkout, and taken out again.
+Those that survived are to be read: some change nothing that can be seen, others want a test.
+
+    python -m harness.tests.planted --random 48 --write
+"""
+
+
+def markdown(outcomes: Sequence[Outcome], root: Path, introduction: str = INTRODUCTION) -> str:
     """The report as Markdown."""
     caught = sum(one.word == "caught" for one in outcomes)
     lines = [
-        INTRODUCTION,
+        introduction,
         f"{len(outcomes)} faults, {caught} caught, {len(outcomes) - caught} not.",
         "",
         "| fault | what is wrong | where | came out as | first test that failed | what it said |",

@@ -32,7 +32,7 @@ SLOW = (  # third-party modules that tests import, slowly
     "transformers.models.llama.modeling_llama",
     "xdist.plugin",
 )
-ARGUMENTS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:anyio", "--tb=short", "--hypothesis-seed=0")
+ARGUMENTS = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:anyio", "--tb=short", "--hypothesis-seed=0")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 RED = 1  # pytest's exit code when tests failed
 

@@ -9,6 +9,7 @@ from jaxtyping import TypeCheckError
 from harness.ledger.verdict import Verdict, at_most
 from harness.montecarlo.worlds import scores
 from harness.stats.averages import mean_of
+from harness.stats.crossfit import Places
 from harness.stats.curves import Curve, at_amount, curve_gap
 from harness.stats.interpolation import best_on_curves
 from harness.stats.resampling import CannotTell, Replicated, Resampling, ResamplingMismatch
@@ -111,3 +112,16 @@ def test_recentred_replicates_lie_around_their_value_and_keep_their_spread_and_g
     assert found.value == 3.0
     nothing = Replicated(3.0, np.full(4, np.nan), Resampling(9, resamples=4), "cosine", 9)
     assert np.isnan(nothing.recentred().replicates).all()
+
+
+def test_one_place_of_each_part_and_row_reads_what_all_places_read_there():
+    rng, (parts, rows, knots_) = np.random.default_rng(4), (3, 5, 6)
+    places = Places(rng.integers(0, knots_, (1, rows, 4)), rng.uniform(0, 1, (1, rows, 4)), np.ones((1, rows, 4), bool))
+    values, chosen = rng.normal(size=(parts, rows, knots_)), rng.integers(0, 4, (parts, rows))
+    found = places.at(chosen).along(values)[..., 0]
+    np.testing.assert_array_equal(found, np.take_along_axis(places.along(values), chosen[..., None], axis=-1)[..., 0])
+    left, weight = places.left[0, 2, 1], places.weight[0, 2, 1]
+    right = min(left + 1, knots_ - 1)
+    assert places.along(values)[1, 2, 1] == pytest.approx(
+        (1 - weight) * values[1, 2, left] + weight * values[1, 2, right]
+    )

@@ -18,6 +18,7 @@ from harness.stats.resampling import (
     interval,
     resample_indices,
 )
+from harness.stats.tails import level_of_end
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
 seeds = st.integers(0, 10_000)
@@ -259,3 +260,17 @@ def test_a_quantity_without_a_value_or_with_the_wrong_number_of_replicates_is_re
         Replicated(math.nan, np.zeros(2000), Resampling(5), "points", 5)
     with pytest.raises(ResamplingMismatch, match="one replicate per resample"):
         Replicated(1.0, np.zeros(10), Resampling(5), "points", 5)
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+@pytest.mark.parametrize("away", [1.5, 6.0, 30.0])  # within the replicates, beyond them, near what is possible
+def test_the_level_at_which_an_end_reaches_a_bound_does_not_hang_on_where_zero_is(end, away):
+    replicates = np.random.default_rng(5).normal(0.0, 1.0, 400)
+    sign = 1.0 if end == "low" else -1.0
+
+    def level(zero):
+        return level_of_end(zero, replicates + zero, 30, (zero - 40.0, zero + 40.0), end, zero - sign * away, False)
+
+    assert level(70.0) == pytest.approx(level(0.0), rel=1e-6)
+    assert level(-9.0) == pytest.approx(level(0.0), rel=1e-6)
+    assert 0 < level(0.0) < 1
