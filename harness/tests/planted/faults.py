@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from harness.tests.planted import (
     faults_of_curves,
-    faults_of_directions,
     faults_of_evidence,
     faults_of_intervals,
     faults_of_judges,
@@ -15,7 +14,6 @@ from harness.tests.planted import (
 from harness.tests.planted.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
-    *faults_of_directions.FAULTS,
     *faults_of_steering.FAULTS,
     *faults_of_making.FAULTS,
     *faults_of_intervals.FAULTS,

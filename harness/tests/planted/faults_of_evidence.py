@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-VERDICT, VERDICTS, OUTCOMES = "harness/ledger/verdict.py", "fixtures/verdicts.py", "fixtures/outcomes.py"
+VERDICTS, OUTCOMES = "fixtures/verdicts.py", "fixtures/outcomes.py"
 KEYS, STORE, MEASUREMENTS, LAB = (f"harness/lab/{name}.py" for name in ("keys", "store", "measurements", "lab"))
-WHOLE_INTERVAL = "harness/tests/ledger/test_verdict.py::test_a_rule_is_decided_by_the_whole_interval"
 WORDS = "harness/tests/plugins/test_verdicts.py"
 SURPRISE = f"{WORDS}::test_agreement_with_what_was_known_is_green_and_a_surprise_red"
 HERE = "harness/tests/planted/test_caught_here.py"
@@ -14,14 +13,6 @@ FIELDS = f"{HERE}::test_whatever_a_sweep_is_made_of_is_in_its_key"
 FILES = "harness/tests/lab/test_keys.py::test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others"
 
 FAULTS = (
-    Fault(
-        "rules-without-interval",
-        "every rule is decided by the estimate alone, whatever its interval",
-        VERDICT,
-        "_KINDS[self.kind](estimate.low, estimate.high, *self.bounds)",
-        "_KINDS[self.kind](estimate.value, estimate.value, *self.bounds)",
-        (WHOLE_INTERVAL,),
-    ),
     Fault(
         "inconclusive-passes",
         "an INCONCLUSIVE claim counts as a pass",
@@ -69,14 +60,6 @@ FAULTS = (
         "row.basis == PREDICTED and row.verdict == row.expected",
         "row.verdict == row.expected",
         ("harness/tests/report/test_closing.py::test_only_what_was_predicted_is_evidence_about_the_instrument",),
-    ),
-    Fault(
-        "changed-rule-passes",
-        "a baseline's verdict that was reached by another rule passes",
-        "harness/ledger/baseline.py",
-        "if before.verdict == row.verdict and (changed := rule_changes(before, row)):",
-        "if before.verdict != row.verdict and (changed := rule_changes(before, row)):",
-        ("harness/tests/ledger/test_baseline.py::test_the_same_verdict_by_another_rule_quantity_or_unit_fails",),
     ),
     Fault(
         "key-without-amounts",

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from harness.tests.planted.fault import Fault
 
-RESAMPLING, TAILS = "harness/stats/resampling.py", "harness/stats/tails.py"
+RESAMPLING = "harness/stats/resampling.py"
 EVIDENCE, REPEATS = "harness/stats/evidence.py", "harness/stats/repeats.py"
-RESAMPLED = "harness/tests/stats/test_resampling.py"
-EXPANDED = f"{RESAMPLED}::test_percentiles_are_expanded_as_hesterberg_has_it"
-SAME_LEVEL = (
-    "harness/tests/ledger/test_multiplicity.py::test_a_claim_is_decided_at_a_level_exactly_if_its_p_value_is_no_larger"
-)
 HERE = "harness/tests/planted/test_intervals_caught_here.py"
 WIDENED = f"{HERE}::test_repeats_widen_an_interval_by_students_t_times_their_spread"
 BOTH_REPEATED = f"{HERE}::test_a_difference_holds_the_noise_of_draws_and_of_extractions_of_either_side"
@@ -18,38 +13,6 @@ EXTREME = f"{HERE}::test_an_extreme_and_a_bracket_are_decided_at_a_level_exactly
 GAP = f"{HERE}::test_extractions_widen_a_gap_between_curves_as_they_widen_a_mean"
 
 FAULTS = (
-    Fault(
-        "tails-not-expanded",
-        "percentiles are not expanded for small samples",
-        TAILS,
-        "    expanded = expanded_tail(tail, n)",
-        "    expanded = tail",
-        (EXPANDED,),
-    ),
-    Fault(
-        "unseen-forgotten",
-        "ten equal answers are taken for certainty: what few units cannot exclude is forgotten",
-        TAILS,
-        "unseen = 1 - tail ** (1 / n)",
-        "unseen = 0.0",
-        (f"{RESAMPLED}::test_constant_scores_at_a_bound_get_the_exact_binomial_interval",),
-    ),
-    Fault(
-        "one-sided-p-values",
-        "p-values are one-sided though intervals are two-sided, so Holm's correction is half of what it should be",
-        TAILS,
-        "np.clip(2 * tail, SMALLEST, 1.0)",
-        "np.clip(tail, SMALLEST, 1.0)",
-        (SAME_LEVEL,),
-    ),
-    Fault(
-        "p-value-without-the-unseen",
-        "a p-value forgets what few units cannot exclude, though the interval does not",
-        TAILS,
-        "tail = max(tail, ((bound - floor) / (value - floor)) ** n)",
-        "tail = max(tail, 0.0)",
-        (SAME_LEVEL,),
-    ),
     Fault(
         "normal-for-students-t",
         "the spread of five repeats is taken for the true one: a normal quantile stands for Student's t",
@@ -91,32 +54,12 @@ FAULTS = (
         (BOTH_REPEATED,),
     ),
     Fault(
-        "draws-taken-for-certain",
-        "the mean over a control's draws forgets how far they lie apart",
-        REPEATS,
-        'repeats={"draws": _values(draws)})',
-        "repeats={})",
-        (
-            "harness/tests/quantities/test_quantities.py::test_a_control_is_the_mean_of_its_draws_and_as_uncertain_as_few_draws_deserve",
-        ),
-    ),
-    Fault(
         "gap-of-one-extraction",
         "the largest gap between curves has the noise of the questions alone, not that of the scenarios",
         REPEATS,
         "members=tuple(repeated(member, of, column) for member, column in members)",
         "members=tuple(member for member, _ in members)",
         (GAP,),
-    ),
-    Fault(
-        "far-end-not-widened",
-        "the smallest of several has the interval of one: nothing is paid for looking at all of them",
-        EVIDENCE,
-        "member.estimate(1 - (1 - level) / len(self.members))",
-        "member.estimate(level)",
-        (
-            "harness/tests/quantities/test_quantities.py::test_an_extreme_chooses_no_member_and_takes_differences_inside",
-        ),
     ),
     Fault(
         "one-member-is-enough",

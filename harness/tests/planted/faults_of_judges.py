@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.tests.planted.fault import Fault
 
 STEERING, GATE, GRADING = "harness/quantities/steering.py", "harness/judges/gate.py", "harness/lab/grading.py"
-BLOCKS, CELLS = "harness/geometry/blocks.py", "harness/quantities/cells.py"
+CELLS = "harness/quantities/cells.py"
 GENERATION, KEYS = "harness/decoding/generation.py", "harness/lab/keys.py"
 TABLES, GRADED, GATED = (
     f"harness/tests/{name}.py" for name in ("report/test_judge_tables", "lab/test_grading", "judges/test_gate")
@@ -52,14 +52,6 @@ FAULTS = (
         "judge = self.model.judge.removesuffix(RELEVANCE_CAP) + RELEVANCE_CAP",
         "judge = self.model.judge.removesuffix(RELEVANCE_CAP)",
         (f"{TABLES}::test_the_cap_changes_the_judge_of_the_responses_and_the_one_that_is_checked",),
-    ),
-    Fault(
-        "block-read-where-it-was-fitted",
-        "the block is chosen by how far the classes lie apart on the pairs that the direction was made from",
-        BLOCKS,
-        "directions.mean_diff(one, other)",
-        "directions.mean_diff(positive, negative)",
-        ("harness/tests/geometry/test_blocks.py::test_it_is_read_on_pairs_that_the_direction_was_not_made_from",),
     ),
     Fault(
         "words-after-the-end",

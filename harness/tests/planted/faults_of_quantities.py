@@ -8,6 +8,7 @@ ALGEBRA, CELLS, GEOMETRY, QUANTITIES = (
     f"harness/quantities/{name}.py" for name in ("algebra", "cells", "geometry", "steering")
 )
 BOTH_WAYS = "harness/tests/quantities/test_claims_both_ways.py"
+NO_DIRECTION = f"{BOTH_WAYS}::test_where_no_method_tells_scenarios_apart_a_claim_about_directions_says_nothing"
 HERE = "harness/tests/planted/test_caught_here.py"
 INTERVALS = "harness/tests/planted/test_intervals_caught_here.py"
 DRAWS = (
@@ -183,5 +184,32 @@ FAULTS = (
         "            not self.recipe.is_control\n            and room",
         "            room",
         (f"{INTERVALS}::test_of_a_control_it_is_asked_what_it_does_within_the_doses_that_were_run",),
+    ),
+    Fault(
+        "cosine-of-no-direction",
+        "a cosine is taken of directions that tell nothing apart",
+        GEOMETRY,
+        "        for recipe in (self.one, self.other):\n            require_direction(recipe, cell, answers)\n",
+        "",
+        (NO_DIRECTION,),
+    ),
+    Fault(
+        "steering-along-no-direction",
+        "steered responses are compared though the direction tells no scenarios apart",
+        QUANTITIES,
+        "    require_direction(recipe, cell, answers)\n",
+        "",
+        (NO_DIRECTION,),
+    ),
+    Fault(
+        "direction-by-the-estimate",
+        "a direction whose accuracy may be that of guessing counts as one",
+        GEOMETRY,
+        "if found.low <= CHANCE:",
+        "if found.value <= CHANCE:",
+        (
+            "harness/tests/quantities/test_quantities.py::test_there_is_a_direction_only_where_its_accuracy_is_surely_above_chance",
+            NO_DIRECTION,
+        ),
     ),
 )
