@@ -73,7 +73,7 @@ def test_two_models_run_where_nobody_says_which_and_all_that_ship_where_one_is_n
     ("arg", "options", "workers"),
     [
         ("claims", {}, 2),
-        ("claims", {"all_models": True}, 4),
+        ("claims", {"all": True}, 4),
         ("claims", {"markexpr": "gemma3"}, 0),
         ("claims", {"plan": True}, 0),
         ("claims", {"store": "full"}, 0),
