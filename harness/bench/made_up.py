@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from harness.models.architecture import GEMMA2_2B, GEMMA3_1B, GEMMA3_4B, LLAMA3_8B, QWEN3_4B, Architecture
+from harness.models.attention import register
 from harness.models.decoder import Decoder, wrap
 
 SHAPES = {
@@ -68,7 +69,7 @@ def build(name: str, architecture: Architecture, dtype: str, device: str) -> Dec
     from transformers import AutoModelForCausalLM
 
     config = config_of(architecture)
-    attention = "eager" if getattr(config, "attn_logit_softcapping", None) else "sdpa"
+    attention = register() if getattr(config, "attn_logit_softcapping", None) else "sdpa"
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(
             config, dtype=getattr(torch, dtype), attn_implementation=attention, trust_remote_code=False

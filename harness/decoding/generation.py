@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from harness.decoding.cache import give_room
 from harness.models.decoder import Decoder, cache_name
 
 CHECK_EVERY = 8  # steps between two looks for finished rows where looking makes the host wait for the device
@@ -103,6 +104,8 @@ def greedy(
         if step == max_new_tokens:
             break
         cache = output[named]
+        if step == 0:
+            give_room(cache, ids.shape[1] + max_new_tokens)
         chosen = output.logits[:, -1].argmax(dim=-1)
         columns.append((alive, chosen))
         if stops:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from harness.models.attention import register
 from harness.models.hooks import recorded_blocks
 from harness.models.loadable import ModelError, check_request, first_line, read_config
 from harness.models.memory import free_memory, is_out_of_memory
@@ -212,7 +213,7 @@ def _load_model(
     text = AutoConfig.from_pretrained(folder, **safely).get_text_config()
     if attention == "auto":
         # The fused kernel leaves out the soft-capping of attention logits that Gemma 2 was trained with.
-        attention = "eager" if getattr(text, "attn_logit_softcapping", None) else ""
+        attention = register() if getattr(text, "attn_logit_softcapping", None) else ""
     model, report = (AutoModelForCausalLM if causal else AutoModelForImageTextToText).from_pretrained(
         folder,
         dtype=getattr(torch, dtype),

@@ -140,7 +140,7 @@ def test_a_padding_token_without_an_embedding_is_not_used(tmp_path: Path) -> Non
     assert decoder.pad_id == min(decoder.stop_ids)
 
 
-@pytest.mark.parametrize(("name", "attention"), [("severe", "sdpa"), ("mild", "eager")])
+@pytest.mark.parametrize(("name", "attention"), [("severe", "sdpa"), ("mild", "grouped")])
 def test_attention_is_fused_unless_its_logits_are_capped(
     name: str, attention: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,9 +155,9 @@ def test_attention_is_fused_unless_its_logits_are_capped(
     folder = find_model(name).instruct
     assert isinstance(folder, Path)
     decoder = load_decoder(folder, name)
-    assert asked == ["eager" if attention == "eager" else None]
+    assert asked == ["grouped" if attention == "grouped" else None]
     assert decoder.model.config._attn_implementation == attention
-    assert (getattr(decoder.model.config, "attn_logit_softcapping", None) is not None) == (attention == "eager")
+    assert (getattr(decoder.model.config, "attn_logit_softcapping", None) is not None) == (attention == "grouped")
 
 
 def test_device_map_auto_gives_the_same_decoder(llama: Path) -> None:
