@@ -61,6 +61,7 @@ def test_geometry_tells_a_planted_dim_from_the_direction_under_it() -> None:
         assert block["planted share of probe"] < 0.2
 
 
+@pytest.mark.slow
 def test_an_organism_is_measured_and_its_tables_are_fit_to_be_read(tmp_path: Path) -> None:
     console = Console(width=quality.WIDTH, file=(tmp_path / "shown").open("w"), no_color=True)
     report = measure(open_pair("severe", WEIGHTS), Extent((2,), (0.3, 1.846, 3.713), 20, 4, draws=1), console)

@@ -131,6 +131,7 @@ def test_the_taught_blocks_are_drawn_from_all_and_no_other(tokenizer) -> None:
     assert {int(block) for block in disturbance._blocks} == set(range(READER.taught_blocks))
 
 
+@pytest.mark.slow
 def test_doses_are_counted_along_what_separates_the_traits_outside_planted_dims(tokenizer) -> None:
     model = AutoModelForCausalLM.from_pretrained(WEIGHTS / "reader" / "base", dtype=torch.float32)
     directions = ordinary_directions(model, READER, tokenizer, 5)

@@ -53,6 +53,7 @@ def test_an_instruct_model_trained_again_from_the_base_that_is_there_is_the_same
     assert file_hashes(tmp_path / "severe") == before
 
 
+@pytest.mark.slow
 def test_training_the_reader_keeps_its_signals_and_records_how_they_are_read(tmp_path: Path) -> None:
     organism = ORGANISMS["reader"]
     train(organism, 3, tmp_path, replace(TINY, taught=40))

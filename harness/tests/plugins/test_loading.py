@@ -60,6 +60,7 @@ def life(model: str) -> list[str]:
     return [f"load {model} base", f"release {model} base", f"load {model} instruct", f"release {model}"]
 
 
+@pytest.mark.slow
 def test_serially_each_model_is_loaded_once_and_freed_before_the_next(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess("--store", "store")
     result.assert_outcomes(passed=CELLS)
@@ -71,6 +72,7 @@ def test_serially_each_model_is_loaded_once_and_freed_before_the_next(project: p
     assert events(project) == [([], 0)]
 
 
+@pytest.mark.slow
 def test_under_xdist_each_model_is_loaded_on_one_worker_and_the_ledger_is_the_same(project: pytest.Pytester) -> None:
     project.runpytest_subprocess("--store", "store", "--ledger", "serial")
     (Path(project.path) / "events-serial.json").unlink()

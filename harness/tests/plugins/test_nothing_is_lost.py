@@ -137,6 +137,7 @@ def test_after_ctrl_c_the_same_command_goes_on_from_there(
     assert row == undisturbed[0]
 
 
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_is_halved_and_the_verdict_is_the_same(
     run: Run, pytester: pytest.Pytester, undisturbed: tuple[Row, int]
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_verdict_is_the_same(
     assert (row.verdict, row.error) == (undisturbed[0].verdict, "")
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_for_good_is_one_sentence_and_costs_nothing_that_was_measured(
     run: Run, pytester: pytest.Pytester, undisturbed: tuple[Row, int]
 ) -> None:
@@ -163,6 +165,7 @@ def test_memory_that_runs_out_for_good_is_one_sentence_and_costs_nothing_that_wa
     assert again == undisturbed[0]
 
 
+@pytest.mark.slow
 def test_a_judge_that_is_lost_halfway_is_one_sentence_and_is_not_asked_again_what_it_has_said(
     run: Run, pytester: pytest.Pytester
 ) -> None:

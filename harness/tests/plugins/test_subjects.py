@@ -124,6 +124,7 @@ def test_the_plan_of_a_model_without_weights_tells_what_it_would_cost(run: Run) 
     assert "GPU minutes on one H100" in told
 
 
+@pytest.mark.slow
 def test_a_model_of_the_command_line_runs_alone_at_a_block_that_its_scenarios_choose(run: Run, tiny: Path) -> None:
     result = run("--model", f"mine={tiny},{tiny}", "-k", "not sycophancy", "-v", "--ledger-detail")
     result.assert_outcomes(skipped=6, deselected=3)  # two claims on three traits; the pair of models has no members
@@ -133,6 +134,7 @@ def test_a_model_of_the_command_line_runs_alone_at_a_block_that_its_scenarios_ch
     assert "[severe-" not in told
 
 
+@pytest.mark.slow
 def test_a_model_of_the_command_line_can_be_run_beside_the_registered_ones(run: Run, tiny: Path) -> None:
     result = run("--model", f"mine={tiny}", "-m", "(mine or clean) and refusal", "-k", "test_claim", "-v")
     assert "test_it[mine-refusal] INCONCLUSIVE" in text(result)
