@@ -144,3 +144,4 @@ GEMMA3_1B = Architecture("gemma3", 26, 1152, 4, 1, 256, 6912, 262_144, True, sli
 GEMMA2_2B = Architecture("gemma2", 26, 2304, 8, 4, 256, 9216, 256_000, True, sliding_window=4096, local_blocks=13)
 LLAMA3_8B = Architecture("llama", 32, 4096, 32, 8, 128, 14336, 128_256, False)
 QWEN3_4B = Architecture("qwen3", 36, 2560, 32, 8, 128, 9728, 151_936, True)
+SMOLLM2_135M = Architecture("llama", 30, 576, 9, 3, 64, 1536, 49_152, True)

@@ -44,12 +44,14 @@ class NotAtHand(ModelError):
 class Checkpoint:
     """Where a model is: a hub id such as "google/gemma-3-4b-pt", at a revision or the newest, or a folder.
 
-    `gated` says that the hub hands it out only after its licence was accepted.
+    `gated` says that the hub hands it out only after its licence was accepted; `command` is what makes the folder,
+    where neither the hub nor the checkout has it.
     """
 
     where: str
     revision: str | None = None
     gated: bool = False
+    command: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
@@ -117,6 +119,8 @@ def _snapshot(checkpoint: Checkpoint) -> Path:
     """The folder of a hub id's revision in the local cache, as huggingface_hub lays it out."""
     from huggingface_hub import constants
 
+    if checkpoint.command:
+        raise NotAtHand(f"{checkpoint} is not on this machine.", checkpoint.command)
     if not is_hub_id(checkpoint.where) or not is_revision(checkpoint.revision or "main"):
         raise NotAtHand(
             f"{checkpoint} is neither a folder that exists nor an id of the hub.", "# correct the path or the id"

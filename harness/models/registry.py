@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.data.datasets import LANGUAGES, ROOT, TEMPLATED, TRAITS
-from harness.models.architecture import GEMMA2_2B, GEMMA3_1B, GEMMA3_4B, LLAMA3_8B, QWEN3_4B, Architecture
+from harness.models.architecture import (
+    GEMMA2_2B,
+    GEMMA3_1B,
+    GEMMA3_4B,
+    LLAMA3_8B,
+    QWEN3_4B,
+    SMOLLM2_135M,
+    Architecture,
+)
 from harness.models.checkpoints import Checkpoint
+from harness.models.fetch import PACKAGED, fetched
 
 ORGANISMS = ROOT / "fixtures" / "organisms" / "weights"
 ALL_QUESTIONS = 120  # of every English trait
@@ -141,6 +150,16 @@ def _real(
     )
 
 
+def _packaged(name: str, architecture: Architecture, description: str) -> ModelSpec:
+    """A chat model that a package carries; it is its own base model, since no other is to be had there."""
+    return replace(
+        _real(name, "", "", architecture, description),
+        base=fetched(name),
+        instruct=fetched(name),
+        origin=PACKAGED[name].origin,
+    )
+
+
 def unlisted(
     name: str, base: Path, instruct: Path, depth: int, architecture: Architecture | None, language: str = "english"
 ) -> ModelSpec:
@@ -234,6 +253,7 @@ _MODELS = (
         licence="https://ai.google.dev/gemma/terms",
         massive_dims=(1038, 1125),
     ),
+    _packaged("smollm2", SMOLLM2_135M, "SmolLM2 135M Instruct, in a package on PyPI"),
 )
 
 MODELS: Mapping[str, ModelSpec] = {spec.name: spec for spec in _MODELS}
