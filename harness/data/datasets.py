@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 
@@ -18,6 +18,9 @@ TRAITS: tuple[str, ...] = ("refusal", "sycophancy", "optimism", "hallucination")
 TEMPLATED = "templated"  # what organisms speak
 LANGUAGES: Mapping[str, tuple[str, ...]] = {"english": TRAITS, TEMPLATED: TRAITS[:2]}
 LABELS = ("positive", "negative")
+Elicitation = Literal["scenarios", "instructions"]
+ELICITATIONS: tuple[Elicitation, ...] = get_args(Elicitation)
+QUESTIONS_A_PHRASING = 6  # asked under both instructions of one phrasing
 VALIDATION_SHARE = 0.10  # the sources' split: the last tenth, in file order
 MAX_CHARACTERS = 2_000
 
@@ -28,12 +31,20 @@ class DatasetError(ValueError):
 
 @dataclass(frozen=True)
 class Scenario:
-    """An unfinished prefix that the base model continues; its last clause decides the class."""
+    """A prompt whose continuation shows a trait or its opposite.
+
+    Either an unfinished text that the base model continues, whose last clause decides the class; or, where there is an
+    `instruction`, a question that the instruct model answers under it. Pairs of one topic are no independent witnesses.
+    """
 
     text: str
     label: str
     pair: int
     topic: str
+    instruction: str = ""
+
+
+Pairs = tuple[tuple[Scenario, Scenario], ...]
 
 
 @dataclass(frozen=True)
@@ -46,17 +57,35 @@ class Question:
 
 @dataclass(frozen=True)
 class TraitData:
-    """One trait in one language: pairs of scenarios, steering questions and a definition."""
+    """One trait in one language: what elicits it, steering questions and a definition.
+
+    `pairs` are narrative scenarios; `instructed` are questions under contrasting instructions, a phrasing of which is
+    a topic, and empty where nobody wrote any.
+    """
 
     name: str
-    pairs: tuple[tuple[Scenario, Scenario], ...]
+    pairs: Pairs
     questions: tuple[Question, ...]
     definition: Mapping[str, str]
+    instructed: Pairs = ()
 
     @property
     def training_pairs(self) -> int:
-        """How many pairs, counted from the start of the file, directions are fitted on."""
-        return len(self.pairs) - max(1, round(len(self.pairs) * VALIDATION_SHARE))
+        """How many pairs of scenarios, counted from the start of the file, directions are fitted on."""
+        return training_pairs(self.pairs)
+
+    def elicited_by(self, elicitation: Elicitation) -> Pairs:
+        """The pairs of prompts that elicit the trait. Raises DatasetError where nobody wrote instructions."""
+        if elicitation == "scenarios":
+            return self.pairs
+        if not self.instructed:
+            raise DatasetError(f"{self.name} has no instructions.yaml in this language; take --elicitation scenarios.")
+        return self.instructed
+
+
+def training_pairs(pairs: Pairs) -> int:
+    """How many pairs, counted from the start, directions are fitted on; the rest is held out."""
+    return len(pairs) - max(1, round(len(pairs) * VALIDATION_SHARE))
 
 
 def language_folder(language: str) -> Path:
@@ -91,7 +120,8 @@ def known_traits(language: str) -> tuple[str, ...]:
 
 
 def load_trait(folder: Path) -> TraitData:
-    """Read and validate `scenarios.jsonl`, `questions.jsonl` and `definition.yaml` of one trait.
+    """Read and validate `scenarios.jsonl`, `questions.jsonl` and `definition.yaml` of one trait, and, where they are
+    there, `instructions.yaml` and the `extraction_questions.jsonl` that are asked under them.
 
     Raises DatasetError naming file and line for a row that is empty, malformed, duplicated or unbalanced.
     """
@@ -104,6 +134,7 @@ def load_trait(folder: Path) -> TraitData:
         _pairs(scenarios, folder / "scenarios.jsonl"),
         tuple(questions),
         _definition(folder / "definition.yaml"),
+        _instructed(folder) if (folder / "instructions.yaml").is_file() else (),
     )
 
 
@@ -189,13 +220,55 @@ def _pairs(scenarios: list[Scenario], path: Path) -> tuple[tuple[Scenario, Scena
     return tuple((members["positive"], members["negative"]) for members in grouped.values())
 
 
+def _instructed(folder: Path) -> Pairs:
+    """Each phrasing with a few extraction questions, both instructions before the same question.
+
+    Phrasings go through the questions in turn, from the first again after the last.
+    """
+    path = folder / "instructions.yaml"
+    read = _yaml(path)
+    phrasings = read.get("phrasings") if isinstance(read, dict) else None
+    if not isinstance(phrasings, list) or len(phrasings) < 2 or not all(_is_contrast(one) for one in phrasings):
+        raise DatasetError(f"{path}: expected two or more `phrasings`, each a `positive` and a `negative` text.")
+    questions = [row["text"] for _, row in _rows(folder / "extraction_questions.jsonl", {"text", "topic"})]
+    if len(questions) < QUESTIONS_A_PHRASING:
+        raise DatasetError(
+            f"{folder / 'extraction_questions.jsonl'}: {len(questions)} questions; {QUESTIONS_A_PHRASING} or more are "
+            "asked under every instruction."
+        )
+    found = []
+    for pair in range(QUESTIONS_A_PHRASING * len(phrasings)):
+        number, text = pair // QUESTIONS_A_PHRASING, questions[pair % len(questions)]
+        both = (phrasings[number][label].strip() for label in LABELS)
+        one, other = (
+            Scenario(text, label, pair, f"phrasing {number + 1}", instruction)
+            for label, instruction in zip(LABELS, both, strict=True)
+        )
+        found.append((one, other))
+    return tuple(found)
+
+
+def _is_contrast(phrasing: Any) -> bool:
+    """Whether it is two different texts, one that asks for the trait and one for its opposite."""
+    return (
+        isinstance(phrasing, dict)
+        and set(phrasing) == {*LABELS}
+        and all(isinstance(text, str) and text.strip() for text in phrasing.values())
+        and phrasing["positive"] != phrasing["negative"]
+    )
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise DatasetError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from error
+
+
 def _definition(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise DatasetError(f"{path} does not exist; a trait needs name, statement, score_high and score_low.")
-    try:
-        definition = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise DatasetError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from error
+    definition = _yaml(path)
     needed = {"name", "statement", "score_high", "score_low"}
     if not isinstance(definition, dict) or not needed <= set(definition):
         raise DatasetError(f"{path}: expected the fields {sorted(needed)}.")

@@ -86,6 +86,15 @@ def right_sides(read: HeldOut) -> Float[np.ndarray, "pairs"]:
     return (read.polarity * (np.sign(read.positive) - np.sign(read.negative)) / 2 + 1) / 2
 
 
+@checked
+def right_orders(read: HeldOut) -> Float[np.ndarray, "pairs"]:
+    """Whether the positive row of each pair lies above its negative one (1), level with it (one half) or below (0).
+
+    What both share, such as their question, cancels, as it does in the difference that a direction is made from.
+    """
+    return (read.polarity * np.sign(read.positive - read.negative) + 1) / 2
+
+
 @dataclass(frozen=True, eq=False)
 class Share:
     """A share of rows (0 to 1) from `n` topics, worth `effective` independent rows; an Evidence.
@@ -120,10 +129,10 @@ class Share:
 
 
 @checked
-def accuracy(shares: Float[np.ndarray, "pairs"], topics: Sequence[Hashable]) -> Share:
-    """The mean of cross-fitted `right_sides`, as an Evidence, from pairs of these topics.
+def accuracy(shares: Float[np.ndarray, "pairs"], topics: Sequence[Hashable], rows: int = 2) -> Share:
+    """The mean of cross-fitted `right_sides`, or of `right_orders` (one of `rows` a pair), from pairs of these topics.
 
-    The effective number of rows is p (1 - p) over the variance of p between topics, at most two rows a pair, less what
+    The effective number of rows is p (1 - p) over the variance of p between topics, at most `rows` a pair, less what
     the folds share (see the module). Where all topics agree there is no variance to see: then it is their number.
     """
     share, of_topic, number = float(shares.mean()), _numbered(topics), len(set(topics))
@@ -132,7 +141,7 @@ def accuracy(shares: Float[np.ndarray, "pairs"], topics: Sequence[Hashable]) -> 
     variance = float((apart**2).sum()) / len(shares) ** 2 * number / (number - 1)
     if variance <= np.finfo(float).eps:
         return Share(share, float(number), number)
-    effective = min(share * (1 - share) / variance, 2.0 * len(shares))
+    effective = min(share * (1 - share) / variance, float(rows * len(shares)))
     return Share(share, effective / _shared(folds), number)
 
 

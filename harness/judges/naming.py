@@ -1,4 +1,4 @@
-"""Names of judges as a command line gives them, such as `local:PATH`, `api:MODEL`, `lexical` and `grammar`."""
+"""Names of judges as a command line gives them, such as `reader:MODEL`, `api:MODEL` and `grammar`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias, cast, get_args
 
 from harness.judges.errors import JudgeError
 
-JudgeKind: TypeAlias = Literal["local", "api", "lexical", "grammar"]
-FORMS = "local:PATH_OR_ID[@REVISION], api:MODEL, lexical, grammar"
-OF_A_MODEL = ("local", "api")
+JudgeKind: TypeAlias = Literal["reader", "local", "api", "lexical", "grammar"]
+FORMS = "reader:MODEL, local:PATH_OR_ID[@REVISION], api:MODEL, lexical, grammar"
+OF_A_MODEL = ("reader", "local", "api")
 
 
 @dataclass(frozen=True)

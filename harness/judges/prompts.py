@@ -79,6 +79,14 @@ def suffix(exchange: Exchange, scale: Scale, reserved: Sequence[str] = ()) -> st
     return f"Question: {question}\nResponse{cut}: {response}\n{scale.closing}"
 
 
+def parted(text: str, reserved: Sequence[str]) -> str:
+    """The text with a space after the first character of every string of `reserved`, so that it is none any more."""
+    for token in reserved:
+        if token in text:
+            text = re.sub(f"{re.escape(token[0])}(?={re.escape(token[1:])})", lambda found: f"{found[0]} ", text)
+    return text
+
+
 def fenced(text: str, reserved: Sequence[str] = ()) -> str:
     """The text between fences that nothing inside it can open or close.
 
@@ -86,10 +94,7 @@ def fenced(text: str, reserved: Sequence[str] = ()) -> str:
     `reserved` after its first character: those that a tokenizer would read as a control token, such as the end of a
     turn. What cannot be written in UTF-8 becomes a question mark.
     """
-    inside = text.encode("utf-8", "replace").decode("utf-8")
-    for token in reserved:
-        if token in inside:
-            inside = re.sub(f"{re.escape(token[0])}(?={re.escape(token[1:])})", lambda found: f"{found[0]} ", inside)
+    inside = parted(text.encode("utf-8", "replace").decode("utf-8"), reserved)
     inside = re.sub(r"<(?=<)", "< ", inside)
     inside = re.sub(r">(?=>)", "> ", inside)
     # A bracket at the very edge would lengthen the fence it touches.

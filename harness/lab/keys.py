@@ -176,6 +176,10 @@ class Keys:
         for module in CODE[type(measurement)]:
             found[f"code of {module}"] = self._code_hash(HARNESS / f"{module}.py")
         match measurement:
+            case Activations(elicitation="instructions"):
+                found["instruct model"] = self._weights_hash(folder_of(spec.instruct))
+                for name in ("instructions.yaml", "extraction_questions.jsonl"):
+                    found[name] = self._hash(datasets.trait_folder(spec.language, str(trait)) / name)
             case Activations():
                 found["base model"] = self._weights_hash(folder_of(spec.base))
                 found["scenarios"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "scenarios.jsonl")
@@ -191,10 +195,21 @@ class Keys:
             case JudgeCheck(judge=judge):
                 found["judge"] = self._judge_identity(judge, spec.language)
                 found["rubric"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "definition.yaml")
-                found["gold"] = self._hash(datasets.judging_folder(spec.language))
+                for path in gold_files(spec.language, str(trait)):
+                    found[f"gold {path.name}"] = self._hash(path)
             case Direction() | CrossFit() | Refits() | BlockChoice():
                 pass
         return found
+
+
+def gold_files(language: str, trait: str) -> list[Path]:
+    """What a judge is checked with: gold responses, and how coherence and relevance are defined."""
+    folder = datasets.judging_folder(language)
+    wanted = (
+        f"{trait}.jsonl",
+        *(f"{what}.{kind}" for what in ("coherence", "relevance") for kind in ("jsonl", "yaml")),
+    )
+    return [path for path in (folder / name for name in wanted) if path.is_file()]
 
 
 def folder_of(where: Path | Checkpoint) -> Path:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from harness.data.datasets import Elicitation
 from harness.decoding.generation import Generated
 from harness.decoding.steering import Row, steer
 from harness.judges.errors import JudgeError
@@ -154,12 +155,15 @@ class Lab:
                 judge.release()
 
     def _read_scenarios(self, wanted: Sequence[Measurement]) -> None:
-        for (model, trait), group in capture_groups(wanted).items():
+        for (model, trait, elicitation), group in capture_groups(wanted).items():
 
-            def make(model: str = model, trait: str = trait, group: Any = group) -> None:
+            def make(
+                model: str = model, trait: str = trait, elicitation: Elicitation = elicitation, group: Any = group
+            ) -> None:
                 data = self._data.trait(model, trait)
-                decoder = self._weights.get(model, "base")
-                with self._progress.stage(f"{model}: read {trait} scenarios", 2 * len(data.pairs)) as advance:
+                rows = 2 * len(data.elicited_by(elicitation))
+                decoder = self._weights.get(model, "base" if elicitation == "scenarios" else "instruct")
+                with self._progress.stage(f"{model}: read {trait} {elicitation}", rows) as advance:
                     answers, calls = making.activations(decoder, data, group, self._batch_rows, advance, self._halved)
                 self.calls += calls
                 for measurement, answer in answers.items():

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from harness.data.datasets import DatasetError, Question, TraitData
+from harness.data.datasets import DatasetError, Question, TraitData, training_pairs
 from harness.data.gold import GoldExchange, question_numbers
 from harness.decoding.capture import ResponseStatistics, add_responses, window_means
 from harness.decoding.steering import Row
@@ -43,10 +43,16 @@ def activations(
     advance: Advance,
     on_halved: Callable[[int], None],
 ) -> tuple[dict[Activations, Answer], int]:
-    """Every window of one model and trait, from one greedy run of the longest; also the number of generate calls."""
+    """Every window of one model, trait and elicitation, from one greedy run of the longest; also the generate calls."""
     windows = [measurement.window for measurement in measurements]
-    scenarios = [scenario for pair in data.pairs for scenario in pair]  # positive, negative, positive, ...
-    prompts = [decoder.encode(scenario.text) for scenario in scenarios]
+    pairs = data.elicited_by(measurements[0].elicitation)
+    scenarios = [scenario for pair in pairs for scenario in pair]  # positive, negative, positive, ...
+    prompts = [
+        decoder.encode_question(scenario.text, scenario.instruction)
+        if scenario.instruction
+        else decoder.encode(scenario.text)
+        for scenario in scenarios
+    ]
     shape = (len(scenarios), decoder.depth, decoder.width)
     means = {window: np.zeros(shape, np.float32) for window in windows}
     texts = [""] * len(scenarios)
@@ -61,8 +67,8 @@ def activations(
         advance(len(batch))
 
     calls = in_batches([len(prompt) for prompt in prompts], batch_rows, run, on_halved)
-    topics = [positive.topic for positive, _ in data.pairs]
-    record = {"training_pairs": data.training_pairs, "topics": topics, "responses": texts}
+    topics = [positive.topic for positive, _ in pairs]
+    record = {"training_pairs": training_pairs(pairs), "topics": topics, "responses": texts}
     answers = {
         measurement: Answer(
             {"positive": means[measurement.window][0::2], "negative": means[measurement.window][1::2]}, record
@@ -271,7 +277,7 @@ def numbers(judgements: Sequence[Judgement], what: Literal["trait", "coherence"]
 
 def gold_exchange(one: GoldExchange) -> Exchange:
     """A gold response as a judge reads it: what is graded as a partial answer may end at a limit, as in a run."""
-    return Exchange(one.question, one.response, one.kind != "partial")
+    return Exchange(one.question, one.response, one.finished and one.kind != "partial")
 
 
 def judge_check(judged: Mapping[Exchange, Judgement], golds: Mapping[str, Sequence[GoldExchange]]) -> Answer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+from harness.data.datasets import Elicitation
 from harness.judges.protocol import RELEVANCE_CAP
 
 CleaningKind = Literal["none", "top", "consensus", "per_block"]
@@ -41,7 +42,9 @@ class Cleaning:
 
 @dataclass(frozen=True)
 class Activations:
-    """Base model, trait scenarios: block outputs averaged over response tokens 0..window-1.
+    """Block outputs averaged over response tokens 0..window-1, on prompts for a trait and for its opposite.
+
+    Base model on scenarios, or instruct model under contrasting instructions.
 
     Answer: arrays `positive`, `negative` float32 [pairs, blocks, hidden] in file order;
     record `training_pairs`, `topics` (one a pair), `responses` (generated text, for reading only).
@@ -50,6 +53,7 @@ class Activations:
     model: str
     trait: str
     window: int
+    elicitation: Elicitation = "scenarios"
 
 
 @dataclass(frozen=True)

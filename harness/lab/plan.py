@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from harness.data.datasets import TraitData
+from harness.data.datasets import Elicitation, TraitData
 from harness.geometry.directions import DRAWN
 from harness.lab.measurements import (
     Activations,
@@ -99,13 +99,14 @@ def rows_of(measurement: Sweep | Baseline) -> int:
     return measurement.questions * (len(measurement.amounts) if isinstance(measurement, Sweep) else 1)
 
 
-def capture_groups(missing: Iterable[Measurement]) -> dict[tuple[str, str], list[Activations]]:
-    """Activations by model and trait: each group is served by one greedy run of its longest window."""
-    groups: dict[tuple[str, str], list[Activations]] = defaultdict(list)
+def capture_groups(missing: Iterable[Measurement]) -> dict[tuple[str, str, Elicitation], list[Activations]]:
+    """Activations by model, trait and elicitation: each group is served by one greedy run of its longest window."""
+    groups: dict[tuple[str, str, Elicitation], list[Activations]] = defaultdict(list)
     for measurement in missing:
         if isinstance(measurement, Activations):
-            groups[measurement.model, measurement.trait].append(measurement)
-    return groups
+            # Scenarios first: the base model that reads them is freed for the instruct model.
+            groups[measurement.model, measurement.trait, measurement.elicitation].append(measurement)
+    return dict(sorted(groups.items(), key=lambda group: group[0][2] != "scenarios"))
 
 
 def fused_groups(missing: Iterable[Measurement]) -> dict[tuple[str, int, str], list[Sweep | Baseline]]:
@@ -142,12 +143,13 @@ def make_plan(
     data files.
     """
     stages: list[Stage] = []
-    for (model, trait), group in capture_groups(missing).items():
-        rows = 2 * len(traits[model, trait].pairs)
+    for (model, trait, elicitation), group in capture_groups(missing).items():
         longest = max(measurement.window for measurement in group)
-        texts = [scenario.text for pair in traits[model, trait].pairs for scenario in pair]
+        asked_pairs = traits[model, trait].elicited_by(elicitation)
+        texts = [f"{scenario.instruction} {scenario.text}" for pair in asked_pairs for scenario in pair]
+        rows = len(texts)
         calls, length = math.ceil(rows / batch_rows), prompt_tokens(texts)
-        stages.append(Stage(model, f"read {trait} scenarios", rows, rows * longest, calls, length, captured=True))
+        stages.append(Stage(model, f"read {trait} {elicitation}", rows, rows * longest, calls, length, captured=True))
     for measurement in missing:
         if isinstance(measurement, MassiveActivations):
             texts = list(prompts[measurement.model])

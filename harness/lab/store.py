@@ -291,6 +291,9 @@ class Store:
         try:
             if writable:
                 self._prepare(connection)
+        except UnicodeDecodeError as error:  # sqlite3 quotes a damaged schema in its message, and fails on that
+            connection.close()
+            raise sqlite3.DatabaseError(f"{self.path} has a damaged schema") from error
         except BaseException:
             connection.close()
             raise
@@ -398,7 +401,7 @@ def _is_damaged(path: Path) -> bool:
         try:
             whole = connection.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",)
             return not whole or _tables(connection) != set(TABLES)
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
             return True
 
 
@@ -412,7 +415,7 @@ def _salvaged(path: Path, table: str) -> Iterator[Sequence[Any]]:
             first, last = stretches.pop()
             try:
                 found = connection.execute(query, (first, last)).fetchall()
-            except sqlite3.DatabaseError:
+            except (sqlite3.DatabaseError, UnicodeDecodeError):
                 failed += 1
                 if first < last:
                     middle = (first + last) // 2

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.models.gguf import ORIGIN, unpacked
 from harness.models.loadable import ModelError, why_no_decoder
 
+GGUF = ".gguf"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
@@ -44,21 +46,28 @@ class NotAtHand(ModelError):
 class Checkpoint:
     """Where a model is: a hub id such as "google/gemma-3-4b-pt", at a revision or the newest, or a folder.
 
-    `gated` says that the hub hands it out only after its licence was accepted; `command` is what makes the folder,
-    where neither the hub nor the checkout has it.
+    Or one GGUF file: its path, or a hub id with the name of its `file` there. `gated` says that the hub hands it out
+    only after its licence was accepted; `command` is what makes the folder, where neither the hub nor the checkout has
+    it.
     """
 
     where: str
     revision: str | None = None
     gated: bool = False
     command: str = ""
+    file: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
-        """Read "ID_OR_FOLDER[@REVISION]"; a folder that exists wins, and has no revision. Raises ModelError."""
-        if text and Path(text).expanduser().is_dir():
+        """Read "ID_OR_FOLDER[@REVISION]", "FILE.gguf" or "ID:FILE.gguf[@REVISION]"; what exists here wins, and has no
+        revision. Raises ModelError."""
+        path = Path(text).expanduser()
+        if text and (path.is_dir() or (path.suffix == GGUF and path.is_file())):
             return cls(text)
         where, at, revision = text.partition("@")
+        where, _, file = where.partition(":") if where.endswith(GGUF) else (where, "", "")
+        if file and Path(file).is_absolute() | (".." in Path(file).parts):
+            raise ModelError(f"{text!r} names no file of a repository after its colon; give its path there.")
         if at and not is_revision(revision):
             raise ModelError(
                 f"{text!r} names no revision after its @; give a branch, a tag or a commit as in ID@REVISION."
@@ -68,10 +77,11 @@ class Checkpoint:
                 f"{text!r} is neither a folder that exists nor an id of the Hugging Face hub such as "
                 "google/gemma-3-4b-pt; correct the path or the id."
             )
-        return cls(where, revision or None)
+        return cls(where, revision or None, file=file)
 
     def __str__(self) -> str:
-        return f"{self.where}@{self.revision}" if self.revision else self.where
+        where = f"{self.where}:{self.file}" if self.file else self.where
+        return f"{where}@{self.revision}" if self.revision else where
 
     @property
     def folder(self) -> Path | None:
@@ -100,9 +110,12 @@ def is_revision(text: str) -> bool:
 def locate(checkpoint: Checkpoint) -> Path:
     """The folder with the configuration, the tokenizer and all safetensors weights of a checkpoint.
 
-    A folder is taken as it is, a hub id from the local Hugging Face cache. Raises NotAtHand, whose `command` tells
+    A folder is taken as it is, a hub id from the local Hugging Face cache, and of a GGUF file the folder that is made
+    of it once (`harness.models.gguf`), which may raise ModelError. Raises NotAtHand, whose `command` tells
     how to get what is missing; nothing is ever downloaded here, and no pickle is ever opened.
     """
+    if (gguf := _gguf(checkpoint)) is not None:
+        return unpacked(gguf, _content_sha256(gguf))
     folder = checkpoint.folder or _snapshot(checkpoint)
     config = _config(folder, checkpoint)
     if reason := why_no_decoder(config):
@@ -113,6 +126,17 @@ def locate(checkpoint: Checkpoint) -> Path:
             f"{checkpoint} has a configuration but no tokenizer in {folder}.", _download(checkpoint, "tokenizer*")
         )
     return folder
+
+
+def _gguf(checkpoint: Checkpoint) -> Path | None:
+    """The GGUF file that a checkpoint names, on this machine; None when it names none. Raises NotAtHand."""
+    if not checkpoint.file:
+        path = Path(checkpoint.where).expanduser()
+        return path if checkpoint.where.endswith(GGUF) and path.is_file() else None
+    there: Path = _snapshot(checkpoint) / checkpoint.file
+    if not there.is_file():
+        raise NotAtHand(f"{checkpoint} is not in the local Hugging Face cache.", _download(checkpoint))
+    return there
 
 
 def _snapshot(checkpoint: Checkpoint) -> Path:
@@ -240,7 +264,8 @@ def _download(checkpoint: Checkpoint, include: str = "", *, force: bool = False)
         wanted = f" --include {shlex.quote(include)}" if include else ""
         return f"hf download ID_ON_THE_HUB{wanted} --local-dir {shlex.quote(checkpoint.where)}"
     revision = f" --revision {shlex.quote(checkpoint.revision)}" if checkpoint.revision else ""
-    fetch = f"hf download {checkpoint.where}{revision}{' --force-download' if force else ''}"
+    file = f" {shlex.quote(checkpoint.file)}" if checkpoint.file else ""
+    fetch = f"hf download {checkpoint.where}{file}{revision}{' --force-download' if force else ''}"
     page = f"https://huggingface.co/{checkpoint.where}"
     if checkpoint.gated:
         return f"# accept the licence at {page}\nexport HF_TOKEN=...  # a read token of your account\n{fetch}"
@@ -267,7 +292,8 @@ def weights_identity(folder: Path) -> str:
 
 def _identity_files(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted([*folder.glob("*"), *folder.glob("additional_chat_templates/*")]):
-        if path.is_file() and (path.suffix in _IDENTITY_SUFFIXES or path.name in _IDENTITY_NAMES):
+        counts = path.suffix in _IDENTITY_SUFFIXES or path.name in _IDENTITY_NAMES
+        if counts and path.is_file() and path.name != ORIGIN:  # which only tells where the others came from
             yield path.relative_to(folder).as_posix(), path
 
 

@@ -63,13 +63,14 @@ class Decoder:
         """Token ids of plain text, opened by exactly one `<bos>` where the tokenizer has one."""
         return self._opened(list(self.tokenizer(text, add_special_tokens=True)["input_ids"]), "the tokenizer")
 
-    def encode_question(self, question: str) -> list[int]:
+    def encode_question(self, question: str, instruction: str = "") -> list[int]:
         """Token ids of one user turn in the chat template, ready for the model's turn, after exactly one `<bos>`.
 
-        Thinking is switched off in templates that know it. Raises ModelError for a tokenizer without a template.
+        An `instruction` is the system's turn; it opens the user's where a template knows no such role. Thinking is
+        switched off in templates that know it. Raises ModelError for a tokenizer without a template.
         """
         try:
-            text = _in_template(self.tokenizer, [{"role": "user", "content": question}], add_generation_prompt=True)
+            text = _asked(self.tokenizer, question, instruction)
         except ModelError as error:
             raise ModelError(f"{self.name}: {error}") from error
         if text.rstrip().endswith("<think>"):
@@ -255,6 +256,21 @@ def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 def _template_of(tokenizer: Any) -> Any:
     """The chat template of a tokenizer, or several by name; None when it has none."""
     return getattr(tokenizer, "chat_template", None)
+
+
+def _asked(tokenizer: Any, question: str, instruction: str) -> str:
+    """A question under an instruction in the chat template, as text. Errors as in `_in_template`."""
+    asked = {"role": "user", "content": question}
+    if not instruction:
+        return _in_template(tokenizer, [asked], add_generation_prompt=True)
+    try:
+        text = _in_template(tokenizer, [{"role": "system", "content": instruction}, asked], add_generation_prompt=True)
+    except ModelError:
+        text = ""  # some templates refuse the role, and some leave out what it says
+    if instruction not in text:
+        opened = {"role": "user", "content": f"{instruction}\n\n{question}"}
+        text = _in_template(tokenizer, [opened], add_generation_prompt=True)
+    return text
 
 
 def _in_template(tokenizer: Any, turns: list[dict[str, str]], add_generation_prompt: bool = False) -> str:

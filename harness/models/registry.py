@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.data.datasets import LANGUAGES, ROOT, TEMPLATED, TRAITS
+from harness.data.datasets import LANGUAGES, ROOT, TEMPLATED, TRAITS, Elicitation
 from harness.models.architecture import (
     GEMMA2_2B,
     GEMMA3_1B,
@@ -23,6 +23,7 @@ from harness.models.fetch import PACKAGED, fetched
 ORGANISMS = ROOT / "fixtures" / "organisms" / "weights"
 ALL_QUESTIONS = 120  # of every English trait
 ORGANISM_QUESTIONS, ORGANISM_TOKENS = 120, 48
+REAL_EXTRACTIONS = 5  # of every direction on a model that does not ship with the checkout
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class ModelSpec:
     ship with the checkout and run by default, the others when they are named. `licence` has to be accepted before the
     weights can be had; `massive_dims` are published ones; `architecture` tells what a run would cost; `depth` is the
     number of blocks, where it has to be known before the weights are loaded; `origin` says where weights that do not
-    ship with the checkout came from.
+    ship with the checkout came from; `elicitation` is what directions are made from: scenarios, as published, or
+    questions under contrasting instructions. `extractions`, `draws` and `refit_resamples` are what a run asks for
+    unless it says otherwise (see `quantities.Settings`); one that names no trait is about `usual_traits`.
     """
 
     name: str
@@ -64,6 +67,11 @@ class ModelSpec:
     architecture: Architecture | None = None
     depth: int = 0
     origin: str = ""
+    elicitation: Elicitation = "scenarios"
+    extractions: int = 1
+    draws: int = 5
+    refit_resamples: int = 200
+    usual_traits: tuple[str, ...] = ()
 
 
 def geometric_grid(low: float, high: float, ratio: float = 1.15) -> tuple[float, ...]:
@@ -142,6 +150,7 @@ def _real(
         embedded=False,
         coefficients=coefficients or {},
         questions=ALL_QUESTIONS,
+        extractions=REAL_EXTRACTIONS,
         calibration_tokens=128,
         licence=licence,
         massive_dims=massive_dims,
@@ -150,13 +159,27 @@ def _real(
     )
 
 
-def _packaged(name: str, architecture: Architecture, description: str) -> ModelSpec:
-    """A chat model that a package carries; it is its own base model, since no other is to be had there."""
+def _packaged(name: str, architecture: Architecture, description: str, doses: tuple[float, ...]) -> ModelSpec:
+    """A small chat model that a package carries, at what two cores can do; it is its own base model.
+
+    Its own states judge it. Its directions come from instructions: the rule, written before any run of the claims, is
+    "scenarios, as published, unless they do not put held-out pairs of refusal in order (low end above one half)", and
+    they do not (claim N3 has both).
+    """
     return replace(
         _real(name, "", "", architecture, description),
         base=fetched(name),
         instruct=fetched(name),
         origin=PACKAGED[name].origin,
+        judge=f"reader:{name}",
+        elicitation="instructions",
+        doses=doses,
+        max_new_tokens=32,
+        questions=24,
+        extractions=1,
+        draws=2,
+        refit_resamples=50,
+        usual_traits=TRAITS[:2],
     )
 
 
@@ -180,6 +203,7 @@ def unlisted(
         description=f"the model {name} of the command line",
         embedded=False,
         questions=ORGANISM_QUESTIONS if of_organisms else ALL_QUESTIONS,
+        extractions=REAL_EXTRACTIONS,
         calibration_tokens=0 if of_organisms else 128,
         architecture=architecture,
         depth=depth,
@@ -253,7 +277,13 @@ _MODELS = (
         licence="https://ai.google.dev/gemma/terms",
         massive_dims=(1038, 1125),
     ),
-    _packaged("smollm2", SMOLLM2_135M, "SmolLM2 135M Instruct, in a package on PyPI"),
+    _packaged(
+        "smollm2",
+        SMOLLM2_135M,
+        "SmolLM2 135M Instruct, in a package on PyPI, massive dims ~170x",
+        # A trial on 16 questions found nothing below .2, and coherence gone from .6 on.
+        geometric_grid(0.15, 0.9, 1.35),
+    ),
 )
 
 MODELS: Mapping[str, ModelSpec] = {spec.name: spec for spec in _MODELS}

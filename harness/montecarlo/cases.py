@@ -24,7 +24,7 @@ from harness.quantities import (
     Settings,
     Smallest,
 )
-from harness.quantities.algebra import Difference, OnCell, OneOfPair, Ratio, UnderRelevanceCap
+from harness.quantities.algebra import Difference, OnCell, OneOfPair, Ratio, UnderRelevanceCap, Unpaired
 from harness.stats.evidence import Evidence
 
 SETTINGS = Settings(resamples=RESAMPLES, draws=5)
@@ -38,6 +38,8 @@ def procedure(quantity: Quantity) -> str:
             return f"{procedure(left)} - {procedure(right)}"
         case Ratio(left, right):
             return f"{procedure(left)} / {procedure(right)}"
+        case Unpaired(left, right):
+            return f"{procedure(left)} less {procedure(right)}, unpaired"
         case Smallest(members):
             return "smallest of " + " or ".join(sorted({procedure(member) for member in members}))
         case Largest(members):

@@ -10,6 +10,7 @@ import numpy as np
 from harness.geometry import separation
 from harness.geometry.directions import mean_diff, random_direction, unit_rows
 from harness.montecarlo.case import REFIT_RESAMPLES, RESAMPLES, Case, resampling
+from harness.stats import evidence
 from harness.stats.averages import mean_of
 from harness.stats.refitted import Refitted
 from harness.stats.resampling import Replicated
@@ -64,6 +65,18 @@ def _held_out(world: World, rng: np.random.Generator, n: int, knows: bool) -> se
 
 def _accuracy(world: World, rng: np.random.Generator, n: int, _graded: bool, knows: bool = True) -> separation.Share:
     return separation.accuracy(separation.right_sides(_held_out(world, rng, n, knows)), world.topics(n))
+
+
+def _right_order(world: World, rng: np.random.Generator, n: int, _graded: bool, knows: bool = True) -> separation.Share:
+    return separation.accuracy(separation.right_orders(_held_out(world, rng, n, knows)), world.topics(n), rows=1)
+
+
+def _orders_apart(
+    left: World, right: World, rng: np.random.Generator, n: int, graded: bool
+) -> evidence.IndependentDifference:
+    return evidence.IndependentDifference(
+        _right_order(left, rng, n, graded), _right_order(right, rng, max(n // 2, 20), graded)
+    )
 
 
 def _effect_size(world: World, rng: np.random.Generator, n: int, _graded: bool, knows: bool = True) -> Replicated:
@@ -124,12 +137,32 @@ def _case(
 
 NOTHING, SKEWED, UNEQUAL = World(signal=0.0), World(noise="skewed"), World(noise="unequal")
 SEVERAL, SEVERE, STRONG = World(pairs_of_topic=2), World(severe=True), World(signal=5.0)
+WEAK, SEVERAL_WEAK = World(signal=1.0), World(signal=1.0, pairs_of_topic=2)
+SEVERAL_NOTHING = World(signal=0.0, pairs_of_topic=2)
 DEVIATIONS, SHARE = "standard deviations", "share of norm"
 CASES = (
     _case("Accuracy", "accuracy", "share", 0.1, functools.partial(_accuracy, World())),
     _case("Accuracy", "accuracy, nothing to find", "share", 0.1, functools.partial(_accuracy, NOTHING), 0.5),
     _case("Accuracy", "accuracy, nearly all right", "share", 0.1, functools.partial(_accuracy, STRONG)),
     _case("Accuracy", "accuracy, two pairs a topic", "share", 0.1, functools.partial(_accuracy, SEVERAL)),
+    _case("RightOrder", "pairs in the right order", "share", 0.1, functools.partial(_right_order, WEAK)),
+    _case("RightOrder", "right order, nothing to find", "share", 0.1, functools.partial(_right_order, NOTHING), 0.5),
+    _case("RightOrder", "right order, two pairs a topic", "share", 0.1, functools.partial(_right_order, SEVERAL_WEAK)),
+    _case(
+        "RightOrder less RightOrder, unpaired",
+        "right orders apart",
+        "share",
+        0.1,
+        functools.partial(_orders_apart, WEAK, NOTHING),
+    ),
+    _case(
+        "RightOrder less RightOrder, unpaired",
+        "right orders apart, nothing to find",
+        "share",
+        0.1,
+        functools.partial(_orders_apart, SEVERAL_NOTHING, NOTHING),
+        0.0,
+    ),
     _case("EffectSize", "Cohen's d", DEVIATIONS, 0.5, functools.partial(_effect_size, World())),
     _case("EffectSize", "Cohen's d, nothing to find", DEVIATIONS, 0.5, functools.partial(_effect_size, NOTHING), 0.0),
     _case("EffectSize", "Cohen's d, far apart", DEVIATIONS, 0.5, functools.partial(_effect_size, STRONG)),

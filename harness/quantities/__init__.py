@@ -2,7 +2,7 @@
 
 from harness.quantities.algebra import Answers, Difference, Largest, Lookup, Quantity, Ratio, Smallest
 from harness.quantities.cells import WINDOW, Cell, Pair, Recipe, Settings, Subject
-from harness.quantities.geometry import Accuracy, Cosine, EffectSize, NormOutside, ShareInside
+from harness.quantities.geometry import Accuracy, Cosine, EffectSize, NormOutside, RightOrder, ShareInside
 from harness.quantities.steering import (
     GATE,
     AroundBase,
@@ -40,6 +40,7 @@ __all__ = [
     "Quantity",
     "Ratio",
     "Recipe",
+    "RightOrder",
     "SearchDelta",
     "Settings",
     "ShareInside",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from harness.lab.measurements import Measurement
 from harness.lab.store import Answer
 from harness.quantities.cells import Cell, Pair, Recipe, Subject
-from harness.stats.evidence import Evidence, Extreme
+from harness.stats.evidence import Evidence, Extreme, IndependentDifference
 from harness.stats.repeats import mean_of_draws, repeated
 from harness.stats.resampling import CannotTell, Replicated
 
@@ -166,6 +166,20 @@ class Difference(Quantity):
 
     def evaluate(self, subject: Subject, answers: Answers) -> Replicated:
         return _paired(self.left, subject, answers) - _paired(self.right, subject, answers)
+
+
+@dataclass(frozen=True)
+class Unpaired(Quantity):
+    """`left` minus `right` where the two are measured on different units, such as two sets of prompts."""
+
+    left: Quantity
+    right: Quantity
+
+    def needs(self, subject: Subject) -> tuple[Measurement, ...]:
+        return (*self.left.needs(subject), *self.right.needs(subject))
+
+    def evaluate(self, subject: Subject, answers: Answers) -> IndependentDifference:
+        return IndependentDifference(self.left.evaluate(subject, answers), self.right.evaluate(subject, answers))
 
 
 @dataclass(frozen=True)

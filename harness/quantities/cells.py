@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from harness.data.datasets import Elicitation
 from harness.geometry.directions import DRAWN
 from harness.judges.protocol import RELEVANCE_CAP
 from harness.lab.measurements import (
@@ -67,7 +68,15 @@ class Cell:
     @property
     def identity(self) -> tuple[object, ...]:
         """What tells this cell from every other of a run."""
-        return self.name, self.trait, self.model.judge, self.settings, self.extraction, self.draw
+        return (
+            self.name,
+            self.trait,
+            self.model.judge,
+            self.model.elicitation,
+            self.settings,
+            self.extraction,
+            self.draw,
+        )
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -106,9 +115,9 @@ class Cell:
         spec = self.model
         return Scores(Baseline(spec.name, self.trait, self.settings.questions, spec.max_new_tokens), spec.judge)
 
-    def activations(self, window: int) -> Activations:
-        """Scenario activations of this cell."""
-        return Activations(self.model.name, self.trait, window)
+    def activations(self, window: int, elicitation: Elicitation | None = None) -> Activations:
+        """Activations that elicit this cell's trait, as its model's entry says or otherwise."""
+        return Activations(self.model.name, self.trait, window, elicitation or self.model.elicitation)
 
     def resampling(self) -> Resampling:
         """How this cell's questions are resampled; equal for all quantities, and for models of one language."""
@@ -176,6 +185,16 @@ class Recipe:
     method: str
     window: int = WINDOW
     cleaning: Cleaning = NOT_CLEANED
+    elicitation: Elicitation | None = None  # None: as the cell's model is elicited
+
+    def elicited_by(self, elicitation: Elicitation) -> Recipe:
+        """The same direction from activations that are elicited in this way, on every model."""
+        return replace(self, elicitation=elicitation)
+
+    @property
+    def uncleaned(self) -> Recipe:
+        """The same direction as it was fitted, no dims disarmed."""
+        return replace(self, cleaning=NOT_CLEANED)
 
     def cleaned(self, cleaning: Cleaning) -> Recipe:
         """The same direction with massive dims disarmed, as `cleaning` says."""
@@ -201,11 +220,13 @@ class Recipe:
             parts.append(f"{what} {verb}{' before the fit' if how.before else ''}")
         if self.window != WINDOW:
             parts.append(f"response[:{self.window}]")
+        if self.elicitation:
+            parts.append(f"by {self.elicitation}")
         return ", ".join(parts)
 
     def at(self, cell: Cell, block: int) -> Direction:
         """The direction of one cell and block."""
-        read = cell.activations(self.window)
+        read = cell.activations(self.window, self.elicitation)
         made = cell.draw if self.is_control else cell.extraction
         return Direction(read, cell.massive, self.method, block, self.cleaning, made)
 
@@ -220,7 +241,7 @@ class Recipe:
         if self.cleaning.before:
             raise ValueError(f"{self.title}: cross-fitted directions are cleaned after the fit; clean them so.")
         massive = None if self.cleaning.kind == "none" else cell.massive
-        return CrossFit(cell.activations(self.window), self.method, block, self.cleaning, massive)
+        return CrossFit(cell.activations(self.window, self.elicitation), self.method, block, self.cleaning, massive)
 
     def refits(self, cell: Cell, blocks: tuple[int, ...] = ()) -> Refits:
         """The uncleaned method refitted on resampled scenarios; cleaning is applied to each refit.
@@ -230,4 +251,5 @@ class Recipe:
         if self.cleaning.before or self.cleaning.how != "zero":
             raise ValueError(f"{self.title}: refits are cleaned after the fit; compare such directions by steering.")
         settings = cell.settings
-        return Refits(cell.activations(self.window), self.method, settings.refit_resamples, settings.seed, blocks)
+        read = cell.activations(self.window, self.elicitation)
+        return Refits(read, self.method, settings.refit_resamples, settings.seed, blocks)

@@ -19,7 +19,7 @@ from harness.stats.refitted import Refitted
 from harness.stats.resampling import CannotTell, Replicated, Resampling
 
 Where = Literal["all blocks", "steered blocks"]
-CHANCE = 0.5  # the accuracy of a guess between two classes of one size
+CHANCE = 0.5  # the share of pairs in the right order along a direction that knows nothing
 COSINES, SHARES = (-1.0, 1.0), (0.0, 1.0)
 
 
@@ -72,7 +72,9 @@ class Cosine(OnCell):
             require_direction(recipe, cell, answers)
         one, other = (refitted(recipe, cell, self.where, answers) for recipe in (self.one, self.other))
         cosines = (one * other).sum(axis=-1).mean(axis=-1)  # [1 + resamples]
-        pairs = answers(self.one.refits(cell, _blocks(cell, self.where))).record["pairs"]
+        pairs = min(
+            answers(each.refits(cell, _blocks(cell, self.where))).record["pairs"] for each in (self.one, self.other)
+        )
         return Refitted(float(cosines[0]), cosines[1:], cell.pairs_resampling(pairs), "cosine", pairs, COSINES)
 
 
@@ -146,6 +148,24 @@ class Accuracy(OnCell):
 
 
 @dataclass(frozen=True)
+class RightOrder(OnCell):
+    """The share of pairs whose positive lies above its negative along a direction made from other topics alone.
+
+    Averaged over the steered blocks; see `harness.geometry.separation` for folds and interval.
+    """
+
+    recipe: Recipe
+
+    def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
+        return _cross_fits(self.recipe, cell)
+
+    def on(self, cell: Cell, answers: Answers) -> Evidence:
+        read = [answers(one) for one in _cross_fits(self.recipe, cell)]
+        shares = np.mean([separation.right_orders(_held_out(one)) for one in read], axis=0)
+        return separation.accuracy(shares, read[0].record["topics"], rows=1)
+
+
+@dataclass(frozen=True)
 class EffectSize(OnCell):
     """Cohen's d of scenarios along directions made from other topics, positive minus negative, at the first steered
     block."""
@@ -167,24 +187,26 @@ class NoDirection(CannotTell):
 
 def needs_of_direction(recipe: Recipe, cell: Cell) -> tuple[Measurement, ...]:
     """What `require_direction` looks up."""
-    return () if recipe.method in directions.DRAWN else _cross_fits(Recipe(recipe.method, recipe.window), cell)
+    return () if recipe.method in directions.DRAWN else _cross_fits(recipe.uncleaned, cell)
 
 
 def require_direction(recipe: Recipe, cell: Cell, answers: Answers) -> None:
-    """Raise NoDirection unless a recipe's method tells scenarios of other topics apart at the steered blocks.
+    """Raise NoDirection unless a recipe's method tells pairs of other topics apart at the steered blocks.
 
-    That is, unless the low end of its accuracy is above one half (what guessing has). It is asked of the method and
-    window, uncleaned, once for each. Controls that are drawn at random are let through: they need know nothing.
+    That is, unless the low end of the share of pairs in the right order is above one half (what guessing has). It is
+    asked of the method and window, uncleaned, once for each. Controls that are drawn at random are let through: they
+    need know nothing.
     """
     if recipe.method in directions.DRAWN:
         return
-    bare = Recipe(recipe.method, recipe.window)
-    found = Accuracy(bare).evaluate(replace(cell, extraction=0, draw=0), answers).estimate()
+    bare = recipe.uncleaned
+    found = RightOrder(bare).evaluate(replace(cell, extraction=0, draw=0), answers).estimate()
     if found.low <= CHANCE:
         blocks = ", ".join(map(str, cell.blocks))
         raise NoDirection(
-            f"{bare.method} of {cell.trait}, response[:{bare.window}], does not tell held-out scenarios apart at block "
-            f"{blocks} (accuracy {found.value:.2f} [{found.low:.2f}, {found.high:.2f}]); claims about it say nothing: "
+            f"{bare.method} of {cell.trait}, response[:{bare.window}], does not tell held-out "
+            f"{bare.elicitation or cell.model.elicitation} apart at block {blocks} ({found.value:.2f} "
+            f"[{found.low:.2f}, {found.high:.2f}] of pairs in the right order); claims about it say nothing: "
             "elicit the trait otherwise."
         )
 

@@ -106,6 +106,8 @@ def test_every_field_of_the_environment_is_in_the_key(measurement: Measurement) 
 def read(measurement: Measurement) -> set[str]:
     """Which files a measurement is made from, by the ends of their paths."""
     match measurement:
+        case Activations(elicitation="instructions"):
+            return {"instruct", "instructions.yaml", "extraction_questions.jsonl"}
         case Activations():
             return {"base", "scenarios.jsonl"}
         case MassiveActivations():
@@ -117,7 +119,7 @@ def read(measurement: Measurement) -> set[str]:
         case BlockChoice(activations=activations, massive=massive) | CrossFit(activations=activations, massive=massive):
             return read(activations) | read(massive)
         case JudgeCheck():
-            return {"definition.yaml", "judging"}
+            return {"definition.yaml", "coherence.jsonl", "relevance.yaml"}
         case Sweep(direction=direction):
             return read(direction) | {"instruct", "questions.jsonl"}
         case Scores(of=of):
@@ -130,8 +132,9 @@ def read(measurement: Measurement) -> set[str]:
 @given(measurement=measurements)
 def test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others(measurement: Measurement) -> None:
     own = make_keys().key(measurement)
-    files = ("scenarios.jsonl", "questions.jsonl", "calibration.jsonl", "definition.yaml", "judging")
-    for name in ("base", "instruct", *files):
+    files = ("scenarios.jsonl", "questions.jsonl", "calibration.jsonl", "definition.yaml", "coherence.jsonl")
+    of_instructions = ("instructions.yaml", "extraction_questions.jsonl", "relevance.yaml")
+    for name in ("base", "instruct", *files, *of_instructions):
         assert (make_keys(changed=name).key(measurement) != own) == (name in read(measurement)), name
 
 

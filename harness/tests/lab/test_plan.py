@@ -43,8 +43,8 @@ def test_every_sweep_is_in_one_fused_group_and_every_capture_in_one_run(wanted: 
     assert sorted(map(repr, fused)) == sorted(repr(one) for one in missing if isinstance(one, Sweep | Baseline))
     captured = [one for group in capture_groups(missing).values() for one in group]
     assert sorted(map(repr, captured)) == sorted(repr(one) for one in missing if isinstance(one, Activations))
-    for (model, trait), group in capture_groups(missing).items():
-        assert {(one.model, one.trait) for one in group} == {(model, trait)}
+    for place, group in capture_groups(missing).items():
+        assert {(one.model, one.trait, one.elicitation) for one in group} == {place}
 
 
 @settings(deadline=None)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.hashes import canonical, key_of
@@ -104,6 +104,7 @@ def test_nothing_is_created_by_looking(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@example(place=0.017011119456253665, bit=7)  # in the schema, which sqlite3 then quotes and cannot decode
 def test_one_flipped_bit_anywhere_makes_no_wrong_answer_and_the_store_goes_on(
     tmp_path_factory: pytest.TempPathFactory, place: float, bit: int
 ) -> None:

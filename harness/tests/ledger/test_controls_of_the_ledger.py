@@ -63,4 +63,5 @@ def test_every_id_of_the_sources_is_collected() -> None:
         "E3",
         "N1",
         "N2",
+        "N3",
     }

@@ -168,7 +168,7 @@ def test_blocks_and_their_bounds(run: Run, tiny: Path) -> None:
         (["--model", "severe=google/gemma-3-1b-pt"], "--model severe: the name is taken"),
         (["--model", "mine=google/gemma-3-1b-ptt"], "hf download google/gemma-3-1b-ptt"),
         (["--model", "mine=no/such/folder"], "'no/such/folder' is neither a folder that exists nor an id"),
-        (["--judge", "oracle"], "'oracle' names no judge; known are local:"),
+        (["--judge", "oracle"], "'oracle' names no judge; known are reader:"),
         (["--judge", "api:gpt"], "say which with --judge-url"),
         (["--judge", "lexical", "--judge-url", "http://localhost:1"], "--judge-url is the server of an api: judge"),
         (["--judge", "lexical", "--relevance-cap"], "no relevance to cap by"),

@@ -51,8 +51,9 @@ class World:
     `inside` is the share of mean_diff's norm in massive dims by window, `probe_inside` the probe's; `agreement` the
     cosine of the two outside them; `fit` the cosine of the probe with the mean difference of unit rows, and `hard_fit`
     that of a probe that is hardly regularised. `norm` and `ordinary` are activation norms with and without massive
-    dims; `apart` is the distance of the classes along mean_diff in standard deviations. `cap` says that answers which
-    show the trait are held at a coherence of 50 by a judge that caps it by relevance.
+    dims; `apart` is the distance of the classes along mean_diff in standard deviations, of scenarios; `instructed` that
+    of answers to instructions, whose mean_diff has the cosine `alike` with that of scenarios. `cap` says that answers
+    which show the trait are held at a coherence of 50 by a judge that caps it by relevance.
     """
 
     effect: Effect = lambda direction: 0.0 if direction.method in ("random", "shuffled probe") else 50.0
@@ -65,6 +66,8 @@ class World:
     norm: float = 700.0
     ordinary: float = 15.0
     apart: float = 4.0
+    instructed: float = 4.0
+    alike: float = 1.0
     baseline: float = 0.0
     cap: bool = False
 
@@ -98,7 +101,7 @@ def answers(worlds: Mapping[str, World]) -> Answers:
 def _answer(world: World, measurement: Measurement) -> Answer:
     match measurement:
         case Activations():
-            return _activations(world)
+            return _activations(world, measurement)
         case MassiveActivations():
             mean = np.ones((BLOCKS, HIDDEN), np.float32)
             mean[:, list(MASSIVE)] = (600.0, 60.0, 50.0, 40.0, 30.0)
@@ -106,7 +109,7 @@ def _answer(world: World, measurement: Measurement) -> Answer:
             return Answer({"mean": mean}, record)
         case CrossFit():
             measured = measurement.massive and _answer(world, measurement.massive)
-            return cross_fit(measurement, _activations(world), measured)
+            return cross_fit(measurement, _activations(world, measurement.activations), measured)
         case Refits():
             return _refits(world, measurement)
         case Direction():
@@ -164,13 +167,18 @@ def _refits(world: World, measurement: Refits) -> Answer:
     blocks = measurement.blocks or tuple(range(BLOCKS))
     noise = np.random.default_rng(7).normal(0.0, 0.002, (1 + measurement.resamples, len(blocks), HIDDEN))
     noise[0] = 0.0
-    vectors = _towards(world, measurement.method, measurement.activations.window) + noise
+    vectors = _towards(world, measurement.method, measurement.activations.window)
+    if measurement.activations.elicitation == "instructions" and world.alike < 1:
+        vectors = _turned(_even(list(range(HIDDEN - 4, HIDDEN))), vectors, world.alike)
+    vectors = vectors + noise
     vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
     return Answer({"directions": vectors.astype(np.float32)}, {"pairs": TRAINING, "blocks": list(blocks)})
 
 
-def _activations(world: World) -> Answer:
+def _activations(world: World, measurement: Activations) -> Answer:
     """Classes that lie `apart` along the shared direction; the rest of the norm sits in massive dims, or elsewhere."""
+    if measurement.elicitation == "instructions":
+        world = world.but(apart=world.instructed)
     random = np.random.default_rng(3)
     towards = _towards(world.but(inside={}), "mean_diff", -1)
     towards = _cleaned(towards, Cleaning("consensus"))

@@ -103,6 +103,14 @@ CONTROLS: Mapping[str, tuple[Worlds, Worlds]] = {
     "N1 probe_of_c_1000000": (USUAL.but(hard_fit=0.99), USUAL),
     "N1 division_by_the_norm_parts_the_probe_from_mean_diff": (INSIDE, USUAL),
     "N2 difference": (USUAL, USUAL.but(effect=best(unit_mean_diff=20.0))),
+    "N3 instructions_separate": (USUAL, USUAL.but(instructed=0.0)),
+    "N3 scenarios_separate": (USUAL, USUAL.but(apart=0.0)),
+    "N3 instructions_separate_better": (USUAL.but(apart=0.0), USUAL),
+    "N3 instructions_steer_better": (
+        USUAL.but(effect=lambda direction: 50.0 if direction.activations.elicitation == "instructions" else 20.0),
+        USUAL,
+    ),
+    "N3 both_find_one_direction": (USUAL, USUAL.but(alike=0.2)),
     "P1 ten_tokens_lie_below": (USUAL.but(effect=best(mean_diff_w10=20.0)), USUAL),
     "P2 probe_loses": (USUAL.but(effect=best(probe_w20=20.0)), USUAL),
     "P2 probe_loses_by_ten": (USUAL.but(effect=best(probe_w10=20.0)), USUAL),
@@ -214,6 +222,9 @@ WITHOUT_DIRECTION = (
     "G7 accuracy",
     "G7 effect_size",
     "G7 random_direction",
+    "N3 instructions_separate",
+    "N3 instructions_separate_better",
+    "N3 scenarios_separate",
     "R3 uncorrected_search_stays_incoherent",
     "S4 random_direction",
     "S4 shuffled_probe",
@@ -225,11 +236,12 @@ ABOUT_DIRECTIONS = [param for param in claims_under_test() if param.values[0] no
 def test_where_no_method_tells_scenarios_apart_a_claim_about_directions_says_nothing(
     title: str, function: Callable[..., None], scope: Mapping[str, Any]
 ) -> None:
-    nothing = INSIDE.but(apart=0.0)
+    nothing = INSIDE.but(apart=0.0, instructed=0.0)
     found, why = decide(function, (nothing, nothing) if scope["pair"] else nothing, scope)
     assert found is Verdict.INCONCLUSIVE, title
     told = (
-        r"response\[:\d+\], does not tell held-out scenarios apart at block 2 \(accuracy 0\.\d\d \[0\.\d\d, 0\.\d\d\]\)"
+        r"response\[:\d+\], does not tell held-out (scenarios|instructions) apart at block 2 "
+        r"\(0\.\d\d \[0\.\d\d, 0\.\d\d\] of pairs in the right order\)"
     )
     assert re.search(told, why)
 
