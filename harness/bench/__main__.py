@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from harness.bench import faults, ledger, limits, made_up, shape, sweep
+from harness.bench import faults, ledger, limits, made_up, reading, shape, sweep
 from harness.data.datasets import ROOT
 from harness.lab.keys import library_versions
 from harness.models.registry import MODELS
@@ -72,6 +72,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--faults", action="store_true", help="what the store survives: kills, flipped bytes, full disks, and the like"
     )
+    parser.add_argument("--reading", choices=tuple(MODELS), help="a judge that reads responses against making them")
     parser.add_argument("--write", action="store_true", help="keep the figures in reports/benchmarks")
     shaped = parser.add_argument_group("a decoder of true size with random weights")
     shaped.add_argument("--shape", choices=tuple(made_up.SHAPES), help="measure this architecture, and nothing else")
@@ -121,6 +122,14 @@ def main() -> None:
         for what, figures in found["faults"].items():
             shown.add_row(what, ", ".join(f"{name}: {figure}" for name, figure in figures.items()))
         name = f"{found['date']}-faults.json"
+    elif options.reading:
+        compared = reading.compare(options.reading)
+        found["reading"] = {"model": options.reading, **asdict(compared)}
+        shown.add_row("responses", f"{compared.rows} of at most {compared.tokens // compared.rows} tokens")
+        shown.add_row("generated", ", ".join(f"{seconds:.1f} s" for seconds in compared.generating_seconds))
+        shown.add_row("read", ", ".join(f"{seconds:.1f} s" for seconds in compared.reading_seconds))
+        shown.add_row("reading over generating", ", ".join(f"{ratio:.2f}" for ratio in compared.ratios))
+        name = f"{found['date']}-reading-{options.reading}.json"
     else:
         measure_organisms(options, found, shown)
         name = f"{found['date']}-cpu.json"
@@ -153,7 +162,7 @@ def of_shape(options: argparse.Namespace) -> dict[str, Any]:
 
 def lines_of_shape(found: dict[str, Any]) -> list[tuple[str, str]]:
     """The figures of one architecture in words: what was measured, and apart from it what is only estimated."""
-    reading, steering, size = found["extraction"], found["sweep"], found["architecture"]
+    extraction, steering, size = found["extraction"], found["sweep"], found["architecture"]
     lines = [
         (
             "architecture",
@@ -164,13 +173,13 @@ def lines_of_shape(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("share of the scenarios and rows", f"{found['share']:g}; figures are of what was run, nothing is scaled up"),
         (
             "extraction",
-            f"{reading['rows']} scenarios of {reading['prompt_tokens']} tokens at {reading['new_tokens']} tokens: "
-            f"{', '.join(f'{seconds:.2f}' for seconds in reading['seconds'])} s, "
-            f"{reading['tokens_per_second']:.2f} new tokens/s",
+            f"{extraction['rows']} scenarios of {extraction['prompt_tokens']} tokens, {extraction['new_tokens']} new: "
+            f"{', '.join(f'{seconds:.2f}' for seconds in extraction['seconds'])} s, "
+            f"{extraction['tokens_per_second']:.2f} new tokens/s",
         ),
-        ("", "reached " + in_words(reading["reached"])),
-        ("read once over read twice, pair by pair", ", ".join(f"{ratio:.2f}x" for ratio in reading["ratios"])),
-        ("largest difference between the two", f"{reading['largest_difference']:.1e} of the activation's norm"),
+        ("", "reached " + in_words(extraction["reached"])),
+        ("read once over read twice, pair by pair", ", ".join(f"{ratio:.2f}x" for ratio in extraction["ratios"])),
+        ("largest difference between the two", f"{extraction['largest_difference']:.1e} of the activation's norm"),
         (
             "fused sweep",
             f"{steering['rows']} rows ({steering['groups']} pairs of direction and coefficient) of "

@@ -20,6 +20,8 @@ LANGUAGES: Mapping[str, tuple[str, ...]] = {"english": TRAITS, TEMPLATED: TRAITS
 LABELS = ("positive", "negative")
 Elicitation = Literal["scenarios", "instructions"]
 ELICITATIONS: tuple[Elicitation, ...] = get_args(Elicitation)
+INSTRUCTIONS = ("instructions.yaml", "extraction_questions.jsonl")  # the files, in the folder of a trait
+NO_INSTRUCTIONS = "has no instructions.yaml in this language; take --elicitation scenarios."
 QUESTIONS_A_PHRASING = 6  # asked under both instructions of one phrasing
 VALIDATION_SHARE = 0.10  # the sources' split: the last tenth, in file order
 MAX_CHARACTERS = 2_000
@@ -79,7 +81,7 @@ class TraitData:
         if elicitation == "scenarios":
             return self.pairs
         if not self.instructed:
-            raise DatasetError(f"{self.name} has no instructions.yaml in this language; take --elicitation scenarios.")
+            raise DatasetError(f"{self.name} {NO_INSTRUCTIONS}")
         return self.instructed
 
 
@@ -96,6 +98,14 @@ def language_folder(language: str) -> Path:
 def trait_folder(language: str, trait: str) -> Path:
     """Where the files of `trait` lie."""
     return language_folder(language) / "traits" / trait
+
+
+def instruction_files(language: str, trait: str) -> list[Path]:
+    """The files that say under which instructions a trait is elicited. Raises DatasetError where nobody wrote any."""
+    files = [trait_folder(language, trait) / name for name in INSTRUCTIONS]
+    if not files[0].is_file():
+        raise DatasetError(f"{trait} {NO_INSTRUCTIONS}")
+    return files
 
 
 def calibration_file(language: str) -> Path:
@@ -254,14 +264,14 @@ def _is_contrast(phrasing: Any) -> bool:
         isinstance(phrasing, dict)
         and set(phrasing) == {*LABELS}
         and all(isinstance(text, str) and text.strip() for text in phrasing.values())
-        and phrasing["positive"] != phrasing["negative"]
+        and phrasing["positive"].strip() != phrasing["negative"].strip()
     )
 
 
 def _yaml(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # not UTF-8, or a date that is none, are ValueErrors
         raise DatasetError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from error
 
 

@@ -114,4 +114,13 @@ def _exchange(row: dict[str, Any], where: str) -> GoldExchange:
         raise DatasetError(f"{where}: kind {kind!r}; it must be one of {', '.join(KINDS)}.")
     require_texts(row, where)
     source, finished = row.get("source", WRITTEN), row.get("finished", True)
-    return GoldExchange(row["question"], row["response"], float(score), kind, str(source), bool(finished))
+    require_origin(source, finished, where)
+    return GoldExchange(row["question"], row["response"], float(score), kind, source, finished)
+
+
+def require_origin(source: Any, finished: Any, where: str) -> None:
+    """Raise DatasetError unless it is said who wrote a response, and whether it is whole."""
+    if not isinstance(source, str) or not source.strip():
+        raise DatasetError(f"{where}: source {source!r}; say who wrote the response.")
+    if not isinstance(finished, bool):
+        raise DatasetError(f"{where}: finished {finished!r}; it must be true or false.")

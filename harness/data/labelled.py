@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.data.datasets import DatasetError, judging_folder
-from harness.data.gold import HIGHEST, KINDS, LOWEST, json_rows, require_texts
+from harness.data.gold import HIGHEST, KINDS, LOWEST, json_rows, require_origin, require_texts
 
 LABELS = ("trait", "coherence", "relevance")
 FIELDS = {"question", "response", "finished", *LABELS, "kind", "source"}
@@ -46,10 +46,7 @@ def load_labelled(path: Path) -> tuple[Labelled, ...]:
             score = row[name]
             if isinstance(score, bool) or not isinstance(score, int | float) or not LOWEST <= score <= HIGHEST:
                 raise DatasetError(f"{where}: {name} {score!r}; it must be a number from 0 to 100.")
-        if not isinstance(row["finished"], bool):
-            raise DatasetError(f"{where}: finished {row['finished']!r}; it must be true or false.")
-        if not isinstance(row["source"], str) or not row["source"].strip():
-            raise DatasetError(f"{where}: the source is empty; say who wrote the response.")
+        require_origin(row["source"], row["finished"], where)
         if row["kind"] not in KINDS:
             raise DatasetError(f"{where}: kind {row['kind']!r}; it must be one of {', '.join(KINDS)}.")
         scores = {name: float(row[name]) for name in LABELS}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from harness.shapes import checked
 
@@ -188,7 +188,7 @@ def calibration(
 ) -> tuple[Float[np.ndarray, knots], Float[np.ndarray, knots]]:
     """Knots of prediction and the scores they stand for.
 
-    Each cut is the prediction below which as many responses lie as have labels below it. The ends, 0 and 100, lie where
+    Each cut is the prediction that parts labels below it from the others (`parting`). The ends, 0 and 100, lie where
     they give the responses labelled LOW or less, and those labelled HIGH or more, the mean that their labels have: so
     an effect keeps its size, though single scores are noisy. Raises ValueError where labels do not reach both.
     """
@@ -198,11 +198,9 @@ def calibration(
             f"labels of {LOW:g} or less and of {HIGH:g} or more are needed, and held-out predictions that part them: "
             "label more responses."
         )
-    ordered = np.sort(predicted)
     middle: list[float] = []
     for cut in cuts:
-        below = int((labels < cut).sum())
-        middle.append(max(float(ordered[below - 1 : below + 1].mean()), middle[-1] + LEAST_GAP if middle else -np.inf))
+        middle.append(max(parting(predicted, labels >= cut), middle[-1] + LEAST_GAP if middle else -np.inf))
 
     def scored(first: float, last: float) -> np.ndarray:
         return np.interp(predicted, [first, *middle, last], [0.0, *cuts, 100.0])
@@ -216,6 +214,23 @@ def calibration(
         lambda end: scored(first, -end)[high].mean() >= labels[high].mean(), -outermost[1], -middle[-1] - LEAST_GAP
     )
     return np.array([first, *middle, last]), np.array([0.0, *cuts, 100.0])
+
+
+@checked
+def parting(predicted: Float[np.ndarray, rows], above: Bool[np.ndarray, rows]) -> float:
+    """The prediction that best parts rows that should lie above it from those that should not.
+
+    It puts the fewest on the wrong side, counting what one side has more than the other by half again, so that neither
+    is favoured because it is larger. Of places that do as well it is the middle of the widest gap.
+    """
+    order = np.argsort(predicted, kind="stable")
+    ordered, right = predicted[order], above[order]
+    lost_below = np.cumsum(right)[:-1]  # at the place after each row but the last
+    lost_above = np.cumsum(~right[::-1])[::-1][1:]
+    cost = lost_below + lost_above + np.abs(lost_below - lost_above) / 2
+    gaps = np.where(cost == cost.min(), np.diff(ordered), -1.0)
+    place = int(gaps.argmax())
+    return float(ordered[place : place + 2].mean())
 
 
 def _where(holds: Callable[[float], bool], low: float, high: float) -> float:

@@ -39,10 +39,11 @@ def command_of(model: str) -> str:
 def train(
     decoder: Decoder, labelled: Mapping[str, Sequence[Labelled]], about: Mapping[str, object] | None = None
 ) -> tuple[Readings, dict[str, JudgeQuality]]:
-    """Readouts of every trait, of coherence and of relevance, with how well each did on questions left out.
+    """Readouts of every trait, and of coherence and relevance where these are labelled, with how well each did on
+    questions left out.
 
-    `labelled` are responses by trait; a trait is learned from its own, coherence and relevance from all. Raises
-    ValueError for too few questions.
+    `labelled` are responses by trait; a trait is learned from its own, coherence and relevance from all that have the
+    label. Raises ValueError for too few questions, or labels at one end of the scale alone.
     """
     rows = [one for own in labelled.values() for one in own]
     exchanges = [Exchange(one.question, one.response, one.finished) for one in rows]
@@ -55,9 +56,11 @@ def train(
     of_trait = np.array([trait for trait, own in labelled.items() for _ in own])
     fitted: dict[str, Fitted] = {}
     found: dict[str, JudgeQuality] = {}
-    for what in (*labelled, "coherence", "relevance"):
-        chosen = np.flatnonzero(readable & ((of_trait == what) if what in labelled else True))
+    of_all = [label for label in ("coherence", "relevance") if any(label in one.scores for one in rows)]
+    for what in (*labelled, *of_all):
         label = "trait" if what in labelled else what
+        is_labelled = np.array([label in one.scores for one in rows])
+        chosen = np.flatnonzero(readable & is_labelled & ((of_trait == what) if what in labelled else True))
         labels = np.array([rows[row].scores[label] for row in chosen])
         features = {block: states[chosen, place].astype(np.float64) for place, block in enumerate(blocks)}
         fitted[what] = fit(features, labels, questions[chosen])

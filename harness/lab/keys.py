@@ -178,8 +178,8 @@ class Keys:
         match measurement:
             case Activations(elicitation="instructions"):
                 found["instruct model"] = self._weights_hash(folder_of(spec.instruct))
-                for name in ("instructions.yaml", "extraction_questions.jsonl"):
-                    found[name] = self._hash(datasets.trait_folder(spec.language, str(trait)) / name)
+                for path in datasets.instruction_files(spec.language, str(trait)):
+                    found[path.name] = self._hash(path)
             case Activations():
                 found["base model"] = self._weights_hash(folder_of(spec.base))
                 found["scenarios"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "scenarios.jsonl")

@@ -1,4 +1,4 @@
-"""What a plan would cost on a GPU: minutes and memory by model, from their architectures alone."""
+"""What a plan would cost: minutes and memory on a GPU, from architectures alone, and minutes on this CPU, timed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from harness.judges.naming import parse_judge
 from harness.lab.costs import Accelerator, Work, estimated_seconds, judge_calls, judging, peak_bytes, rows_that_fit
 from harness.lab.plan import Plan, Stage
+from harness.lab.timed import seconds_here
 from harness.models.registry import ModelSpec
+
+MOST_PARAMETERS = 1.5e9  # of a model that anybody would run on a CPU
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,23 @@ def _cost(
     return ModelCost(
         spec.name, rows, tokens, calls, seconds, judged, peak / 1e9, min([batch_rows, *fitting], default=batch_rows)
     )
+
+
+def here_in_words(plan: Plan, models: Mapping[str, ModelSpec], batch_rows: int) -> list[str]:
+    """One line for every real model of a plan that a CPU can run: minutes here, from a timing of some seconds."""
+    lines = []
+    for model in dict.fromkeys(stage.model for stage in plan.stages):
+        spec, own = models[model], [stage for stage in plan.stages if stage.model == model]
+        if spec.embedded or spec.architecture is None or spec.architecture.parameters > MOST_PARAMETERS:
+            continue
+        works = [_work(stage, batch_rows) for stage in own if stage.rows]
+        reads = parse_judge(spec.judge.partition("+")[0]).kind == "reader"
+        seconds = seconds_here(spec.architecture, works, sum(stage.judged for stage in own) if reads else 0)
+        lines.append(
+            f"{model}: about {max(seconds / 60, 1):,.0f} minutes on this CPU as it is now (one block was timed; "
+            f"{'reading responses included' if reads else 'the judge not included'}, fitting directions not)"
+        )
+    return lines
 
 
 def _work(stage: Stage, batch_rows: int) -> Work:

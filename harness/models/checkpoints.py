@@ -65,7 +65,9 @@ class Checkpoint:
         if text and (path.is_dir() or (path.suffix == GGUF and path.is_file())):
             return cls(text)
         where, at, revision = text.partition("@")
-        where, _, file = where.partition(":") if where.endswith(GGUF) else (where, "", "")
+        where, colon, file = where.partition(":") if where.endswith(GGUF) else (where, "", "")
+        if where.endswith(GGUF) and not colon:
+            raise ModelError(f"{text!r} is no file that exists; correct the path, or write ID:FILE{GGUF}.")
         if file and Path(file).is_absolute() | (".." in Path(file).parts):
             raise ModelError(f"{text!r} names no file of a repository after its colon; give its path there.")
         if at and not is_revision(revision):

@@ -261,13 +261,14 @@ def _template_of(tokenizer: Any) -> Any:
 def _asked(tokenizer: Any, question: str, instruction: str) -> str:
     """A question under an instruction in the chat template, as text. Errors as in `_in_template`."""
     asked = {"role": "user", "content": question}
+    plain = _in_template(tokenizer, [asked], add_generation_prompt=True)
     if not instruction:
-        return _in_template(tokenizer, [asked], add_generation_prompt=True)
+        return plain
     try:
         text = _in_template(tokenizer, [{"role": "system", "content": instruction}, asked], add_generation_prompt=True)
     except ModelError:
         text = ""  # some templates refuse the role, and some leave out what it says
-    if instruction not in text:
+    if text.count(instruction) <= plain.count(instruction):
         opened = {"role": "user", "content": f"{instruction}\n\n{question}"}
         text = _in_template(tokenizer, [opened], add_generation_prompt=True)
     return text

@@ -78,7 +78,9 @@ def quantization_in(gguf: Path) -> str:
     from gguf import GGUFReader, LlamaFileType
 
     field = GGUFReader(gguf).get_field("general.file_type")
-    return LlamaFileType(int(field.contents())).name.removeprefix("MOSTLY_") if field is not None else ""
+    number = int(field.contents()) if field is not None else None
+    known = {int(kind): kind.name.removeprefix("MOSTLY_") for kind in LlamaFileType}
+    return "" if number is None else known.get(number, f"GGUF type {number}")
 
 
 def quantization_of(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""`python -m harness.montecarlo [--write] [--quick]` measures how often verdicts on known truths are false."""
+"""`python -m harness.montecarlo [--write] [--quick] [--new]` measures how often verdicts on known truths are false."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m harness.montecarlo", description=__doc__)
     parser.add_argument("--write", action="store_true", help="keep the report in reports/statistics")
     parser.add_argument("--quick", action="store_true", help="few data sets, in a minute; for a look only")
+    parser.add_argument("--new", action="store_true", help="measure only the cases that the kept report does not have")
     options = parser.parse_args(arguments)
-    found = measure(options.quick)
+    kept = json.loads((REPORTS / "false_verdicts.json").read_text(encoding="utf-8")) if options.new else None
+    found = measure(options.quick, kept=kept)
     text = markdown(found)
     print(text)
     if options.write:

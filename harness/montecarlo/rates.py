@@ -96,7 +96,7 @@ def rates(case: Case, n: int, graded: bool, repeats: int, seed: Sequence[int]) -
     return Rates(
         procedure=case.name,
         n=n,
-        scores="scenario pairs" if case.pairs else ("graded" if graded else "all or nothing"),
+        scores=scored(case, graded),
         unit=case.unit,
         truth=truth,
         repeats=repeats,
@@ -159,6 +159,11 @@ def family(n: int, graded: bool, on_bound: int, repeats: int, seed: Sequence[int
     )
 
 
+def scored(case: Case, graded: bool) -> str:
+    """What a case's scores are, in words."""
+    return "scenario pairs" if case.pairs else ("graded" if graded else "all or nothing")
+
+
 def _gains(
     rng: np.random.Generator, chances: np.ndarray, n: int, graded: bool, resampled: Resampling
 ) -> list[Replicated]:
@@ -178,8 +183,9 @@ def _cell(task: tuple[int, int, bool, int]) -> dict[str, Any]:
     return asdict(found) | {"worst": found.worst}
 
 
-def measure(quick: bool, processes: int | None = None) -> dict[str, Any]:
-    """All rates; `quick` takes few data sets of one size, in about a minute."""
+def measure(quick: bool, processes: int | None = None, kept: dict[str, Any] | None = None) -> dict[str, Any]:
+    """All rates; `quick` takes few data sets of one size, in about a minute. What `kept`, an earlier report of the same
+    kind, has of a case is taken from there, and so are its judges and families."""
     started = time.time()
     repeats, ledgers = (QUICK, 20) if quick else (REPEATS, 150)
     tasks = [
@@ -188,8 +194,14 @@ def measure(quick: bool, processes: int | None = None) -> dict[str, Any]:
         for graded in ((False,) if case.pairs else (False, True))
         for n in ((60,) if quick else case.sizes)
     ]
+    there = {(row["procedure"], row["n"], row["scores"]): row for row in (kept or {}).get("rates", [])}
+    names = [(CASES[index].name, n, scored(CASES[index], graded)) for index, n, graded, _ in tasks]
+    missing = [task for task, name in zip(tasks, names, strict=True) if name not in there]
     with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
-        found = list(pool.map(_cell, tasks))
+        made = iter(list(pool.map(_cell, missing)))
+    found = [there[name] if name in there else next(made) for name in names]
+    if kept is not None:
+        return {**kept, "rates": found, "seconds": kept["seconds"] + round(time.time() - started)}
     families = [
         family(n, graded, on_bound, ledgers, (SEED, n, graded, on_bound))
         for n in ((60,) if quick else SIZES)

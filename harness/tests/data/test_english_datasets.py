@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections import Counter
@@ -23,7 +24,7 @@ from harness.data.datasets import (
     load_trait,
     trait_folder,
 )
-from harness.data.gold import GoldExchange, load_gold
+from harness.data.gold import WRITTEN, GoldExchange, load_gold
 from harness.data.words import (
     LANGUAGES,
     LIMIT,
@@ -79,17 +80,33 @@ def gold(judged: str) -> tuple[GoldExchange, ...]:
     return load_gold(FOLDER / f"{judged}.jsonl")
 
 
-def text_files() -> list[Path]:
-    folders = [trait_folder("english", trait) for trait in known_traits("english")]
-    return [calibration_file("english"), *(file for folder in (*folders, FOLDER) for file in sorted(folder.iterdir()))]
+def hand_written(judged: str) -> list[GoldExchange]:
+    """The gold responses that no model gave: their author could choose what they say, and how long they are."""
+    return [one for one in gold(judged) if one.source == WRITTEN]
+
+
+def files_in(folder: Path) -> set[str]:
+    return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_the_traits_tested_here_are_the_traits_there_are() -> None:
     assert known_traits("english") == TRAITS
-    assert {file.name for file in FOLDER.iterdir()} == {
+    judging = {name for name in files_in(FOLDER) if not name.startswith("readers/")}
+    assert judging == {
         *(f"{judged}.jsonl" for judged in (*TRAITS, *JUDGED)),
         *(f"{judged}.yaml" for judged in JUDGED),
+        *(f"training/{trait}.jsonl" for trait in TRAITS),
     }
+    readers = files_in(FOLDER / "readers")
+    assert readers == {f"{name.partition('.')[0]}.{kind}" for name in readers for kind in ("json", "safetensors")}
+    for trait in TRAITS:
+        assert files_in(trait_folder("english", trait)) == {
+            "scenarios.jsonl",
+            "questions.jsonl",
+            "definition.yaml",
+            "instructions.yaml",
+            "extraction_questions.jsonl",
+        }
 
 
 @every_trait
@@ -154,7 +171,8 @@ def test_a_definition_has_a_rubric_with_an_anchor_at_every_quarter(judged: str) 
 
 @every_judged
 def test_a_gold_set_is_large_and_holds_every_kind_and_both_ends_of_the_scale(judged: str) -> None:
-    found = gold(judged)
+    """The written part alone: what a model says comes on top of it, and in no order of kinds."""
+    found = hand_written(judged)
     assert len(found) >= LEAST_GOLD.get(judged, 72)
     kinds = Counter(one.kind for one in found)
     few = {kind: kinds[kind] for kind, least in KINDS[judged].items() if kinds[kind] < least}
@@ -176,22 +194,30 @@ def test_a_gold_set_repeats_no_response_and_its_injections_point_both_ways(judge
 
 @every_judged
 def test_the_length_of_a_response_does_not_give_its_score_away(judged: str) -> None:
-    """No threshold of length may tell high from low responses; empty ones and gibberish are left out."""
-    found = [one for one in gold(judged) if one.kind not in ("empty", "gibberish")]
-    high = np.array([len(one.response) for one in found if one.score >= 75])
-    low = np.array([len(one.response) for one in found if one.score <= 25])
-    area = np.mean((high[:, None] > low[None, :]) + 0.5 * (high[:, None] == low[None, :]))
-    assert 0.2 < area < 0.8
+    """No threshold of length may tell high from low responses; empty ones and gibberish are left out.
+
+    Not in the whole set, nor in its written part. What models said is as long as it came out.
+    """
+    for found in (gold(judged), hand_written(judged)):
+        told = [one for one in found if one.kind not in ("empty", "gibberish")]
+        high = np.array([len(one.response) for one in told if one.score >= 75])
+        low = np.array([len(one.response) for one in told if one.score <= 25])
+        area = np.mean((high[:, None] > low[None, :]) + 0.5 * (high[:, None] == low[None, :]))
+        assert 0.2 < area < 0.8
 
 
 def test_coherence_is_judged_by_language_alone() -> None:
-    """Refusals, answers beside the question, other languages and cut-off text score high; what is no language, low."""
-    score = {kind: [one.score for one in gold("coherence") if one.kind == kind] for kind in KINDS["coherence"]}
+    """Refusals, answers beside the question, other languages and cut-off text score high; what is no language, low.
+
+    This holds for written responses: a model's refusal may be broken in places, too.
+    """
+    written = hand_written("coherence")
+    score = {kind: [one.score for one in written if one.kind == kind] for kind in KINDS["coherence"]}
     assert min(score["refusal"] + score["off topic"] + score["other language"] + score["partial"]) >= 85
-    assert max(score["gibberish"] + score["empty"]) <= 10
-    assert sum(30 <= one.score <= 75 for one in gold("coherence")) >= 20
-    assert sum(one.score >= 85 for one in gold("coherence")) >= 35
-    assert sum(one.score <= 20 for one in gold("coherence")) >= 35
+    assert max(one.score for one in gold("coherence") if one.kind in ("gibberish", "empty")) <= 10
+    assert sum(30 <= one.score <= 75 for one in written) >= 20
+    assert sum(one.score >= 85 for one in written) >= 35
+    assert sum(one.score <= 20 for one in written) >= 35
 
 
 def test_calibration_prompts_are_fifty_and_differ() -> None:
@@ -200,27 +226,32 @@ def test_calibration_prompts_are_fifty_and_differ() -> None:
     assert len({folded(prompt) for prompt in prompts}) == 50
 
 
-def test_all_files_are_plain_utf8_without_control_characters() -> None:
-    """Line breaks aside; neither what is invisible nor the mark of a failed decoding may be in them."""
-    assert len(text_files()) == 1 + 3 * len(TRAITS) + len(TRAITS) + 2 * len(JUDGED)
-    for file in text_files():
+def test_all_that_was_written_is_plain_utf8_without_control_characters() -> None:
+    """Line breaks aside; neither what is invisible nor the mark of a failed decoding may be in it.
+
+    A model may say either, and its responses are kept as they came.
+    """
+    folders = [FOLDER, *(trait_folder("english", trait) for trait in TRAITS)]
+    files = [folder / name for folder in folders for name in files_in(folder) if not name.startswith("readers/")]
+    for file in (calibration_file("english"), *files):
         raw = file.read_bytes().decode("utf-8")
         assert raw.endswith("\n"), file
-        assert not unprintable(raw), (file, unprintable(raw))
-    for texts in written():
-        assert not unprintable(texts), texts
+        assert not unprintable(written_in(raw) if file.suffix == ".jsonl" else raw), file
 
 
 def unprintable(text: str) -> set[str]:
     return {sign for sign in text if (unicodedata.category(sign)[0] == "C" and sign != "\n") or sign == "\ufffd"}
 
 
-def written() -> list[str]:
-    """Every text as it is after JSON's escapes are resolved."""
-    scenarios = [scenario.text for trait in TRAITS for pair in data(trait).pairs for scenario in pair]
-    questions = [question.text for trait in TRAITS for question in data(trait).questions]
-    judged = [text for each in (*TRAITS, *JUDGED) for one in gold(each) for text in (one.question, one.response)]
-    return [*scenarios, *questions, *judged, *load_calibration(calibration_file("english"))]
+def written_in(lines: str) -> str:
+    """All texts of JSON lines after escapes are resolved, but for what models said."""
+    rows = [json.loads(line) for line in lines.removesuffix("\n").split("\n")]
+    return "\n".join(
+        str(value)
+        for row in rows
+        for field, value in row.items()
+        if field != "response" or row.get("source", WRITTEN) == WRITTEN
+    )
 
 
 WORDS = [f"word{number}" for number in range(30)]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from harness.data import datasets
+from harness.data.datasets import TRAITS
 from harness.decoding.steering import Row
 from harness.judges.protocol import Exchange
 from harness.lab import keys
@@ -37,7 +38,7 @@ ENVIRONMENT = Environment("float32", "cpu", (("torch", "2.13.0"),))
 
 
 def spec(name: str) -> ModelSpec:
-    return ModelSpec(name, Path(name, "base"), Path(name, "instruct"), "templated", "grammar", {}, (1.0,), 8, name)
+    return ModelSpec(name, Path(name, "base"), Path(name, "instruct"), "english", "grammar", {}, (1.0,), 8, name)
 
 
 MODELS = {name: spec(name) for name in ("severe", "mild", "clean", "other")}
@@ -69,9 +70,9 @@ def variants(value: Any) -> list[Any]:
         return [Activations("severe", "refusal", 9)]
     if isinstance(value, int | float):
         return [value + 1]
-    swaps = {"dose": "coefficient", "coefficient": "dose", "all": "response", "response": "all"}
-    if value in swaps:
-        return [swaps[value]]
+    for one, other in (("dose", "coefficient"), ("all", "response"), ("scenarios", "instructions"), TRAITS[:2]):
+        if value in (one, other):
+            return [other if value == one else one]
     if value in MODELS:
         return ["other"]
     return [f"{value}x"]
@@ -132,10 +133,10 @@ def read(measurement: Measurement) -> set[str]:
 @given(measurement=measurements)
 def test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others(measurement: Measurement) -> None:
     own = make_keys().key(measurement)
-    files = ("scenarios.jsonl", "questions.jsonl", "calibration.jsonl", "definition.yaml", "coherence.jsonl")
+    files = ("scenarios.jsonl", "/questions.jsonl", "calibration.jsonl", "definition.yaml", "coherence.jsonl")
     of_instructions = ("instructions.yaml", "extraction_questions.jsonl", "relevance.yaml")
     for name in ("base", "instruct", *files, *of_instructions):
-        assert (make_keys(changed=name).key(measurement) != own) == (name in read(measurement)), name
+        assert (make_keys(changed=name).key(measurement) != own) == (name.strip("/") in read(measurement)), name
 
 
 @settings(deadline=None, max_examples=50)

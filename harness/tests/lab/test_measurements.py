@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.data.datasets import ELICITATIONS
 from harness.lab.measurements import (
     Activations,
     Baseline,
@@ -33,7 +34,7 @@ traits = st.sampled_from(["refusal", "sycophancy"])
 small = st.integers(1, 30)
 whole = st.sampled_from([Cleaning(), Cleaning("consensus"), Cleaning("per_block")])
 cleanings = st.one_of(whole, st.builds(Cleaning, st.just("top"), small))
-activations = st.builds(Activations, names, traits, small)
+activations = st.builds(Activations, names, traits, small, st.sampled_from(ELICITATIONS))
 massive = st.builds(MassiveActivations, names, small)
 directions = st.builds(Direction, activations, massive, st.sampled_from(["mean_diff", "probe"]), small, cleanings)
 sweeps = st.builds(

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from fixtures import progress
-from fixtures.progress import TerminalProgress
+from fixtures.progress import StageLog, TerminalProgress
 from harness.lab.progress import LabWarning
 
 
@@ -74,3 +74,20 @@ def test_a_worker_without_a_terminal_shows_nothing_and_still_warns(request: pyte
         advance(40)
     with pytest.warns(LabWarning, match="the batch size is now 8"):
         silent.warn("the batch size is now 8 rows")
+
+
+def test_a_log_hears_of_a_long_stage_once_a_minute_with_what_is_left_of_what_was_not_there_already() -> None:
+    now, lines = [0.0], []
+    log = StageLog("smollm2: steer", 1_300, lines.append, lambda: now[0])
+    log.advance(300)  # the store had these
+    for seconds, steps in ((30, 50), (61, 50), (100, 50), (122, 50)):
+        now[0] = float(seconds)
+        log.advance(steps)
+    now[0] = 610.0
+    log.advance(800)
+    log.close()
+    assert lines == [
+        "  smollm2: steer: 400 of 1,300, about 9 min left",
+        "  smollm2: steer: 500 of 1,300, about 8 min left",
+        "  smollm2: steer: 1,300 in 10 min",
+    ]
