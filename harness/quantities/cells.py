@@ -68,15 +68,8 @@ class Cell:
     @property
     def identity(self) -> tuple[object, ...]:
         """What tells this cell from every other of a run."""
-        return (
-            self.name,
-            self.trait,
-            self.model.judge,
-            self.model.elicitation,
-            self.settings,
-            self.extraction,
-            self.draw,
-        )
+        measured = self.name, self.trait, self.model.judge, self.model.elicitation
+        return *measured, self.settings, self.extraction, self.draw
 
     @property
     def blocks(self) -> tuple[int, ...]:

@@ -51,8 +51,8 @@ FAULTS = (
         "quantities-remembered-across-models",
         "a quantity is computed once for all models",
         CELLS,
-        "return self.name, self.trait, self.model.judge",
-        "return self.trait, self.model.judge",
+        "measured = self.name, self.trait, self.model.judge",
+        "measured = self.trait, self.model.judge",
         (claim("M3 milder_model_leads"),),
     ),
     Fault(
@@ -203,12 +203,13 @@ FAULTS = (
     ),
     Fault(
         "direction-by-the-estimate",
-        "a direction whose accuracy may be that of guessing counts as one",
+        "a direction that may put pairs in order by chance alone counts as one",
         GEOMETRY,
         "if found.low <= CHANCE:",
         "if found.value <= CHANCE:",
         (
-            "harness/tests/quantities/test_quantities.py::test_there_is_a_direction_only_where_its_accuracy_is_surely_above_chance",
+            "harness/tests/quantities/test_quantities.py::"
+            "test_there_is_a_direction_only_where_more_pairs_than_by_chance_are_surely_in_order",
             NO_DIRECTION,
         ),
     ),
