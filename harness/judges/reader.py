@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +24,15 @@ from harness.judges.prompts import parted
 from harness.judges.protocol import Exchange, Judgement
 from harness.judges.readout import Readout
 from harness.models.decoder import Decoder
+from harness.models.gguf import cache_folder
 from harness.models.memory import free_memory
 
 FORMAT = 1  # of the files
-CODE = ("judges/reader", "judges/readout", "judges/prompts", "decoding/states", "models/decoder")
+CODE = (
+    *(f"judges/{name}" for name in ("reader", "readout", "prompts", "local", "scoring")),
+    "decoding/states",
+    "models/decoder",
+)
 AS_TRAINED = 5.0  # points by which an example may be read otherwise than in training: number formats differ
 
 
@@ -70,10 +74,9 @@ class Readings:
 def reader_file(language: str, name: str, weights_identity: str) -> Path:
     """Where the readings of a model are: with the data if they ship, else in the user's cache. It may not be there."""
     shipped = judging_folder(language) / "readers" / f"{name}.json"
-    if shipped.is_file():
+    if name == Path(name).name and shipped.is_file():  # a folder's path is no name
         return shipped
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "steering-claims" / "readers" / f"{weights_identity[:16]}.json"
+    return cache_folder() / "readers" / f"{weights_identity[:16]}-{language}.json"
 
 
 def save(readings: Readings, path: Path) -> None:
@@ -124,6 +127,8 @@ def load(path: Path, command: str) -> Readings:
             what: (int(head["blocks"][what]), Readout(**{name: _scalar(name, array) for name, array in one.items()}))
             for what, one in arrays.items()
         }
+        if not head["examples"]:
+            raise ValueError("it holds no example by which its decoder could be told")
         examples = tuple(
             Example(Exchange(one["question"], one["response"], one["finished"]), one["scores"])
             for one in head["examples"]
@@ -142,8 +147,10 @@ def encoded(decoder: Decoder, reserved: Sequence[str], exchange: Exchange) -> tu
 
     So an empty response is one token. A control token that a text spells out is read as the text that it is.
     """
-    prompt = decoder.encode_question(parted(exchange.question, reserved))
-    response = decoder.tokenizer(parted(exchange.response, reserved), add_special_tokens=False)["input_ids"]
+    # What cannot be written in UTF-8 becomes a question mark.
+    texts = (text.encode("utf-8", "replace").decode("utf-8") for text in (exchange.question, exchange.response))
+    question, said = (parted(text, reserved) for text in texts)
+    prompt, response = decoder.encode_question(question), decoder.tokenizer(said, add_special_tokens=False)["input_ids"]
     return tuple(prompt), (*response, *([min(decoder.stop_ids)] if exchange.finished and decoder.stop_ids else []))
 
 
@@ -167,9 +174,7 @@ class ReaderJudge:
     ) -> None:
         self._name, self._file, self._command, self._weights_identity = name, file, command, weights_identity
         self._load, self._relevance_cap, self._batch_rows = decoder, relevance_cap, batch_rows
-        self._readings: Readings | None = None
-        self._decoder: Decoder | None = None
-        self._reserved: tuple[str, ...] = ()
+        self._loaded: tuple[Readings, Decoder] | None = None
 
     @property
     def identity(self) -> str:
@@ -185,51 +190,56 @@ class ReaderJudge:
         Raises JudgeError for a trait that they were not trained on, and where the decoder does not read the examples
         as it did in training.
         """
-        readings, trait = self._ready(), definition["name"]
-        if trait not in readings.readouts:
-            raise JudgeError(
-                f"{self._name} was not trained on {trait}, only on {', '.join(readings.readouts)}: label responses and "
-                f"train it again: {self._command}"
-            )
         if not exchanges:
             return []
-        wanted = (trait, "coherence", *(["relevance"] if self._relevance_cap else []))
-        of_trait, coherence, *rest = readings.scores(wanted, functools.partial(self._states, exchanges))
+        readings, decoder = self._ready()
+        wanted = (definition["name"], "coherence", *(["relevance"] if self._relevance_cap else []))
+        if unknown := [what for what in wanted if what not in readings.readouts]:
+            raise JudgeError(
+                f"{self._name} was not trained on {', '.join(unknown)}, only on "
+                f"{', '.join(sorted(readings.readouts))}: label responses and train it again: {self._command}"
+            )
+        of_trait, coherence, *rest = readings.scores(wanted, functools.partial(self._states, decoder, exchanges))
         if not rest:
             return [Judgement(*both) for both in zip(of_trait, coherence, strict=True)]
         capped = [scoring.capped(*both) for both in zip(coherence, rest[0], strict=True)]
         return [Judgement(*each) for each in zip(of_trait, capped, rest[0], strict=True)]
 
     def release(self) -> None:
-        """Free the decoder; it is loaded again on the next use."""
-        self._decoder = None
+        """Free the decoder; it is loaded again on the next use, and so are the readings."""
+        self._loaded = None
         free_memory()
 
     def _states(
-        self, exchanges: Sequence[Exchange], blocks: tuple[int, ...]
+        self, decoder: Decoder, exchanges: Sequence[Exchange], blocks: tuple[int, ...]
     ) -> Float[np.ndarray, "exchanges blocks hidden"]:
-        assert self._decoder is not None
-        rows = [encoded(self._decoder, self._reserved, exchange) for exchange in exchanges]
-        return mean_states(self._decoder, rows, blocks, self._batch_rows)
+        reserved = reserved_texts(decoder.tokenizer)
+        return mean_states(decoder, [encoded(decoder, reserved, one) for one in exchanges], blocks, self._batch_rows)
 
-    def _ready(self) -> Readings:
-        """The readings, after the decoder was seen to read their examples as it did in training."""
-        if self._decoder is None:
-            self._readings = self._readings or load(self._file, self._command)
-            self._decoder = self._load()
-            self._reserved = reserved_texts(self._decoder.tokenizer)
-            self._require_same_states(self._readings)
-        assert self._readings is not None
-        return self._readings
+    def _ready(self) -> tuple[Readings, Decoder]:
+        """The readings and their decoder, after it was seen to read their examples as it did in training."""
+        if self._loaded is None:
+            readings, decoder = load(self._file, self._command), self._load()
+            self._require_same(readings, decoder)
+            self._loaded = readings, decoder
+        return self._loaded
 
-    def _require_same_states(self, readings: Readings) -> None:
+    def _require_same(self, readings: Readings, decoder: Decoder) -> None:
+        """Raise JudgeError unless a decoder has the blocks that are read, and makes of the examples what it made."""
+        again = f"so these are other weights than it was trained on; train it again: {self._command}"
+        for block, readout in readings.readouts.values():
+            if block >= decoder.depth or len(readout.mean) != decoder.width:
+                raise JudgeError(
+                    f"{self._name}: block {block} of width {len(readout.mean)} is read, and {decoder.name} has none, "
+                    f"{again}"
+                )
         wanted = tuple(readings.readouts)
-        read = functools.partial(self._states, [one.exchange for one in readings.examples])
+        read = functools.partial(self._states, decoder, [one.exchange for one in readings.examples])
         for what, scores in zip(wanted, readings.scores(wanted, read), strict=True):
             for one, found in zip(readings.examples, scores, strict=True):
                 trained = one.scores.get(what)
                 if trained is not None and (found is None or abs(found - trained) > AS_TRAINED):
                     raise JudgeError(
-                        f"{self._name}: {what} of an example is read as {found} and was {trained:g} in training, so "
-                        f"these are other weights than it was trained on; train it again: {self._command}"
+                        f"{self._name}: {what} of an example is read as {found} and was {trained:g} in training, "
+                        f"{again}"
                     )

@@ -31,9 +31,9 @@ EXAMPLES = 6
 CANDIDATES = 12  # blocks that are tried, from a third of depth to the last but one
 
 
-def command_of(model: str) -> str:
+def command_of(model: str, language: str = "english") -> str:
     """The command that trains a model's reader."""
-    return f"python -m harness.judges.train {model}"
+    return f"python -m harness.judges.train {model}" + ("" if language == "english" else f" --language {language}")
 
 
 def train(

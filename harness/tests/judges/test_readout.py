@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from harness.judges.quality import rank_correlation
-from harness.judges.readout import HIGH, LOW, PENALTIES, Fitted, calibration, fit, folds_of
+from harness.judges.readout import HIGH, LOW, PENALTIES, Fitted, calibration, fit, folds_of, parting
 
 QUESTIONS, EACH, WIDTH = 30, 6, 80
 VARYING = 20  # directions along which states differ by more than noise
@@ -130,8 +130,14 @@ def test_no_question_lies_in_two_folds_and_folds_are_of_like_size(questions: lis
     assert sizes.max() - sizes.min() <= max(map(questions.count, distinct))
 
 
+def wrong_side(below: np.ndarray, labels: np.ndarray, cut: float) -> float:
+    """Rows on the wrong side of a cut, what one side has more than the other counted half again."""
+    low, high = int((~below & (labels < cut)).sum()), int((below & (labels >= cut)).sum())
+    return low + high + abs(low - high) / 2
+
+
 @settings(deadline=None, derandomize=True, max_examples=60)
-@given(seed=st.integers(0, 10_000), shrunk=st.floats(0.6, 1.0), moved=st.floats(-20, 20), noise=st.floats(0.5, 5))
+@given(seed=st.integers(0, 10_000), shrunk=st.floats(0.7, 1.0), moved=st.floats(-20, 20), noise=st.floats(0.5, 4))
 def test_calibrated_scores_keep_the_means_of_low_and_high_labels_and_part_50_and_70_as_labels_do(
     seed: int, shrunk: float, moved: float, noise: float
 ) -> None:
@@ -143,9 +149,24 @@ def test_calibrated_scores_keep_the_means_of_low_and_high_labels_and_part_50_and
     for extreme in (labels <= LOW, labels >= HIGH):
         assert found[extreme].mean() == pytest.approx(labels[extreme].mean(), abs=0.5)
     for cut in (50, 70):
-        assert (found < cut).sum() == (labels < cut).sum()
+        best = min(wrong_side(predicted < place, labels, cut) for place in predicted)
+        assert wrong_side(found < cut, labels, cut) == best
     assert (np.diff(found[np.argsort(predicted)]) >= 0).all()
     assert 0 <= found.min() < found.max() <= 100
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_cut_lies_in_the_middle_of_the_widest_gap_and_where_there_is_none_it_favours_neither_side(
+    share: float,
+) -> None:
+    for predicted in ([0.0, 1.0, 2.0, 9.0], [0.0, 7.0, 8.0, 9.0]):  # two places do as well
+        assert parting(np.array(predicted), np.array([False, True, False, True])) in (3.5, 5.5)
+    random = np.random.default_rng(0)
+    above = np.arange(1000) < 1000 * share
+    assert parting(np.where(above, 9.0, 1.0) + random.uniform(-1, 1, 1000), above) == pytest.approx(5, abs=0.1)
+    overlapping = above + random.normal(0, 0.8, 1000)
+    found = overlapping > parting(overlapping, above)
+    assert found.mean() == pytest.approx(share, abs=0.02), "the rarer side is not given up"
 
 
 @pytest.mark.parametrize("apart", [1.0, 12.0, 60.0])
