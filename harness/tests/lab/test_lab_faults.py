@@ -203,7 +203,7 @@ class Held(ParityJudge):
 
     def judge(self, _definition: Mapping[str, str], exchanges: Sequence[Exchange]) -> list[Judgement]:
         self.events.append("judge")
-        if exchanges[0].question == "sycophancy?":
+        if any(exchange.question == "sycophancy?" for exchange in exchanges):
             raise RuntimeError("lost")
         return [Judgement(one, one, one) for one in [100.0, 0.0] * (len(exchanges) // 2)]
 

@@ -44,12 +44,15 @@ REAL = {name: spec for name, spec in MODELS.items() if not spec.embedded}
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_every_real_model_is_asked_all_questions_of_every_trait_and_says_what_it_would_cost(name: str) -> None:
+def test_every_real_model_is_asked_all_questions_unless_two_cores_are_to_do_and_says_what_it_would_cost(
+    name: str,
+) -> None:
     spec = REAL[name]
     assert isinstance(spec.base, Checkpoint)
     assert set(spec.blocks) == set(TRAITS) == set(known_traits(spec.language))
     for trait in TRAITS:
-        assert len(load_trait(trait_folder(spec.language, trait)).questions) == spec.questions
+        written = len(load_trait(trait_folder(spec.language, trait)).questions)
+        assert spec.questions == written or (spec.usual_traits and spec.questions < written)  # what two cores can do
     assert spec.architecture is not None
     assert spec.depth == spec.architecture.blocks
     assert all(block < spec.depth for blocks in spec.blocks.values() for block in blocks)

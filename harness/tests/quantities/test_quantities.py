@@ -134,7 +134,7 @@ def test_geometry_comes_to_what_the_world_was_built_with() -> None:
 
 def test_there_is_a_direction_only_where_more_pairs_than_by_chance_are_surely_in_order() -> None:
     subject = replace(cell("refusal"), extraction=1)
-    known, asked = watched(World(apart=0.5))
+    known, asked = watched(World(apart=0.8))
     found = RightOrder(RAW).evaluate(cell("refusal"), known).estimate()
     assert found.value > 0.5 >= found.low
     for recipe in (RAW, TOP1, PROBE.over(5)):
