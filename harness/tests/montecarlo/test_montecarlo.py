@@ -144,7 +144,7 @@ def test_a_rate_above_the_target_is_said_plainly():
 
 @pytest.mark.slow
 def test_the_report_names_every_procedure_and_writes_both_files(quick, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "measure", lambda _quick: quick)
+    monkeypatch.setattr(command, "measure", lambda _quick, kept: {**quick, **(kept or {})})
     monkeypatch.setattr(command, "REPORTS", tmp_path / "statistics")
     command.main(["--quick", "--write"])
     text = (tmp_path / "statistics" / "false_verdicts.md").read_text(encoding="utf-8")
