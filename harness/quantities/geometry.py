@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -142,9 +143,7 @@ class Accuracy(OnCell):
         return _cross_fits(self.recipe, cell)
 
     def on(self, cell: Cell, answers: Answers) -> Evidence:
-        read = [answers(one) for one in _cross_fits(self.recipe, cell)]
-        shares = np.mean([separation.right_sides(_held_out(one)) for one in read], axis=0)
-        return separation.accuracy(shares, read[0].record["topics"])
+        return _share(self.recipe, cell, answers, separation.right_sides, rows=2)
 
 
 @dataclass(frozen=True)
@@ -160,9 +159,7 @@ class RightOrder(OnCell):
         return _cross_fits(self.recipe, cell)
 
     def on(self, cell: Cell, answers: Answers) -> Evidence:
-        read = [answers(one) for one in _cross_fits(self.recipe, cell)]
-        shares = np.mean([separation.right_orders(_held_out(one)) for one in read], axis=0)
-        return separation.accuracy(shares, read[0].record["topics"], rows=1)
+        return _share(self.recipe, cell, answers, separation.right_orders, rows=1)
 
 
 @dataclass(frozen=True)
@@ -213,6 +210,15 @@ def require_direction(recipe: Recipe, cell: Cell, answers: Answers) -> None:
 
 def _cross_fits(recipe: Recipe, cell: Cell) -> tuple[CrossFit, ...]:
     return tuple(recipe.cross_fit(cell, block) for block in cell.blocks)
+
+
+def _share(
+    recipe: Recipe, cell: Cell, answers: Answers, right: Callable[[separation.HeldOut], np.ndarray], rows: int
+) -> Evidence:
+    """The share of `rows` a pair that are `right`, averaged over the steered blocks."""
+    read = [answers(one) for one in _cross_fits(recipe, cell)]
+    shares = np.mean([right(_held_out(one)) for one in read], axis=0)
+    return separation.accuracy(shares, read[0].record["topics"], rows=rows)
 
 
 def _topics_resampling(cell: Cell, topics: int) -> Resampling:
