@@ -16,6 +16,7 @@ from harness.geometry.separation import (
     effect_size,
     folds_of,
     held_out,
+    right_orders,
     right_sides,
 )
 from harness.stats.resampling import CannotTell, Resampling
@@ -149,3 +150,9 @@ def test_either_end_of_the_effect_size_is_that_of_the_noncentral_t_where_this_is
         low, high = (end / np.sqrt(n / 2) - found.value for end in exact)
         ratios.append(((found.low - found.value) / low, (found.high - found.value) / high))
     assert np.mean(ratios, axis=0) / np.sqrt(1 + 10 / 9) == pytest.approx([1.1, 1.1], abs=0.2)
+
+
+def test_what_both_of_a_pair_share_hides_a_side_and_not_an_order() -> None:
+    read = HeldOut(np.array([5.1, -4.9, 2.0, 1.0]), np.array([5.0, -5.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0, -1.0]))
+    assert right_orders(read).tolist() == [1.0, 1.0, 0.5, 1.0]
+    assert right_sides(read)[:2].tolist() == [0.5, 0.5]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.lab.measurements import Activations, Cleaning, Direction, Measurement, Sweep
+from harness.lab.store import Answer
 from harness.quantities import (
     Accuracy,
     Answers,
@@ -275,3 +276,13 @@ def test_the_simulated_massive_dims_are_what_cleaning_removes() -> None:
     known: Callable[[Measurement], Any] = answers({"simulated": INSIDE})
     vector = known(CLEANED.at(cell("refusal"), 2)).arrays["direction"]
     assert np.flatnonzero(vector[list(MASSIVE)]).size == 0
+
+
+def test_the_order_of_pairs_is_seen_where_no_threshold_parts_the_classes() -> None:
+    shared = np.linspace(-50.0, 50.0, 40)
+    read = Answer(
+        {"positive": shared + 0.1, "negative": shared - 0.1, "polarity": np.ones(40)}, {"topics": list(range(40))}
+    )
+    known = Answers(lambda _: read)
+    assert RightOrder(RAW).evaluate(cell("refusal"), known).value == 1.0
+    assert Accuracy(RAW).evaluate(cell("refusal"), known).value == pytest.approx(0.5, abs=0.05)
