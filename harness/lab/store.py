@@ -188,6 +188,11 @@ class Store:
         for (key,) in self._read("SELECT key FROM answers ORDER BY key"):
             yield key
 
+    def descriptions(self) -> Iterator[tuple[str, Any]]:
+        """Keys of the answers that are whole, each with what it is the answer to (see `harness.lab.keys`)."""
+        for row in filter(_is_whole, self._read("SELECT * FROM answers ORDER BY key")):
+            yield row[0], json.loads(row[1])
+
     @contextlib.contextmanager
     def making(self, what: str) -> Iterator[None]:
         """Hold the store's lock on `what` (a model), so that two processes never measure the same thing twice.

@@ -1,4 +1,4 @@
-"""`python -m harness.report`: the reports of a ledger, made from its file alone."""
+"""`python -m harness.report`: the reports of a ledger, made from its file alone; and what was said, from the store."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.atomic import write_atomically
+from harness.lab.store import Store, StoreError
 from harness.ledger import baseline, rows
 from harness.ledger.rows import LedgerError
-from harness.report import reading, terminal
+from harness.report import reading, responses, terminal
 from harness.report.markdown import markdown
 from harness.report.page import page
 
 DEFAULT = Path("reports", "latest", "ledger.jsonl")
+STORE = Path(".store")
 WIDTH = 118  # of a log; a terminal has its own
 
 
@@ -29,13 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--detail", action="store_true", help="print every estimate, and the sources' tables")
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="print what changed since the baseline")
     parser.add_argument("--schema", action="store_true", help="print what a ledger's lines mean, and stop")
+    read = parser.add_argument_group("responses, from the store")
+    read.add_argument("--responses", nargs=2, metavar=("MODEL", "TRAIT"), help="print what a model said, with scores")
+    read.add_argument("--store", type=Path, default=STORE, help=f"folder of measured answers (default: {STORE})")
+    read.add_argument("--direction", help="only this one: a method such as probe, or a title as it is printed")
+    read.add_argument("--dose", type=float, help="the runs nearest to this dose (default: the best coherent one)")
+    read.add_argument(
+        "--question", type=int, action="append", default=[], metavar="N", help="only this; again for more"
+    )
     options = parser.parse_args(arguments)
     if options.schema:
         print(schema())
         return 0
     try:
-        return _report(options)
-    except LedgerError as error:
+        return _responses(options) if options.responses else _report(options)
+    except (LedgerError, StoreError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
     except OSError as error:
         print(f"ERROR: {options.markdown} could not be written ({error.strerror}).", file=sys.stderr)
@@ -58,6 +68,23 @@ def _report(options: argparse.Namespace) -> int:
     for text in (f"against the baseline {options.baseline}:", *baseline.described(changes)):
         console.print(reading.plain_indented(text), markup=False, soft_wrap=True)
     return int(any(change.kind.fails for change in changes))
+
+
+def _responses(options: argparse.Namespace) -> int:
+    model, trait = options.responses
+    found = responses.chosen(responses.runs_of(Store(options.store), model, trait), options.direction, options.dose)
+    if not found:
+        print(
+            f"ERROR: {options.store} has no judged responses of {model} on {trait}; pytest claims/ -m "
+            f'"{model} and {trait}" makes them, and --store names another folder.',
+            file=sys.stderr,
+        )
+        return 2
+    if options.markdown:
+        write_atomically(options.markdown, responses.in_markdown(found, options.question).encode())
+    for text in responses.in_lines([responses.with_questions(run, options.question) for run in found]):
+        print(text)
+    return 0
 
 
 def schema() -> str:
