@@ -1,11 +1,14 @@
 """Decides between an estimate and a rule written down beforehand, and tells the story of the decision."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from harness.stats.resampling import Estimate
+
+MOST_UNITS = 1_000_000  # questions or scenarios; whoever needs more needs another design
 
 
 class Verdict(StrEnum):
@@ -49,6 +52,26 @@ class Rule:
         if satisfied:
             return Verdict.SUPPORTED
         return Verdict.REFUTED if violated else Verdict.INCONCLUSIVE
+
+    def needed(self, estimate: Estimate) -> int | None:
+        """About how many units would decide, if value and spread stayed: intervals narrow as 1 / sqrt(n).
+
+        None where more than a million would be needed, because the value lies on a bound. A number that just decides
+        does so in half of all repetitions. An estimate that decides needs no more than it has.
+        """
+        value, below, above = estimate.value, estimate.value - estimate.low, estimate.high - estimate.value
+        # From the value down and up to the next bound: where both matter (inside `within`) the worse one counts.
+        reaches = [
+            (above, bound - value) if bound > value else (below, value - bound)
+            for bound in self.bounds
+            if len(self.bounds) == 1 or self.bounds[0] <= value <= self.bounds[1] or bound == self._nearest(value)
+        ]
+        if any(room * math.sqrt(MOST_UNITS / estimate.n) <= reach for reach, room in reaches):
+            return None
+        return math.ceil(estimate.n * max(max(reach / room, 0.0) ** 2 for reach, room in reaches))
+
+    def _nearest(self, value: float) -> float:
+        return min(self.bounds, key=lambda bound: abs(bound - value))
 
     def sentence(self, unit: str = "") -> str:
         """The rule in words: "at least -5 trait points"."""
@@ -127,6 +150,14 @@ def stated(quantity: str, estimate: Estimate) -> str:
     return f"{quantity}={number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}] {estimate.unit}"
 
 
+def would_decide(rule: Rule, estimate: Estimate) -> str:
+    """How many units would decide what this estimate does not, in words."""
+    needed = rule.needed(estimate)
+    if needed is None:
+        return f"no number of {estimate.sample} would tell: it lies on the bound"
+    return f"about {number(needed)} {estimate.sample} would tell if it stayed"
+
+
 def story(
     *,
     claim: str,
@@ -151,10 +182,11 @@ def story(
     wanted = rule.sentence(estimate.unit)
     design = f"n={estimate.n} {estimate.sample}, {estimate.level:.0%} interval"
     smallest = f"the smallest effect it would have seen is {number(estimate.detectable)} {estimate.unit}"
+    more = would_decide(rule, estimate)
     lines = {
         Verdict.SUPPORTED: f"{found}, as it should be: {wanted} [{design}]",
         Verdict.REFUTED: f"{found}, but should be {wanted} [{design}]",
-        Verdict.INCONCLUSIVE: f"{found}, too wide to tell whether it is {wanted} [{design}; {smallest}]",
+        Verdict.INCONCLUSIVE: f"{found}, too wide to tell whether it is {wanted} [{design}; {smallest}; {more}]",
     }
     return "\n".join(
         [

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.ledger.rows import Identity, Row, estimate_of
-from harness.ledger.verdict import Verdict, number
+from harness.ledger.verdict import Rule, Verdict, number
 from harness.report import reading
 from harness.report.escaping import escaped, fenced, prose, table
 from harness.report.reading import Group
 from harness.report.tables import NOTHING
 
 Holm = Mapping[Identity, bool]
+NUMBERS = ("n", "smallest detectable", "n that would tell")  # columns set to the right
 
 
 def claim_section(groups: Sequence[Group], holm: Holm) -> str:
@@ -48,10 +49,13 @@ def _group(group: Group, holm: Holm, *, alone: bool) -> Iterator[str]:
         interval = "interval of rounding" if group.rows[0].is_arithmetic else "95 % interval"
         titles = ["model", "trait", "verdict", f"estimate [{interval}]", "n", "unit", "Holm", "smallest detectable"]
         lines = [_line(row, entry, holm) for row, entry in entries]
+        if any(entry["verdict"] == Verdict.INCONCLUSIVE for entry in measured) and not group.rows[0].is_arithmetic:
+            titles.append("n that would tell")
+            lines = [[*line, _needed(entry)] for line, (_, entry) in zip(lines, entries, strict=True)]
         if known:
             titles.append("known beforehand")
             lines = [[*line, _known(row)] for line, (row, _) in zip(lines, entries, strict=True)]
-        yield table(titles, lines, numbers=(4, 7))
+        yield table(titles, lines, numbers=tuple(titles.index(one) for one in NUMBERS if one in titles))
         beside = [_line_beside(row, one) for row, entry in entries for one in entry.get("beside", ())]
         if beside:
             yield "Beside it, deciding nothing:"
@@ -69,6 +73,15 @@ def _line(row: Row, entry: Mapping[str, Any], holm: Holm) -> list[str]:
     found = [escaped(reading.short(estimate)), f"{estimate.n} {escaped(estimate.sample)}", escaped(estimate.unit)]
     detectable = NOTHING if row.is_arithmetic else escaped(number(estimate.detectable))
     return [*cells, *found, survives, detectable]
+
+
+def _needed(entry: Mapping[str, Any]) -> str:
+    """About how many units would decide what is not decided, if value and spread stayed."""
+    estimate = estimate_of(entry)
+    if estimate is None or entry["verdict"] != Verdict.INCONCLUSIVE:
+        return NOTHING
+    needed = Rule.from_json(entry["rule"]).needed(estimate)
+    return "none" if needed is None else number(needed)
 
 
 def _line_beside(row: Row, one: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from harness.ledger.rows import Identity, Ledger, Row, Table, estimate_of, natural
-from harness.ledger.verdict import number, stated
+from harness.ledger.verdict import Rule, Verdict, number, stated, would_decide
 from harness.report import reading
 from harness.report.claims import published_cells
 from harness.report.closing import closing
@@ -197,6 +197,8 @@ def entry_words(row: Row, entry: Mapping[str, Any]) -> str:
         return plain(f"{why[0].strip() if why else entry['name'] + ' has no value'}; {rule}")
     seen = f"; smallest effect it would have seen {number(estimate.detectable)} {estimate.unit}"
     n = f"n={estimate.n} {estimate.sample}"
+    if entry["verdict"] == Verdict.INCONCLUSIVE:
+        seen += f"; {would_decide(Rule.from_json(entry['rule']), estimate)}"
     seen = "" if row.is_arithmetic else seen
     return plain(f"{entry['name']} = {reading.short(estimate)} {estimate.unit}, {n}; {rule}{seen}")
 

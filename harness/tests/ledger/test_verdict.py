@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from harness.ledger.verdict import (
@@ -63,6 +63,24 @@ def spanning(low: float, high: float) -> Estimate:
 )
 def test_a_rule_is_decided_by_the_whole_interval(rule, low, high, verdict):
     assert rule.decide(spanning(low, high)) is verdict
+
+
+@examples
+@given(rule=st.sampled_from(RULES), value=st.floats(-10, 10), below=st.floats(0.1, 20), above=st.floats(0.1, 20))
+def test_as_many_units_as_are_needed_decide_and_fewer_do_not(rule, value, below, above):
+    estimate = Estimate(value, value - below, value + above, 1000, "points")
+    needed = rule.needed(estimate)
+    assume(rule.decide(estimate) is INCONCLUSIVE)
+    if needed is None:
+        assert min(abs(value - bound) for bound in rule.bounds) < 20 / math.sqrt(1000)
+        return
+
+    def with_units(n: float) -> Verdict:
+        narrower = math.sqrt(estimate.n / n)
+        return rule.decide(Estimate(value, value - narrower * below, value + narrower * above, 1, "points"))
+
+    assert with_units(needed * 1.01) is not INCONCLUSIVE
+    assert needed <= estimate.n + 1 or with_units((needed - 1) * 0.99) is INCONCLUSIVE
 
 
 @examples
@@ -170,7 +188,8 @@ def test_the_story_of_an_inconclusive_cell_says_what_could_have_been_seen():
     assert story(estimate=estimate, **CELL) == (
         "S5 INCONCLUSIVE on model=severe trait=refusal: top-1 cleaning steers as well as full cleaning\n"
         "  top-1 minus all=-2 [-7.5, 3.5] trait points, too wide to tell whether it is at least -5 trait points "
-        "[n=60 questions, 95% interval; the smallest effect it would have seen is 7.862 trait points]\n"
+        "[n=60 questions, 95% interval; the smallest effect it would have seen is 7.862 trait points; "
+        "about 202 questions would tell if it stayed]\n"
         "  published: +28.8 against +24.8 on gemma3 (2026-01-29, ablation table)\n"
         "  again: pytest claims/ -k S5 -m 'severe and refusal'"
     )
