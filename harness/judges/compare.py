@@ -45,7 +45,7 @@ from harness.models.memory import in_batches
 
 REPORTS = ROOT / "reports" / "judges"
 SIDES = (50.0, 70.0)
-PHRASINGS = 2  # of the contrasting instructions, whose likelihood ratios are averaged
+PHRASINGS = 1  # of the contrasting instructions, whose likelihood ratios are averaged: each costs two passes a response
 BATCH_ROWS = 32
 INTRODUCTION = """# Judges of English on gold responses
 
