@@ -12,6 +12,7 @@ from torch import Tensor
 
 from harness.decoding.cache import give_room
 from harness.models.decoder import Decoder, cache_name
+from harness.models.loadable import ModelError
 
 CHECK_EVERY = 8  # steps between two looks for finished rows where looking makes the host wait for the device
 
@@ -73,15 +74,22 @@ def greedy(
     `stop_ids` default to the decoder's own; an empty set generates exactly `max_new_tokens` tokens.
     Finished rows are looked for and dropped every `check_every` steps (None: every step on a CPU, every 8 elsewhere,
     because the host has to wait for the device to look); what a row says after its stop token is cut off, so that the
-    result is the same for every value (up to floating-point order). The order of the results is the order of the rows.
+    result is the same for every value (up to floating-point order). A cache that rows cannot be taken out of keeps them
+    to the end. The order of the results is the order of the rows.
     With `feed_last` the last token is fed back like all before it, in one more pass that chooses nothing: so a watcher
     has seen every response token go through the blocks.
-    Raises ValueError for a `check_every` below 1.
+    Raises ValueError for a `check_every` below 1, and ModelError for a row that the model's context has no room for.
     """
     if check_every is None:
         check_every = usual_pace(decoder.device)
     if check_every < 1:
         raise ValueError(f"check_every is {check_every}; look for finished rows every step (1) or more rarely.")
+    longest = max(map(len, rows))
+    if decoder.context is not None and longest + max_new_tokens > decoder.context:
+        raise ModelError(
+            f"{decoder.name}: a prompt of {longest} tokens and {max_new_tokens} new ones do not fit into its context "
+            f"of {decoder.context} (max_position_embeddings); take a model with a longer one."
+        )
     stops = decoder.stop_ids if stop_ids is None else stop_ids
     stop_tensor = torch.tensor(sorted(stops), dtype=torch.long, device=decoder.device)
     ids, mask = left_pad(rows, decoder.pad_id, decoder.device)
@@ -114,7 +122,7 @@ def greedy(
             keep = (~done).nonzero().squeeze(-1)  # the host waits for the device here
             if len(keep) == 0:
                 break
-            if len(keep) < len(alive):
+            if len(keep) < len(alive) and decoder.manner.drops:
                 # Indices on the CPU fit the cache of every device that the blocks may be spread over.
                 cache.batch_select_indices(keep.cpu() if decoder.is_spread else keep)
                 alive, chosen, mask, positions = alive[keep], chosen[keep], mask[keep], positions[keep]

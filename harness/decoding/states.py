@@ -31,25 +31,24 @@ def mean_states(
     Every distinct prompt is read once and every distinct exchange once; blocks above the highest of `blocks` are not
     run on responses. NaN for a response of no token, and for an exchange that is longer than the model's context.
     """
-    context = getattr(decoder.model.config.get_text_config(), "max_position_embeddings", None)
     readable = [
         (prompt, response)
         for prompt, response in dict.fromkeys(exchanges)
-        if response and (context is None or len(prompt) + len(response) <= context)
+        if response and (decoder.context is None or len(prompt) + len(response) <= decoder.context)
     ]
     by_prompt: dict[Ids, list[Ids]] = {}
     for prompt, response in readable:
         by_prompt.setdefault(prompt, []).append(response)
     found: dict[tuple[Ids, Ids], np.ndarray] = {}
     for prompt, responses in by_prompt.items():
-        cache = _prompt_cache(decoder, prompt)
+        cache = _prompt_cache(decoder, prompt) if decoder.manner.continues else None
 
         def run(batch: list[int], prompt: Ids = prompt, responses: list[Ids] = responses, cache: Any = cache) -> None:
             chosen = [responses[index] for index in batch]
-            for response, mean in zip(chosen, _read(decoder, cache, len(prompt), chosen, blocks), strict=True):
+            for response, mean in zip(chosen, _read(decoder, cache, prompt, chosen, blocks), strict=True):
                 found[prompt, response] = mean
 
-        in_batches([len(response) for response in responses], batch_rows, run)
+        in_batches([len(response) for response in responses], decoder.together(batch_rows), run)
     unread = np.full((len(blocks), decoder.width), np.nan, np.float32)
     return np.stack([found.get(exchange, unread) for exchange in exchanges])
 
@@ -64,30 +63,36 @@ def _prompt_cache(decoder: Decoder, prompt: Ids) -> Any:
 
 @torch.inference_mode()
 def _read(
-    decoder: Decoder, prompt_cache: Any, start: int, responses: Sequence[Ids], blocks: Sequence[int]
+    decoder: Decoder, prompt_cache: Any, prompt: Ids, responses: Sequence[Ids], blocks: Sequence[int]
 ) -> Float[np.ndarray, "rows blocks hidden"]:
-    """One pass over responses that follow one prompt of `start` tokens.
+    """One pass over responses that follow one prompt, whose cache is given; without one, prompt and response are read
+    whole.
 
     They are padded on the right, so that no real token sees padding, which the mask nevertheless admits: a position
     that sees nothing would turn into NaN.
     """
-    cache = copy.deepcopy(prompt_cache)
-    cache.batch_repeat_interleave(len(responses))
-    longest = max(map(len, responses))
+    cached: dict[str, Any] = {}
+    if prompt_cache is not None:
+        cache = copy.deepcopy(prompt_cache)
+        cache.batch_repeat_interleave(len(responses))
+        cached = {cache_name(decoder.model): cache}
+    opening, start = ((), len(prompt)) if cached else (prompt, 0)
+    longest = len(opening) + max(map(len, responses))
     ids = torch.full((len(responses), longest), decoder.pad_id, dtype=torch.long)
     real = torch.zeros((len(responses), longest), dtype=torch.float32)
     for row, response in enumerate(responses):
-        ids[row, : len(response)] = torch.tensor(response, dtype=torch.long)
-        real[row, : len(response)] = 1.0 / len(response)
+        end = len(opening) + len(response)
+        ids[row, :end] = torch.tensor((*opening, *response), dtype=torch.long)
+        real[row, len(opening) : end] = 1.0 / len(response)
     means = torch.zeros(len(responses), len(blocks), decoder.width)
     with stopped_after(decoder.blocks, blocks, lambda place, stream: means[:, place].copy_(_mean(stream, real))):
         decoder.model(
             input_ids=ids.to(decoder.device),
             attention_mask=torch.ones((len(responses), start + longest), dtype=torch.long, device=decoder.device),
             position_ids=torch.arange(start, start + longest, device=decoder.device).expand(len(responses), -1),
-            use_cache=True,
+            use_cache=bool(cached),
             logits_to_keep=1,
-            **{cache_name(decoder.model): cache},
+            **cached,
         )
     return means.numpy()
 

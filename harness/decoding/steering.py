@@ -83,7 +83,7 @@ class RowSteering:
             stream = residual(output)
             added = self._added[block].to(stream).unsqueeze(1) * self._active.to(stream.device).unsqueeze(-1)
             steered = stream + added
-            return (steered, *output[1:]) if isinstance(output, tuple) else steered
+            return (steered, *output[1:]) if isinstance(output, tuple | list) else steered
 
         return hook
 
@@ -127,5 +127,6 @@ def steer(
         if on_batch is not None:
             on_batch(indices, results)
 
-    calls = in_batches([len(rows[index].prompt) for index in pending], batch_rows, run, on_halved)
+    lengths = [len(rows[index].prompt) for index in pending]
+    calls = in_batches(lengths, decoder.together(batch_rows), run, on_halved)
     return Steered([responses[index] for index in range(len(rows))], calls)

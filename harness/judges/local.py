@@ -113,6 +113,7 @@ class LocalJudge:
         rows = [self._encoded(grader, definition, exchange) for exchange in exchanges]
         readable = [row for row in dict.fromkeys(rows) if grader.context is None or len(row) <= grader.context]
         shared = common_prefix([self._encoded(grader, definition, SHORTEST), *readable])
+        together = grader.decoder.together(self._batch_rows)
         if grader.context is not None and len(shared) >= grader.context:
             raise ModelError(
                 f"{self._name}: the definition of {definition.get('name', 'a trait')} alone fills the "
@@ -128,7 +129,7 @@ class LocalJudge:
                 valid = all(digit == digit for digit in digits)
                 found[row] = scoring.expected_digit(digits, least_mass) if valid else None
 
-        in_batches([len(row) for row in readable], self._batch_rows, run, self._halve)
+        in_batches([len(row) for row in readable], together, run, self._halve)
         return [found.get(row) for row in rows]
 
     def _halve(self, batch_rows: int) -> None:
@@ -138,12 +139,7 @@ class LocalJudge:
         if self._grader is None:
             decoder = self._load()
             tokenizer = decoder.tokenizer
-            self._grader = Grader(
-                decoder=decoder,
-                digits=digit_ids(tokenizer, self._name),
-                reserved=reserved_texts(tokenizer),
-                context=getattr(decoder.model.config.get_text_config(), "max_position_embeddings", None),
-            )
+            self._grader = Grader(decoder, digit_ids(tokenizer, self._name), reserved_texts(tokenizer), decoder.context)
         return self._grader
 
     def _encoded(self, grader: Grader, definition: Mapping[str, str], exchange: Exchange) -> Ids:
@@ -159,8 +155,13 @@ class LocalJudge:
         nevertheless admits the padding, as a position that sees nothing would turn into NaN.
         """
         decoder = grader.decoder
-        cache = copy.deepcopy(self._prefix_cache(decoder, shared))
-        cache.batch_repeat_interleave(len(rows))
+        cached: dict[str, Any] = {}
+        if decoder.manner.continues:
+            cache = copy.deepcopy(self._prefix_cache(decoder, shared))
+            cache.batch_repeat_interleave(len(rows))
+            cached = {cache_name(decoder.model): cache}
+        else:  # every row is read whole
+            shared = ()
         lengths = torch.tensor([len(row) - len(shared) for row in rows])
         longest = int(lengths.max())
         ids = torch.full((len(rows), longest), decoder.pad_id, dtype=torch.long)
@@ -172,8 +173,8 @@ class LocalJudge:
                 input_ids=ids.to(decoder.device),
                 attention_mask=torch.ones((len(rows), len(shared) + longest), dtype=torch.long, device=decoder.device),
                 position_ids=positions.expand(len(rows), -1),
-                use_cache=True,
-                **{cache_name(decoder.model): cache},
+                use_cache=bool(cached),
+                **cached,
             )
         probabilities = output.logits[:, -1].float().softmax(dim=-1)
         return torch.stack([probabilities[:, list(ids)].sum(dim=-1) for ids in grader.digits], dim=-1).cpu()

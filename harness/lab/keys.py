@@ -21,6 +21,7 @@ from harness.lab.measurements import (
     CrossFit,
     Direction,
     JudgeCheck,
+    LoadCheck,
     MassiveActivations,
     Measurement,
     Refits,
@@ -49,6 +50,7 @@ FITTING = (*(f"geometry/{name}" for name in ("directions", "cleaning", "calibrat
 STEERING = ("decoding/steering",)
 # The modules whose code makes each kind of answer, beside those of the answers it is made from.
 CODE: Mapping[type, tuple[str, ...]] = {
+    LoadCheck: (*READING, "decoding/probe"),
     Activations: READING,
     MassiveActivations: (*READING, "geometry/massive", "geometry/calibration"),
     Direction: ("lab/making", *FITTING),
@@ -176,6 +178,8 @@ class Keys:
         for module in CODE[type(measurement)]:
             found[f"code of {module}"] = self._code_hash(HARNESS / f"{module}.py")
         match measurement:
+            case LoadCheck(role=role):
+                found[f"{role} model"] = self._weights_hash(folder_of(spec.base if role == "base" else spec.instruct))
             case Activations(elicitation="instructions"):
                 found["instruct model"] = self._weights_hash(folder_of(spec.instruct))
                 for path in datasets.instruction_files(spec.language, str(trait)):

@@ -20,9 +20,11 @@ from harness.lab.measurements import (
     CrossFit,
     Direction,
     JudgeCheck,
+    LoadCheck,
     MassiveActivations,
     Measurement,
     Refits,
+    Role,
     Scores,
     Sweep,
     model_of,
@@ -162,7 +164,7 @@ class Lab:
             ) -> None:
                 data = self._data.trait(model, trait)
                 rows = 2 * len(data.elicited_by(elicitation))
-                decoder = self._weights.get(model, "base" if elicitation == "scenarios" else "instruct")
+                decoder = self._decoder(model, "base" if elicitation == "scenarios" else "instruct")
                 with self._progress.stage(f"{model}: read {trait} {elicitation}", rows) as advance:
                     answers, calls = making.activations(decoder, data, group, self._batch_rows, advance, self._halved)
                 self.calls += calls
@@ -177,7 +179,7 @@ class Lab:
 
                 def make(measurement: MassiveActivations = measurement) -> None:
                     prompts = self._data.prompts(measurement.model)
-                    decoder = self._weights.get(measurement.model, "instruct")
+                    decoder = self._decoder(measurement.model, "instruct")
                     with self._progress.stage(f"{measurement.model}: find massive dims", len(prompts)) as advance:
                         answer, calls = making.massive_activations(
                             decoder, prompts, measurement, self._batch_rows, advance, self._halved
@@ -230,7 +232,7 @@ class Lab:
                 self._attempt(ready, make)
 
     def _steer_fused(self, model: str, limit: int, positions: Any, group: Sequence[Sweep | Baseline]) -> None:
-        decoder = self._weights.get(model, "instruct")
+        decoder = self._decoder(model, "instruct")
         key_of = self._keys.of_responses(model, limit, positions)
         rows: dict[str, Row] = {}  # each once: recipes may coincide, and an unsteered row is one wherever it stands
         asked: dict[tuple[int, ...], str] = {}
@@ -321,6 +323,13 @@ class Lab:
 
     def _judge_of(self, model: str, name: str) -> Judge:
         return self._judges(name, self._data.language(model))
+
+    def _decoder(self, model: str, role: Role) -> Decoder:
+        """The decoder of a model; what was found when it was loaded is kept."""
+        decoder = self._weights.get(model, role)
+        if (check := LoadCheck(model, role)) not in self._answers:
+            self._keep(check, Answer({}, {"findings": list(decoder.findings)}))
+        return decoder
 
     def release(self, model: str) -> None:
         """Free the weights of a model; its answers stay."""

@@ -66,7 +66,7 @@ def activations(
             texts[row] = decoder.decode(response.ids)
         advance(len(batch))
 
-    calls = in_batches([len(prompt) for prompt in prompts], batch_rows, run, on_halved)
+    calls = in_batches([len(prompt) for prompt in prompts], decoder.together(batch_rows), run, on_halved)
     topics = [positive.topic for positive, _ in pairs]
     record = {"training_pairs": training_pairs(pairs), "topics": topics, "responses": texts}
     answers = {
@@ -95,7 +95,7 @@ def massive_activations(
         add_responses(decoder, [rows[row] for row in batch], measurement.max_new_tokens, labels, statistics)
         advance(len(batch))
 
-    calls = in_batches([len(row) for row in rows], batch_rows, run, on_halved)
+    calls = in_batches([len(row) for row in rows], decoder.together(batch_rows), run, on_halved)
     arrays = statistics.arrays()
     top = massive.top_dims(arrays["mean"])
     consensus = massive.consensus_dims(top)

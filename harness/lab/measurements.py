@@ -15,6 +15,7 @@ from harness.judges.protocol import RELEVANCE_CAP
 CleaningKind = Literal["none", "top", "consensus", "per_block"]
 Treatment = Literal["zero", "winsorise", "mean"]
 Positions = Literal["all", "response"]
+Role = Literal["base", "instruct"]
 Scale = Literal["dose", "base", "full base", "coefficient"]
 
 
@@ -38,6 +39,17 @@ class Cleaning:
             raise ValueError(f"Cleaning(how={self.how!r}, before={self.before}): nothing is cleaned, so name dims.")
         if self.how == "mean" and not self.before:
             raise ValueError("Cleaning(how='mean'): a mean over rows needs rows, so it goes with before=True.")
+
+
+@dataclass(frozen=True)
+class LoadCheck:
+    """What was found when the weights of a model were loaded (see `harness.decoding.probe`).
+
+    Answer: record `findings`, sentences on what is odd and how it is dealt with; none is as it should be.
+    """
+
+    model: str
+    role: Role
 
 
 @dataclass(frozen=True)
@@ -191,7 +203,8 @@ class JudgeCheck:
 
 
 Measurement: TypeAlias = (
-    Activations
+    LoadCheck
+    | Activations
     | MassiveActivations
     | Direction
     | BlockChoice
@@ -228,9 +241,9 @@ def requires(measurement: Measurement) -> tuple[Measurement, ...]:
 def model_of(measurement: Measurement) -> str:
     """The registered name of the one model that `measurement` is about."""
     match measurement:
-        case (
-            Activations(model=model) | MassiveActivations(model=model) | Baseline(model=model) | JudgeCheck(model=model)
-        ):
+        case LoadCheck(model=model) | Activations(model=model) | MassiveActivations(model=model):
+            return model
+        case Baseline(model=model) | JudgeCheck(model=model):
             return model
         case _:
             return model_of(requires(measurement)[0])
@@ -241,7 +254,7 @@ def trait_of(measurement: Measurement) -> str | None:
     match measurement:
         case Activations(trait=trait) | Baseline(trait=trait) | JudgeCheck(trait=trait):
             return trait
-        case MassiveActivations():
+        case MassiveActivations() | LoadCheck():
             return None
         case _:
             return trait_of(requires(measurement)[0])

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
+from harness.data.datasets import TEMPLATED, load_trait, trait_folder
+from harness.decoding.probe import QUESTIONS, probed
 from harness.lab.keys import Environment, folder_of
+from harness.lab.measurements import Role
 from harness.lab.progress import Progress, Silent
 from harness.models.decoder import Decoder, load_decoder
 from harness.models.memory import free_memory
 from harness.models.registry import ModelSpec
 
-Role = Literal["base", "instruct"]
 SPLIT = "split"  # the device of a model that is spread over all GPUs
+
+
+def asked_first(spec: ModelSpec) -> tuple[str, ...]:
+    """Questions in the language of a model, to see whether it answers."""
+    if spec.language != TEMPLATED:
+        return QUESTIONS
+    data = load_trait(trait_folder(spec.language, next(iter(spec.blocks))))
+    return tuple(question.text for question in data.questions[: len(QUESTIONS)])
 
 
 class Weights:
@@ -40,15 +49,19 @@ class Weights:
             spec = self._models[model]
             with self._progress.stage(f"{model}: load {role} weights", 1) as advance:
                 folder = folder_of(spec.base if role == "base" else spec.instruct)
-                self._decoders[model, role] = self.load(folder, f"{model} ({role})", spec.dtype)
+                questions = () if role == "base" else asked_first(spec)
+                self._decoders[model, role] = self.load(folder, f"{model} ({role})", spec.dtype, questions)
                 advance(1)
             self.events.append(f"load {model} {role}")
         return self._decoders[model, role]
 
-    def load(self, folder: Path, name: str, dtype: str = "") -> Decoder:
-        """A decoder from a folder, where this run's models go; the caller keeps it."""
+    def load(self, folder: Path, name: str, dtype: str = "", questions: Sequence[str] = QUESTIONS) -> Decoder:
+        """A decoder from a folder, where this run's models go, seen to do what it is taken to do; the caller keeps it.
+
+        Raises ModelError for one that does not.
+        """
         split = self._place == SPLIT
-        return load_decoder(
+        decoder = load_decoder(
             folder,
             name,
             dtype or self._environment.dtype,
@@ -56,6 +69,10 @@ class Weights:
             attention=self._environment.attention,
             device_map="auto" if split else None,
         )
+        checked = probed(decoder, questions)
+        for finding in checked.findings:
+            self._progress.warn(f"{name}: {finding}.")
+        return checked
 
     def number_format(self, folder: Path) -> str:
         """In which number format a folder's weights run: that of the model of the table they are, else the run's."""

@@ -24,11 +24,24 @@ _FIXED_DATE = (
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How rows of a decoder may be run together; `harness.decoding.probe` switches off what does not work.
+
+    `pads`: rows of different lengths may share a batch. `drops`: finished rows may be taken out of its cache.
+    `continues`: several rows of several tokens may follow one cached prefix.
+    """
+
+    pads: bool = True
+    drops: bool = True
+    continues: bool = True
+
+
+@dataclass(frozen=True)
 class Decoder:
     """A loaded language model with what steering needs to know of it.
 
     `blocks` are the decoder blocks in order; `width` is the size of the residual stream;
-    `stop_ids` end a response; `pad_id` fills rows on the left.
+    `stop_ids` end a response; `pad_id` fills rows on the left. `findings` are sentences on what is odd about it.
     """
 
     name: str
@@ -38,6 +51,22 @@ class Decoder:
     width: int
     pad_id: int
     stop_ids: frozenset[int]
+    manner: Manner = Manner()
+    findings: tuple[str, ...] = ()
+
+    def together(self, rows: int) -> int:
+        """How many of `rows` may share a batch."""
+        return rows if self.manner.pads else 1
+
+    @property
+    def embedded(self) -> int:
+        """Number of tokens that have an embedding."""
+        return int(self.model.get_input_embeddings().weight.shape[0])
+
+    @property
+    def context(self) -> int | None:
+        """The longest text it was made for, in tokens; None where its configuration does not say."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     @property
     def device(self) -> torch.device:
@@ -69,10 +98,7 @@ class Decoder:
         An `instruction` is the system's turn; it opens the user's where a template knows no such role. Thinking is
         switched off in templates that know it. Raises ModelError for a tokenizer without a template.
         """
-        try:
-            text = _asked(self.tokenizer, question, instruction)
-        except ModelError as error:
-            raise ModelError(f"{self.name}: {error}") from error
+        text = self.asked(question, instruction)
         if text.rstrip().endswith("<think>"):
             raise ModelError(
                 f"{self.name}: the chat template opens a thinking block that cannot be switched off; "
@@ -81,9 +107,25 @@ class Decoder:
         ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         return self._opened(ids, "the chat template")
 
+    def asked(self, question: str, instruction: str = "") -> str:
+        """The text of a question, under an instruction, in the chat template. Raises ModelError without a template."""
+        try:
+            return _asked(self.tokenizer, question, instruction)
+        except ModelError as error:
+            raise ModelError(f"{self.name}: {error}") from error
+
     def _opened(self, ids: list[int], source: str) -> list[int]:
-        """Ids that open with exactly one `<bos>` where the tokenizer has one. Raises ModelError when there are more."""
+        """Ids that open with exactly one `<bos>` where the tokenizer has one, which is put there if nothing else did.
+
+        Raises ModelError when there are more, and for a token that the model does not know.
+        """
         bos = self.tokenizer.bos_token_id
+        if max(ids, default=0) >= self.embedded:
+            unknown = self.tokenizer.convert_ids_to_tokens(max(ids))
+            raise ModelError(
+                f"{self.name}: the token {unknown!r} of a text has no embedding (the model has {self.embedded}); take "
+                "the tokenizer that the model was trained with."
+            )
         if bos is None:
             return ids
         count = ids.count(bos)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 
 def residual(output: Any) -> Tensor:
-    """The residual stream in a block's output, which is a tensor in some versions and a tuple in others."""
-    tensor = output[0] if isinstance(output, tuple) else output
+    """The residual stream in a block's output, which is a tensor, or a tuple or list that opens with one."""
+    tensor = output[0] if isinstance(output, tuple | list) else output
     if not isinstance(tensor, Tensor):
         raise TypeError(f"a block returned {type(output).__name__}; a tensor or a tuple that opens with one is needed.")
     return tensor

@@ -19,6 +19,7 @@ Holm = Mapping[Identity, bool]
 def closing(ledger: Ledger, holm: Holm) -> list[str]:
     """The lines under a terminal's overview: massive dims, judges, counts, changed rules, legend."""
     return [
+        *_found_on_load(ledger.head),
         *reading.massive_dims(ledger.rows),
         *reading.judges(ledger.tables),
         *counts_in_words(ledger.rows, holm),
@@ -26,6 +27,10 @@ def closing(ledger: Ledger, holm: Holm) -> list[str]:
         *_changed_rules(ledger.rows),
         reading.LEGEND,
     ]
+
+
+def _found_on_load(head: Mapping[str, Any]) -> list[str]:
+    return [reading.plain(f"{model}: {text}") for model, found in head.get("load", {}).items() for text in found]
 
 
 def counts_in_words(rows: Sequence[Row], holm: Holm) -> list[str]:
