@@ -26,6 +26,7 @@ from harness.bench import faults, ledger, limits, made_up, reading, shape, sweep
 from harness.data.datasets import ROOT
 from harness.lab.keys import library_versions
 from harness.models.registry import MODELS
+from harness.streams import replace_what_cannot_be_shown
 
 REPORTS = ROOT / "reports" / "benchmarks"
 
@@ -95,6 +96,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Measure, print, and with --write keep the figures in reports/benchmarks."""
+    replace_what_cannot_be_shown()
     parser = arguments()
     options = parser.parse_args()
     numbers = ("scenarios", "window", "directions", "coefficients", "questions", "new_tokens", "prompt_tokens")

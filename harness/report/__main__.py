@@ -17,6 +17,7 @@ from harness.ledger.rows import LedgerError
 from harness.report import reading, responses, terminal
 from harness.report.markdown import markdown
 from harness.report.page import page
+from harness.streams import replace_what_cannot_be_shown
 
 DEFAULT = Path("reports", "latest", "ledger.jsonl")
 STORE = Path(".store")
@@ -25,6 +26,7 @@ WIDTH = 118  # of a log; a terminal has its own
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the ledger; 0, or 1 if a baseline is contradicted, or 2 if a file cannot be read or written."""
+    replace_what_cannot_be_shown()
     parser = argparse.ArgumentParser(prog="python -m harness.report", description=__doc__)
     parser.add_argument("ledger", nargs="?", type=Path, default=DEFAULT, help=f"ledger.jsonl (default: {DEFAULT})")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the Markdown document there, too")

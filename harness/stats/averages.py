@@ -90,7 +90,7 @@ def require_judged(baseline: np.ndarray) -> None:
     if judged < max(2.0, MIN_JUDGED * len(baseline) - ROUNDING):
         raise CannotTell(
             f"Only {judged} of {len(baseline)} baseline responses are judged, "
-            f"but {MIN_JUDGED:.0%} must be: judge them again."
+            f"but {MIN_JUDGED:.0%} must be: ask another judge (--judge)."
         )
 
 

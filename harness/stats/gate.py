@@ -63,7 +63,7 @@ def require_valid(whole: Sequence[Knots], places: Sequence[Places], resampling: 
             f"None of {count} {what}, and no amount near them, is valid at coherence {GATE:g} or more "
             f"(best seen: {max(seen):.1f}): this is no Delta of 0, so sweep smaller amounts."
             if seen
-            else f"None of {count} {what} was judged often enough: this is no Delta of 0, so judge them again."
+            else f"None of {count} {what} was judged often enough: this is no Delta of 0, ask another judge (--judge)."
         )
     require_found(found[1:], resampling, f"one of {count} {what} is valid at coherence {GATE:g} or more")
 
@@ -97,7 +97,7 @@ def require_located(whole: Sequence[Knots], places: Sequence[Places], resampling
     if most > least + UNJUDGED:
         raise CannotTell(
             f"The best is {least:.1f} or {most:.1f} at the gate of {GATE:g}, as the steered answers whose coherence "
-            "was not judged are incoherent or like the others: judge those answers again."
+            "was not judged are incoherent or like the others: ask another judge (--judge)."
         )
 
 
