@@ -7,33 +7,34 @@ import logging
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from harness.judges import prompts, scoring
 from harness.judges.addresses import is_loopback, shown
-from harness.judges.completions import NoLogprobs, largest_integer, token_table
+from harness.judges.asking import SAMPLES, Asking, directed_wait, refused_parameter, sampled_score
+from harness.judges.completions import NoLogprobs, Thinks, largest_integer, sampled, token_table
 from harness.judges.errors import JudgeError, JudgeUnavailable
 from harness.judges.identity import code_of, definitions_hash
 from harness.judges.protocol import Exchange, Judgement
 
-TOP_TOKENS = 20
 CONCURRENCY = 8  # exchanges under way at once
-FIRST_WAIT, LONGEST_WAIT, LONGEST_DIRECTED_WAIT = 0.5, 8.0, 60.0  # seconds between attempts
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between attempts
 DIGITS_SUSPECTED = 20  # answers by numbers, none above 9, from which the server's tokens must be digits
 UNJUDGEABLE = ("content_filter", "context_length_exceeded")  # refusals of one text, which say nothing of the next
 FINAL = ("insufficient_quota",)  # refusals that come with a status that is otherwise worth another attempt
-ADVICE = {
+ADVICE = {  # what these statuses mean by themselves; others mean many things
     401: "set {key} to a key that it takes",
-    403: "set {key} to a key that may use this model",
     404: "check the model's name and the address",
     429: "wait, or allow fewer requests a minute",
 }
 # What the client logs below a warning holds addresses with their queries, and headers that may repeat the key.
 CLIENT_LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
-CODE = tuple(f"judges/{module}" for module in ("prompts", "scoring", "completions", "api"))
+CODE = tuple(f"judges/{module}" for module in ("prompts", "scoring", "asking", "completions", "api"))
 
 
 class _Failure(Exception):
@@ -52,6 +53,9 @@ class _Failure(Exception):
 
 class ApiJudge:
     """Asks for an integer from 0 to 100 in one token and takes the expectation over the likeliest 20.
+
+    A server that gives fewer probabilities is asked for 5, and one that gives none for 5 sampled answers, whose mean is
+    the score: that it varies from one response to the next is in every interval, as questions are resampled.
 
     `base_url` may hold user name, password and query; they are used and never shown. The key is read from the
     environment variable named, when judging; a server on this machine needs none. `timeout` (seconds) bounds an
@@ -76,6 +80,8 @@ class ApiJudge:
         self._url, self._where = base_url, shown(base_url)
         self._next_start = 0.0
         self._numbers_seen, self._largest_seen = 0, 0
+        self._asking = Asking()
+        self.first_tokens: Counter[str] = Counter()  # of answers that gave no score
 
     @property
     def identity(self) -> str:
@@ -189,7 +195,14 @@ class ApiJudge:
         attempt = 0
         while True:
             attempt += 1
-            outcome = await self._attempt(client, text, least_mass)
+            asking = self._asking
+            outcome = await self._attempt(client, text, least_mass, asking)
+            if isinstance(outcome, Asking) or (isinstance(outcome, _Failure) and asking != self._asking):
+                # Another worker may have found the way meanwhile; each way is tried once.
+                if isinstance(outcome, Asking) and asking == self._asking:
+                    self._asking = outcome
+                attempt -= 1
+                continue
             if isinstance(outcome, JudgeError):
                 raise outcome
             if not isinstance(outcome, _Failure):
@@ -199,40 +212,52 @@ class ApiJudge:
             wait = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT) * random.uniform(0.75, 1)
             await asyncio.sleep(wait if outcome.wait is None else outcome.wait)
 
-    async def _attempt(self, client: Any, text: str, least_mass: float) -> float | _Failure | JudgeError | None:
-        """One request: its score, None where this text cannot be judged, or how it failed.
+    async def _attempt(
+        self, client: Any, text: str, least_mass: float, asking: Asking
+    ) -> float | _Failure | JudgeError | Asking | None:
+        """One request: its score, None where this text cannot be judged, how it failed, or how to ask instead.
 
         Errors are described by their kind and never by what the server said, which may repeat the key; and they are
         returned, so that none of theirs is chained to ours.
         """
         import openai
 
-        await self._wait_for_turn()
+        table: list[tuple[str, float]] | None = None
+        said: list[str] = []
+        score: float | None = None
         try:
-            async with asyncio.timeout(self._timeout):
-                completion = await client.chat.completions.create(
-                    model=self._model,
-                    messages=[{"role": "user", "content": text}],
-                    max_tokens=1,
-                    temperature=0,
-                    logprobs=True,
-                    top_logprobs=TOP_TOKENS,
-                )
-            table = token_table(completion)
-            score = None if table is None else scoring.expected_integer(table, least_mass)
+            while len(said) < SAMPLES:  # of probabilities the first answer is enough
+                await self._wait_for_turn()
+                async with asyncio.timeout(self._timeout):
+                    completion = await client.chat.completions.create(
+                        model=self._model, messages=[{"role": "user", "content": text}], **asking.parameters()
+                    )
+                if asking.top:
+                    table = token_table(completion)
+                    score = None if table is None else scoring.expected_integer(table, least_mass)
+                    break
+                said += sampled(completion)
+            else:
+                score = sampled_score(said, least_mass)
         except openai.APIStatusError as error:
-            return None if error.code in UNJUDGEABLE else self._refusal(error)
+            if error.code in UNJUDGEABLE:
+                return None
+            return asking.without(refused_parameter(error.body)) or self._refusal(error)
         except (TimeoutError, openai.APITimeoutError):
             return _Failure(f"gave no whole answer within {self._timeout:g} s", "see whether it is overloaded")
         except openai.APIConnectionError:
             return _Failure("could not be reached", "see whether it is up")
-        except NoLogprobs:
+        except Thinks:
             return JudgeError(
-                f"{self._model} at {self._where} answers without log-probabilities, which a score is made of; "
-                "take a server or model that gives them."
+                f"{self._model} at {self._where} thinks before it answers, so its first token is no score; switch that "
+                "off at the server, or take a model that answers at once."
             )
+        except NoLogprobs:
+            return replace(asking, top=0)
         except (openai.OpenAIError, ValueError, TypeError, AttributeError):  # Malformed is a ValueError
             return _Failure("answered with no whole chat completion", "see whether it serves chat completions")
+        if score is None and (table or said):
+            self.first_tokens[(table[0][0] if table else said[0]).strip()] += 1
         return self._digits_suspected(table) or score
 
     async def _wait_for_turn(self) -> None:
@@ -246,12 +271,13 @@ class ApiJudge:
     def _refusal(self, error: Any) -> _Failure:
         status = int(error.status_code)
         again = (status in (408, 409, 429) or status >= 500) and error.code not in FINAL
-        advice = ADVICE.get(status, "see its log" if status >= 500 else "check model and address")
+        named = refused_parameter(error.body)
+        advice = f"take a model or server that allows {named}" if named else ADVICE.get(status, "see its log")
         return _Failure(
-            f"answered with status {status}",
+            f"answered with status {status}{f' and named {named}' if named else ''}",
             advice.format(key=self._key_variable),
-            again,
-            directed_wait(error.response.headers.get("retry-after")),
+            again and not named,
+            directed_wait(error.response.headers),
         )
 
     def _digits_suspected(self, table: list[tuple[str, float]] | None) -> JudgeError | None:
@@ -282,12 +308,3 @@ def quiet(names: Sequence[str]) -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def directed_wait(header: str | None) -> float | None:
-    """Seconds that a server asks us to wait, at most a minute; None if it does not say so in seconds."""
-    try:
-        seconds = float(header or "")
-    except ValueError:
-        return None
-    return min(seconds, LONGEST_DIRECTED_WAIT) if seconds >= 0 else None

@@ -17,12 +17,14 @@ any judge was measured by them, knowing how wide the intervals of an exact judge
 """
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from harness.judges.asking import first_tokens
 from harness.judges.protocol import IGNORED, PARTIAL
 from harness.judges.quality import Figure, JudgeQuality, quality
 from harness.stats.averages import GATE
@@ -92,8 +94,11 @@ def why_not_trusted(record: Mapping[str, Any]) -> str:
 
     Figures and decision are computed here and stored nowhere, so that they are always those of the present rules.
     """
-    reasons = {what: why_not(quality_in(record, what), what) for what in record}
-    return "; ".join(f"{what}: {reason}" for what, reason in reasons.items() if reason)
+    reasons = {what: why_not(quality_in(record, what), what) for what in GATES if what in record}
+    told = [f"{what}: {reason}" for what, reason in reasons.items() if reason]
+    if told and record.get("first_tokens"):
+        told.append(f"without a score it says {first_tokens(Counter(record['first_tokens']))}")
+    return "; ".join(told)
 
 
 def quality_in(record: Mapping[str, Any], what: str) -> JudgeQuality:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from harness.judges import prompts, scoring
@@ -71,6 +72,7 @@ class LocalJudge:
         self._name, self._folder, self._weights_identity, self._load = name, folder, weights_identity, load
         self._coherence, self._relevance, self._batch_rows = coherence, relevance, batch_rows
         self._grader: Grader | None = None
+        self.first_tokens: Counter[str] = Counter()  # of answers that gave no score
         self._prefixes: dict[Ids, Any] = {}  # key-value caches of one row, by the token ids they hold
 
     @property
@@ -123,11 +125,13 @@ class LocalJudge:
 
         def run(batch: list[int]) -> None:
             chosen = [readable[index] for index in batch]
-            probabilities = self._digit_probabilities(grader, shared, chosen).tolist()
-            for row, digits in zip(chosen, probabilities, strict=True):
+            probabilities, likeliest = self._probabilities(grader, shared, chosen)
+            for row, digits, first in zip(chosen, probabilities.tolist(), likeliest.tolist(), strict=True):
                 # Weights that overflow give no numbers at all; that is no score.
                 valid = all(digit == digit for digit in digits)
                 found[row] = scoring.expected_digit(digits, least_mass) if valid else None
+                if found[row] is None:
+                    self.first_tokens[grader.decoder.tokenizer.decode([first])] += 1
 
         in_batches([len(row) for row in readable], together, run, self._halve)
         return [found.get(row) for row in rows]
@@ -147,8 +151,10 @@ class LocalJudge:
         return tuple(grader.decoder.encode_question(text))
 
     @torch.inference_mode()
-    def _digit_probabilities(self, grader: Grader, shared: Ids, rows: Sequence[Ids]) -> Float[Tensor, "rows 10"]:
-        """Probability of each digit as the token after each row, all rows opening with `shared`.
+    def _probabilities(
+        self, grader: Grader, shared: Ids, rows: Sequence[Ids]
+    ) -> tuple[Float[Tensor, "rows 10"], Int[Tensor, " rows"]]:
+        """Probability of each digit as the token after each row, and the likeliest token; all rows open with `shared`.
 
         What follows the shared prefix is padded on the right: a row's real tokens then see each other, and the
         prefix, at their true distances, whatever the length of sliding windows, and never see its padding. The mask
@@ -177,7 +183,8 @@ class LocalJudge:
                 **cached,
             )
         probabilities = output.logits[:, -1].float().softmax(dim=-1)
-        return torch.stack([probabilities[:, list(ids)].sum(dim=-1) for ids in grader.digits], dim=-1).cpu()
+        digits = torch.stack([probabilities[:, list(ids)].sum(dim=-1) for ids in grader.digits], dim=-1)
+        return digits.cpu(), probabilities.argmax(dim=-1).cpu()
 
     def _prefix_cache(self, decoder: Decoder, shared: Ids) -> Any:
         """The key-value cache of the shared prefix, one row; made once for each definition."""

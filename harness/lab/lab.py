@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.data.datasets import Elicitation
 from harness.decoding.generation import Generated
 from harness.decoding.steering import Row, steer
+from harness.judges.asking import NAMED
 from harness.judges.errors import JudgeError
 from harness.judges.protocol import Exchange, Judge, Judgement
 from harness.lab import making
@@ -146,7 +148,8 @@ class Lab:
             if failure is not None:
                 raise failure
             found = making.judge_check(judged, golds)
-            self._keep(measurement, Answer({}, {**before, **found.record}))
+            said = dict(Counter(getattr(used[-1], "first_tokens", {})).most_common(NAMED))
+            self._keep(measurement, Answer({}, {**before, **found.record, "first_tokens": said}))
 
         try:
             for measurement in wanted:

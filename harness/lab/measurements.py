@@ -194,7 +194,8 @@ class JudgeCheck:
 
     One that caps coherence by relevance is checked on relevance as well. Answer: record `trait`, `coherence` and
     perhaps `relevance`, each with `gold`, `scores` (None: missing) and `questions` (a number for each), response by
-    response. How good that is, and whether it is good enough, `harness.judges.gate` computes from it.
+    response; and `first_tokens`, how often what stood where a score should, of a judge that is asked. How good that
+    is, and whether it is good enough, `harness.judges.gate` computes from it.
     """
 
     model: str

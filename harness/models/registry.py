@@ -281,8 +281,8 @@ _MODELS = (
         "smollm2",
         SMOLLM2_135M,
         "SmolLM2 135M Instruct, in a package on PyPI, massive dims ~170x",
-        # A trial on 16 questions found nothing below .2, and coherence gone from .6 on.
-        geometric_grid(0.15, 0.9, 1.35),
+        # In a trial coherence was gone from .6 on; in the first whole run sycophancy had half of its gain at .15.
+        (0.082, 0.111, *geometric_grid(0.15, 0.9, 1.35)),
     ),
 )
 

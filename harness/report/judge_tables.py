@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from harness.judges.gate import GATES, quality_in, why_not
+from harness.judges.protocol import RELEVANCE_CAP
 from harness.judges.quality import Figure
 from harness.lab.measurements import JudgeCheck
 from harness.lab.store import Answer
@@ -37,7 +38,7 @@ def tables(cells: Iterable[Cell], recall: Callable[[JudgeCheck], Answer | None])
     return [
         Table(
             key=JUDGE_TABLE,
-            title=title_of(check.judge),
+            title=title_of(check.judge, is_subject(check.judge, cell)),
             source="datasets, judging",
             model=cell.name,
             trait=cell.trait,
@@ -50,10 +51,18 @@ def tables(cells: Iterable[Cell], recall: Callable[[JudgeCheck], Answer | None])
     ]
 
 
-def title_of(judge: str) -> str:
-    """What a judge's table is headed by; of one that reads no meaning it says so."""
+def title_of(judge: str, is_subject: bool = False) -> str:
+    """What a judge's table is headed by; of one that reads no meaning, or is the model it judges, it says so."""
     quick = " (word lists, for a quick look only)" if judge == "lexical" else ""
-    return f"The judge {judge}{quick} on gold responses"
+    itself = " (the model that it judges)" if is_subject else ""
+    return f"The judge {judge}{quick}{itself} on gold responses"
+
+
+def is_subject(judge: str, cell: Cell) -> bool:
+    """Whether a judge is the steered model itself, asked or read."""
+    kind, _, rest = judge.removesuffix(RELEVANCE_CAP).partition(":")
+    own = (cell.name, str(cell.model.instruct), *cell.model.origin.replace(" ", "").split(","))
+    return kind in ("local", "reader") and rest in own
 
 
 def _row(what: str, record: Mapping[str, Any]) -> list[Value]:

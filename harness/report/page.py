@@ -18,6 +18,7 @@ from harness.report.terminal import COLOURS, fitting_blocks
 
 SIGNS = {Verdict.SUPPORTED: "+", Verdict.REFUTED: "-", Verdict.INCONCLUSIVE: ".", Verdict.BROKEN: "#"}
 SURPRISE = "!"
+EXACT = "The judge grammar "  # what scores exactly need not be told on a page
 LEGEND = (
     f"one mark a test and trait: + supported, - refuted, . cannot be told, # broken, {SURPRISE} contradicts what was "
     "known; --ledger-detail (here) or --detail (python -m harness.report) prints every word and number"
@@ -82,7 +83,7 @@ def _line(
 
 
 def _to_look_at(ledger: Ledger) -> list[str]:
-    """Contradicted, broken and unexpectedly refuted cells by name, controls not seen, judges that may not decide."""
+    """Contradicted, broken and unexpectedly refuted cells by name, controls not seen, whether judges may decide."""
     kinds = {
         "contradicted": [row for row in ledger.rows if row.surprise],
         "broken": [row for row in ledger.rows if row.verdict == Verdict.BROKEN],
@@ -95,5 +96,5 @@ def _to_look_at(ledger: Ledger) -> list[str]:
         if rows:
             more = f"; and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
             lines.append(plain(f"{kind}: {'; '.join(place(row) for row in rows[:NAMED])}{more}"))
-    untrusted = [line for line in reading.judges(ledger.tables) if "NOT TRUSTED" in line]
-    return [*lines, *blind_in_words(ledger.rows, NAMED), *untrusted]
+    judges = [line for line in reading.judges(ledger.tables) if not line.startswith(EXACT)]
+    return [*lines, *blind_in_words(ledger.rows, NAMED), *judges]

@@ -7,13 +7,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from harness.judges import api, prompts
 from harness.judges.api import ApiJudge
+from harness.judges.asking import SAMPLES, directed_wait, first_tokens
 from harness.judges.errors import JudgeError, JudgeUnavailable
 from harness.judges.protocol import Judgement
 from harness.tests.judges import api_server
@@ -140,9 +141,9 @@ def test_a_fault_that_lasts_ends_after_all_attempts_in_one_sentence(server: Serv
     ("code", "error", "advice"),
     [
         (401, {}, "set OPENAI_API_KEY to a key that it takes"),
-        (403, {}, "set OPENAI_API_KEY to a key that may use this model"),
+        (403, {}, "see its log"),
         (404, {}, "check the model's name and the address"),
-        (400, {}, "check model and address"),
+        (400, {}, "see its log"),
         (429, {"code": "insufficient_quota"}, "wait, or allow fewer requests a minute"),
     ],
 )
@@ -180,14 +181,74 @@ def no_top_logprobs() -> Any:
     return answer
 
 
+def takes(allowed: Callable[[dict[str, Any]], str], code: int = 400, answer: Any = None) -> Fault:
+    """Refuse a request for the parameter that `allowed` names, if it names one; else answer, or give this answer."""
+
+    def fault(handler: Any) -> bool:
+        refused = allowed(handler.server.requests[-1])
+        if refused:
+            return status(code, {"message": f"Unsupported value: {refused} is not allowed."})(handler)
+        return answer is not None and says(answer)(handler)
+
+    return fault
+
+
+def too_many(request: dict[str, Any]) -> str:
+    return "top_logprobs" if request.get("top_logprobs", 0) > 5 else ""
+
+
 @pytest.mark.parametrize("answer", [without("choices", 0, "logprobs"), no_top_logprobs()])
-def test_a_server_without_log_probabilities_is_named_in_one_sentence(server: Server, answer: Any) -> None:
-    server.always = says(answer)
-    with pytest.raises(JudgeError, match="answers without log-probabilities") as caught:
+def test_a_server_without_log_probabilities_is_asked_for_samples(server: Server, answer: Any) -> None:
+    server.always = says(answer)  # "55"
+    assert judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES[:1]) == [Judgement(55.0, 55.0)]
+    first, *others = server.requests
+    assert first["logprobs"]
+    assert len(others) == 2 * SAMPLES  # one answer a request is all that this server gives
+    assert all((one["n"], one["temperature"], "logprobs" in one) == (SAMPLES, 1, False) for one in others)
+
+
+def test_a_server_is_asked_in_the_way_that_it_takes(grader: Grader, server: Server) -> None:
+    cap = expected(grader, EXCHANGES[:2])
+    server.always = takes(lambda request: "max_tokens" if "max_tokens" in request else "")
+    judge = judge_of(server, concurrency=1)
+    assert close(judge.judge(TRAIT, EXCHANGES[:2]), cap)
+    assert [("max_completion_tokens" in one) for one in server.requests] == [False, True, True, True, True]
+
+    server.always, few = takes(too_many), judge_of(server, concurrency=1)
+    found = few.judge(TRAIT, EXCHANGES[:2])
+    assert server.requests[-1]["top_logprobs"] == 5
+    assert all(one.trait is not None for one in found)
+
+    server.always = takes(lambda request: "logprobs" if "logprobs" in request else "n" if "n" in request else "")
+    answers = judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES[:1])
+    tops = [grader.graded(one["messages"][0]["content"])[0][0] for one in server.requests[-10:]]
+    assert [answers[0].trait, answers[0].coherence] == [float(tops[0]), float(tops[-1])]
+
+
+def test_what_a_server_refuses_for_good_is_named(server: Server) -> None:
+    server.always = takes(lambda _request: "logprobs", code=403)
+    with pytest.raises(JudgeUnavailable, match=r"status 403 and named logprobs, .*; take a model or server") as caught:
         judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES)
-    assert not isinstance(caught.value, JudgeUnavailable)
     assert ONE_SENTENCE.fullmatch(str(caught.value))
-    assert len(server.requests) == 1
+    assert len(server.requests) == 2  # with them, and without
+
+
+@pytest.mark.parametrize("opening", ["<think>", "thoughts apart"])
+def test_a_judge_that_thinks_first_is_named(server: Server, opening: str) -> None:
+    answer = api_server.completion([(opening, 1.0)], content=opening if opening == "<think>" else "")
+    if opening != "<think>":
+        answer["choices"][0]["message"]["reasoning_content"] = "Well"
+    server.always = says(answer)
+    with pytest.raises(JudgeError, match="thinks before it answers") as caught:
+        judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES)
+    assert ONE_SENTENCE.fullmatch(str(caught.value))
+
+
+def test_what_a_judge_says_instead_of_a_score_is_counted(grader: Grader) -> None:
+    with serving(lambda _text: [("The", 0.8), ("85", 0.1)]) as server:
+        judge = judge_of(server, concurrency=1)
+        assert judge.judge(TRAIT, EXCHANGES[:3])[0].trait is None
+        assert first_tokens(judge.first_tokens) == "'The' 3 times"
 
 
 def test_a_server_whose_tokens_are_single_digits_is_found_out(grader: Grader) -> None:
@@ -307,10 +368,19 @@ def test_a_server_that_says_how_long_to_wait_is_given_that_long(server: Server) 
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("3", 3), ("86400", 60), ("-1", None), ("nan", None), ("Wed, 21 Oct", None), (None, None)]
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "3"}, 3),
+        ({"retry-after": "86400"}, 60),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
+        ({"retry-after": "Wed, 21 Oct 2099 07:28:00 GMT"}, 60),
+        *(({"retry-after": text}, None) for text in ("-1", "nan", "Wed, 21 Oct")),
+        ({}, None),
+    ],
 )
-def test_a_directed_wait_is_bounded(header: str | None, seconds: float | None) -> None:
-    assert api.directed_wait(header) == seconds
+def test_a_directed_wait_is_bounded(headers: dict[str, str], seconds: float | None) -> None:
+    assert directed_wait(headers) == seconds
 
 
 def test_the_identity_changes_with_model_address_and_definitions_and_not_with_pace() -> None:
@@ -320,4 +390,4 @@ def test_the_identity_changes_with_model_address_and_definitions_and_not_with_pa
     assert identity() == identity(concurrency=1, timeout=5, retries=1, requests_per_minute=3)
     others = [identity("n"), identity(url="https://b/v1"), identity(coherence=RELEVANCE), identity(relevance=RELEVANCE)]
     assert len({identity(), *others}) == 5
-    assert set(api.CODE) == {"judges/prompts", "judges/scoring", "judges/completions", "judges/api"}
+    assert set(api.CODE) == {f"judges/{name}" for name in ("prompts", "scoring", "asking", "completions", "api")}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.judges.gate import why_not_trusted
 from harness.judges.protocol import RELEVANCE_CAP
 from harness.lab.measurements import JudgeCheck, Measurement, Scores
 from harness.lab.store import Answer
@@ -44,6 +45,15 @@ def test_a_judge_that_passed_is_trusted_and_one_that_failed_is_named_with_its_re
     (told,) = reading.judges([failed])
     assert "NOT TRUSTED (trait: its AUROC of 0.50" in told
     assert "(an effect of 10 points is read as 0.0)" in told
+
+
+def test_a_judge_that_is_the_model_itself_is_said_so_and_what_it_says_instead_of_scores() -> None:
+    cell = simulated.cell("refusal")
+    own = replace(cell, model=replace(cell.model, judge=f"reader:{cell.name}"))
+    silent = Answer({}, {**REFUSED.record, "first_tokens": {"The": 14, " I": 3}})
+    (table,) = judge_tables.tables([own], of_uncapped(silent))
+    assert table.title == f"The judge reader:{cell.name} (the model that it judges) on gold responses"
+    assert why_not_trusted(silent.record).endswith("; without a score it says 'The' 14 times and ' I' 3 times")
 
 
 def test_relevance_is_told_beside_the_judge_that_caps_nothing_and_fails_alone() -> None:
