@@ -111,6 +111,7 @@ def _check_device(name: str, device: str) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, without the lines that explain it."""
+    """What an error says, without the lines that explain it; a line that ends in a colon has only announced it."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(" :")
+    said = f"{lines[0]} {lines[1].strip()}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
+    return said.rstrip(" :")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from harness.models.decoder import Decoder, check_blocks, find_blocks, load_decoder
+from harness.models.decoder import Decoder, check_blocks, find_blocks, has_template, load_decoder
 from harness.models.loadable import ModelError
 from harness.models.registry import find_model
 from harness.tests.models.checkpoints import change, write_checkpoint
@@ -74,6 +75,22 @@ def test_a_base_model_given_as_instruct_is_named(tmp_path: Path) -> None:
     decoder = load_decoder(write_checkpoint(tmp_path, "gemma2", blocks=2, chat=False), "mine (instruct)")
     with pytest.raises(ModelError, match=r"mine \(instruct\): the tokenizer has no chat template, so this is a base"):
         decoder.encode_question("Seven?")
+
+
+def test_a_template_of_a_processor_is_read(llama: Path) -> None:
+    own = load_decoder(llama, "mine").encode_question("Seven?")
+    template = (llama / "chat_template.jinja").read_text()
+    (llama / "chat_template.jinja").unlink()
+    assert not has_template(llama)
+    (llama / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    assert has_template(llama)
+    assert load_decoder(llama, "mine").encode_question("Seven?") == own
+
+
+def test_a_stop_token_that_is_no_id_is_one_sentence(llama: Path) -> None:
+    change(llama / "generation_config.json", eos_token_id=["2"])
+    with pytest.raises(ModelError, match="names '2' as the token that ends a text, which is no id"):
+        load_decoder(llama, "mine")
 
 
 def test_a_template_that_refuses_is_one_sentence(llama: Path) -> None:

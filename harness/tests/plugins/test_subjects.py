@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -192,11 +193,35 @@ def test_a_checkpoint_of_pickles_is_never_opened(run: Run, tiny: Path, tmp_path:
     assert "pickle" in text(result)
 
 
-def test_a_base_model_as_its_own_instruct_model_is_broken_in_one_sentence(run: Run, tmp_path: Path) -> None:
-    folder = write_checkpoint(tmp_path / "base", "llama", blocks=6, chat=False)
-    result = run("--model", f"mine={folder}", "-k", "test_claim and refusal")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert "has no chat template" in text(result)
+@pytest.mark.parametrize("options", [(), ("--plan",)])
+def test_what_cannot_be_read_as_a_model_is_not_tested_and_the_others_are(
+    run: Run, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    base = write_checkpoint(tmp_path / "base", "llama", blocks=2, chat=False)
+    older = write_checkpoint(tmp_path / "older", "llama", blocks=2)
+    config = json.loads((older / "config.json").read_text())
+    (older / "config.json").write_text(json.dumps({**config, "initializer_range": 1}))
+    result = run(
+        "--model", f"mine={base}", "--model", f"other={older}", "-m", "(mine or other or clean) and refusal",
+        "-k", "test_claim", *options,
+    )  # fmt: skip
+    assert result.ret == 0
+    told = text(result)
+    assert f"mine: {base} has no chat template, so this is a base model." in told
+    assert (
+        f"other: the configuration in {older} cannot be read: Validation error for field 'initializer_range': " in told
+    )
+    assert "Traceback" not in told
+    assert ("clean: read refusal scenarios" in told) or ("clean" in told and options == ("--plan",))
+
+
+def test_a_terminal_that_knows_few_characters_is_shown_the_others_as_question_marks(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    result = run("-m", "clean and refusal", "-k", "test_claim", "--ledger-detail")
+    assert result.ret == 0
+    assert "UnicodeEncodeError" not in text(result)
 
 
 def test_workers_share_out_the_gpus_and_a_machine_without_any_uses_its_processor() -> None:
