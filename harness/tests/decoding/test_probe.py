@@ -161,6 +161,14 @@ def test_tokens_without_an_embedding_are_named_and_refused_where_a_text_holds_on
         found.encode("t98")
 
 
+def test_a_model_with_more_answers_than_embeddings_is_refused(
+    tiny_decoder: Callable[[str], Decoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Decoder, "embedded", property(lambda _self: 90))
+    with pytest.raises(ModelError, match="can answer with 97 tokens, of which only 90 have an embedding"):
+        probed(with_words(tiny_decoder("llama"), named=90), QUESTIONS)
+
+
 def test_a_prompt_that_is_longer_than_the_context_is_refused(tiny_decoder: Callable[[str], Decoder]) -> None:
     with pytest.raises(ModelError, match="of 100 tokens and 29 new ones do not fit into its context of 128"):
         greedy(tiny_decoder("llama"), [[2] * 7, [2] * 100], 29)
