@@ -149,7 +149,7 @@ class Lab:
                 raise failure
             found = making.judge_check(judged, golds)
             said = dict(Counter(getattr(used[-1], "first_tokens", {})).most_common(NAMED))
-            self._keep(measurement, Answer({}, {**before, **found.record, "first_tokens": said}))
+            self._keep(measurement, Answer({}, {**before, **found.record, **({"first_tokens": said} if said else {})}))
 
         try:
             for measurement in wanted:

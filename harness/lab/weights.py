@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.data.datasets import TEMPLATED, load_trait, trait_folder
+from harness.data.datasets import TEMPLATED, DatasetError, load_trait, trait_folder
 from harness.decoding.probe import QUESTIONS, probed
 from harness.lab.keys import Environment, folder_of
 from harness.lab.measurements import Role
@@ -21,8 +22,11 @@ def asked_first(spec: ModelSpec) -> tuple[str, ...]:
     """Questions in the language of a model, to see whether it answers."""
     if spec.language != TEMPLATED:
         return QUESTIONS
-    data = load_trait(trait_folder(spec.language, next(iter(spec.blocks))))
-    return tuple(question.text for question in data.questions[: len(QUESTIONS)])
+    for trait in spec.blocks:
+        with contextlib.suppress(DatasetError):  # told by whoever asks for that trait
+            data = load_trait(trait_folder(spec.language, trait))
+            return tuple(question.text for question in data.questions[: len(QUESTIONS)])
+    return ()
 
 
 class Weights:

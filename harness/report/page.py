@@ -18,7 +18,7 @@ from harness.report.terminal import COLOURS, fitting_blocks
 
 SIGNS = {Verdict.SUPPORTED: "+", Verdict.REFUTED: "-", Verdict.INCONCLUSIVE: ".", Verdict.BROKEN: "#"}
 SURPRISE = "!"
-EXACT = "The judge grammar "  # what scores exactly need not be told on a page
+EXACT = "The judge grammar"  # what scores exactly need not be told on a page
 LEGEND = (
     f"one mark a test and trait: + supported, - refuted, . cannot be told, # broken, {SURPRISE} contradicts what was "
     "known; --ledger-detail (here) or --detail (python -m harness.report) prints every word and number"

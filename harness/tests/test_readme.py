@@ -79,16 +79,25 @@ def test_every_option_module_and_file_that_it_names_exists(path: str, pytestconf
         assert made_by_a_run or any((folder / name).exists() for folder in below), name
 
 
-def test_the_ledger_excerpt_is_a_part_of_the_ledger_in_the_reports() -> None:
-    rows = read_ledger(LEDGER).rows
+@pytest.mark.parametrize(
+    ("readme", "ledger", "counts"),
+    [
+        ("README.md", ROOT / "reports" / "smollm2" / "ledger.jsonl", (0,)),
+        ("fixtures/organisms/README.md", LEDGER, (0, -1)),
+    ],
+)
+def test_the_ledger_excerpt_is_a_part_of_the_ledger_in_the_reports(
+    readme: str, ledger: Path, counts: tuple[int, ...]
+) -> None:
+    rows = read_ledger(ledger).rows
     holm = reading.holm_marks(rows)
     console = Console(width=118, no_color=True, highlight=False)
     with console.capture() as captured:
         console.print(terminal.overview(rows, holm, 118))
     printed = {line.rstrip() for line in captured.get().splitlines()}
     sentences = counts_in_words(rows, holm)
-    excerpt = README.split("## Two commands")[0].split("```")[1].splitlines()[1:]
+    excerpt = READMES[readme].split("```")[1].splitlines()[1:]
     shown = [line.rstrip() for line in excerpt if line.strip()]
     assert len(shown) >= 10
     assert [line for line in shown if line not in {*printed, *sentences}] == []
-    assert {sentences[0], sentences[-1]} <= set(shown)
+    assert {sentences[number] for number in counts} <= set(shown)

@@ -25,6 +25,7 @@ def weights(tiny_decoder: Callable[[str], Decoder], monkeypatch: pytest.MonkeyPa
         return wrap(name, original.model, original.tokenizer)
 
     monkeypatch.setattr(weights_module, "load_decoder", load)
+    monkeypatch.setattr(weights_module, "probed", lambda decoder, _questions: decoder)  # needs words
     specs = {
         name: ModelSpec(name, Path("base"), Path("instruct"), "l", "j", {}, (1.0,), 1, name) for name in ("one", "two")
     }
