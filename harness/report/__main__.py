@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     read = parser.add_argument_group("responses, from the store")
     read.add_argument("--responses", nargs=2, metavar=("MODEL", "TRAIT"), help="print what a model said, with scores")
     read.add_argument("--store", type=Path, default=STORE, help=f"folder of measured answers (default: {STORE})")
-    read.add_argument("--direction", help="only this one: a method such as probe, or a title as it is printed")
+    read.add_argument(
+        "--direction", action="append", default=[], help="only this: a method such as probe, or a title; again for more"
+    )
     read.add_argument("--dose", type=float, help="the runs nearest to this dose (default: the best coherent one)")
     read.add_argument(
         "--question", type=int, action="append", default=[], metavar="N", help="only this; again for more"
@@ -84,7 +86,7 @@ def _responses(options: argparse.Namespace) -> int:
         return 2
     if options.markdown:
         write_atomically(options.markdown, responses.in_markdown(found, options.question).encode())
-    for text in responses.in_lines([responses.with_questions(run, options.question) for run in found]):
+    for text in responses.in_lines(found, options.question):
         print(text)
     return 0
 

@@ -71,7 +71,14 @@ def runs_of(store: Store, model: str, trait: str) -> list[Run]:
         scores, responses = _answer(store, key), _answer(store, steered) if steered else None
         if scores is not None and responses is not None:
             found += _runs(store, one["measurement"], scores, responses)
-    return sorted(found, key=lambda run: (run.judge, run.block is not None, run.direction, run.block or 0, run.dose))
+    # Grids share runs, and a later one may have asked more questions.
+    fullest = {
+        (run.judge, run.direction, run.block, run.extraction, run.coefficient): run
+        for run in sorted(found, key=lambda run: len(run.said))
+    }
+    return sorted(
+        fullest.values(), key=lambda run: (run.judge, run.block is not None, run.direction, run.block or 0, run.dose)
+    )
 
 
 KINDS = ("Scores", "Sweep", "Baseline")
@@ -129,14 +136,18 @@ def _title(direction: Mapping[str, Any]) -> str:
     return Recipe(direction["method"], read["window"], Cleaning(**how), read["elicitation"]).title
 
 
-def chosen(runs: Sequence[Run], direction: str | None = None, dose: float | None = None) -> list[Run]:
+def chosen(runs: Sequence[Run], directions: Sequence[str] = (), dose: float | None = None) -> list[Run]:
     """The unsteered run, and of each direction the run nearest to `dose`, else the best by the published rule: most
     of the trait among those whose mean coherence reaches the gate.
 
-    `direction` is a method's name, or the title of a direction. Resampled extractions and further draws are left out.
+    `directions` are names of methods, or titles; none means all. Resampled extractions and further draws are left out.
     A direction none of whose runs is coherent enough is shown at its least incoherent one.
     """
-    asked = [run for run in runs if run.extraction == 0 and direction in (None, run.direction, run.method)]
+
+    def named(run: Run) -> bool:
+        return not directions or run.direction in directions or run.method in directions
+
+    asked = [run for run in runs if run.extraction == 0 and named(run)]
     found = [run for run in runs if run.direction == UNSTEERED]
     for name in dict.fromkeys((run.judge, run.direction, run.block) for run in asked if run.direction != UNSTEERED):
         own = [run for run in asked if (run.judge, run.direction, run.block) == name]
@@ -149,12 +160,12 @@ def chosen(runs: Sequence[Run], direction: str | None = None, dose: float | None
     return found
 
 
-def in_lines(runs: Sequence[Run]) -> Iterator[str]:
-    """The runs, then question by question what each said, for a terminal."""
+def in_lines(runs: Sequence[Run], questions: Sequence[int] = ()) -> Iterator[str]:
+    """The runs, then question by question what each said, for a terminal; all of `questions` unless some are named."""
     for run in runs:
         trait, coherence = _means(run)
         yield f"{plain(run.title)}: trait {trait}, coherence {coherence} ({plain(run.judge)})"
-    for heading, own in _by_question(runs):
+    for heading, own in _by_question([with_questions(run, questions) for run in runs]):
         yield f"\n{plain(heading)}"
         for run, one in own:
             yield f"    {plain(run.title)}  [trait {_shown(one.trait)}, coherence {_shown(one.coherence)}]"

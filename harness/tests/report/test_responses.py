@@ -55,7 +55,7 @@ def test_shown_are_the_best_coherent_dose_of_a_direction_or_the_nearest_to_one_t
     runs = [plain, low, best, broken, *lost, further_draw]
     assert chosen(runs) == [plain, best, lost[0]]
     assert chosen(runs, dose=0.75) == [plain, broken, lost[1]]
-    assert chosen(runs, direction="probe") == [plain, best]
+    assert chosen(runs, ["probe"]) == [plain, best]
 
 
 def test_the_command_prints_and_writes_them_and_tells_what_is_missing(
