@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -89,8 +90,8 @@ def require_located(whole: Sequence[Knots], places: Sequence[Places], resampling
     if moved.mean() > UNLOCATED:
         raise CannotTell(
             f"Coherence lies so near {GATE:g} over several runs that in {moved.sum()} of {len(moved)} resamples "
-            f"the best lies past another run, {JUMP:g} points or more apart: ask more {resampling.sample}, "
-            "or sweep finer."
+            f"the best lies past another run, {JUMP:g} points or more apart: ask more {resampling.sample} (about "
+            f"{enough(resampling.n, float(moved.mean()))} would tell if this stayed), or sweep finer."
         )
     as_judged = [replace(each, least_coherence=each.coherence) for each in whole]
     least, most = (max(float(highest(each, places_of(each))[0]) for each in how) for how in (whole, as_judged))
@@ -99,6 +100,13 @@ def require_located(whole: Sequence[Knots], places: Sequence[Places], resampling
             f"The best is {least:.1f} or {most:.1f} at the gate of {GATE:g}, as the steered answers whose coherence "
             "was not judged are incoherent or like the others: ask another judge (--judge)."
         )
+
+
+def enough(n: int, moved: float) -> int:
+    """About how many units would leave a share of UNLOCATED, if a share `moved` of normal means of `n` lies too low."""
+    from scipy.special import ndtri
+
+    return math.ceil(n * float(ndtri(UNLOCATED) / ndtri(min(moved, 0.4))) ** 2)  # of half and more nothing is known
 
 
 def require_found(found: np.ndarray, resampling: Resampling, what: str) -> None:

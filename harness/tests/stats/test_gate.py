@@ -1,9 +1,13 @@
 """Where coherence lies along the gate, questions cannot tell which run is best, and nothing is read off one."""
 
+import math
+
 import numpy as np
 import pytest
+from scipy.special import ndtr, ndtri
 
 from harness.stats.curves import Curve
+from harness.stats.gate import UNLOCATED, enough
 from harness.stats.interpolation import best_on_curves, search_on_curves
 from harness.stats.need import gain_where_needed, needed_amount
 from harness.stats.resampling import CannotTell
@@ -67,3 +71,12 @@ def test_a_place_lies_where_coherence_is_reached_with_what_is_missing_counted_as
     assert whole.between[2] == 0
     assert lacking.between[:2] == (2, 3)
     assert 0.3 < lacking.between[2] < 0.7
+
+
+def test_what_would_tell_grows_with_the_share_that_moves() -> None:
+    assert enough(60, UNLOCATED) == 60
+    needed = [enough(60, share) for share in (0.01, 0.05, 0.2)]
+    assert needed == sorted(needed)
+    # Means of normal scores a distance from the gate: as many questions leave the share that is allowed.
+    distance = -ndtri(0.05) / math.sqrt(60)
+    assert ndtr(-distance * math.sqrt(needed[1])) == pytest.approx(UNLOCATED, rel=0.05)
