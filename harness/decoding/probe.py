@@ -116,17 +116,19 @@ def _manner(decoder: Decoder, prompts: Rows) -> tuple[Manner, list[str]]:
     def steps(row: int, count: int = FED + 1) -> Tensor:
         return alone[row][len(prompts[row]) - 1 :][:count]
 
-    cached = _why_not(lambda: _decoded(decoder, prompts[:1], fed[:1]), [steps(0)])
-    if cached:
-        raise ModelError(
-            f"{decoder.name}: decoding with its cache is not the same as reading the whole text ({cached}); "
-            f"{type(decoder.model).__name__} cannot be used with this release of transformers."
-        )
     manner, found = Manner(), []
-    if padded := _why_not(lambda: _decoded(decoder, prompts, fed), [steps(0), steps(1)]):
+    # One pass tells that all is usual: two padded rows, the first taken out after a token. Only where it fails is it
+    # asked what is wrong.
+    dropped = _why_not(lambda: _decoded(decoder, prompts, fed, drop=True), [steps(0, 2), steps(1)])
+    if dropped and (padded := _why_not(lambda: _decoded(decoder, prompts, fed), [steps(0), steps(1)])):
+        if cached := _why_not(lambda: _decoded(decoder, prompts[:1], fed[:1]), [steps(0)]):
+            raise ModelError(
+                f"{decoder.name}: decoding with its cache is not the same as reading the whole text ({cached}); "
+                f"{type(decoder.model).__name__} cannot be used with this release of transformers."
+            )
         manner = replace(manner, pads=False, drops=False)
         found.append(f"a row padded beside a longer one comes out otherwise ({padded}), so rows are run one at a time")
-    elif dropped := _why_not(lambda: _decoded(decoder, prompts, fed, drop=True), [steps(1)]):
+    elif dropped:
         manner = replace(manner, drops=False)
         found.append(f"a row cannot be taken out of its cache ({dropped}), so finished rows are kept to the end")
     if continued := _why_not(lambda: _continued(decoder, prompts[0], fed[0]), [steps(0)[1:], steps(0)[1:]]):
@@ -169,13 +171,14 @@ def _decoded(
 ) -> list[Float[Tensor, "tokens vocabulary"]]:
     """Logits after prompts and after each token that is fed to their caches, as `greedy` would see them.
 
-    With `drop` the first row is taken out after the first token, and is not among the results.
+    With `drop` the first row is taken out after the first token, and has logits until then.
     """
     named = cache_name(decoder.model)
     ids, mask = left_pad(prompts, decoder.pad_id, decoder.device)
     tokens, positions, cache = ids, position_ids(mask), None
     given = torch.tensor([list(row) for row in fed], device=decoder.device)
     seen: list[Tensor] = []
+    gone: list[Tensor] = []
     for step in range(FED + 1):
         output = decoder.model(
             input_ids=tokens,
@@ -192,12 +195,12 @@ def _decoded(
             cache.batch_select_indices(kept)
             kept = kept.to(decoder.device)
             given, mask, positions = given[kept], mask[kept], positions[kept]
-            seen = [logits[kept] for logits in seen]
+            gone, seen = [torch.stack([logits[0] for logits in seen])], [logits[kept] for logits in seen]
         if step < FED:
             tokens = given[:, step : step + 1]
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
             positions = positions[:, -1:] + 1
-    return list(torch.stack(seen, dim=1))
+    return [*gone, *torch.stack(seen, dim=1)]
 
 
 @torch.inference_mode()
