@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from harness.bench import faults, ledger, limits, made_up, reading, shape, sweep
+from harness.bench import faults, ledger, limits, loading, made_up, reading, shape, sweep
 from harness.data.datasets import ROOT
 from harness.lab.keys import library_versions
 from harness.models.registry import MODELS
@@ -74,6 +74,7 @@ def arguments() -> argparse.ArgumentParser:
         "--faults", action="store_true", help="what the store survives: kills, flipped bytes, full disks, and the like"
     )
     parser.add_argument("--reading", choices=tuple(MODELS), help="a judge that reads responses against making them")
+    parser.add_argument("--loading", choices=tuple(MODELS), help="the probe on load against an extraction")
     parser.add_argument("--write", action="store_true", help="keep the figures in reports/benchmarks")
     shaped = parser.add_argument_group("a decoder of true size with random weights")
     shaped.add_argument("--shape", choices=tuple(made_up.SHAPES), help="measure this architecture, and nothing else")
@@ -132,6 +133,14 @@ def main() -> None:
         shown.add_row("read", ", ".join(f"{seconds:.1f} s" for seconds in compared.reading_seconds))
         shown.add_row("reading over generating", ", ".join(f"{ratio:.2f}" for ratio in compared.ratios))
         name = f"{found['date']}-reading-{options.reading}.json"
+    elif options.loading:
+        probing = loading.compare(options.loading)
+        found["loading"] = {"model": options.loading, **asdict(probing)}
+        shown.add_row("scenarios of one trait", f"{probing.scenarios}")
+        shown.add_row("probed", ", ".join(f"{seconds:.2f} s" for seconds in probing.probe_seconds))
+        shown.add_row("extracted", ", ".join(f"{seconds:.1f} s" for seconds in probing.extraction_seconds))
+        shown.add_row("probe over extraction", ", ".join(f"{ratio:.3f}" for ratio in probing.ratios))
+        name = f"{found['date']}-loading-{options.loading}.json"
     else:
         measure_organisms(options, found, shown)
         name = f"{found['date']}-cpu.json"

@@ -159,6 +159,8 @@ def test_blocks_and_their_bounds(run: Run, tiny: Path) -> None:
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
     assert "--blocks 2,9: mine has the blocks 0 to 5." in text(refused)
     assert "write sweep, or block numbers" in text(run("--model", f"mine={tiny}", "--blocks", "-1"))
+    assert run("-m", "smollm2 and refusal", "--blocks", "9", "--plan").ret == 0  # blocks that no organism has
+    assert "severe has the blocks 0 to 5" in text(run("-m", "severe", "--blocks", "9"))
 
 
 @pytest.mark.parametrize(
