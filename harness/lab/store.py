@@ -193,6 +193,16 @@ class Store:
         for row in filter(_is_whole, self._read("SELECT * FROM answers ORDER BY key")):
             yield row[0], json.loads(row[1])
 
+    def counts(self) -> dict[str, int]:
+        """How many responses and judgements there are, and how many tokens the responses have, an empty one as one."""
+        responses = self._read("SELECT LENGTH(ids) - LENGTH(REPLACE(ids, ',', '')) + 1 FROM responses")
+        judged = self._read("SELECT COUNT(*) FROM judgements")
+        return {
+            "responses": len(responses),
+            "tokens": sum(tokens for (tokens,) in responses),
+            "judgements": judged[0][0] if judged else 0,
+        }
+
     @contextlib.contextmanager
     def making(self, what: str) -> Iterator[None]:
         """Hold the store's lock on `what` (a model), so that two processes never measure the same thing twice.

@@ -17,6 +17,7 @@ from harness.ledger.rows import LedgerError
 from harness.report import reading, responses, terminal
 from harness.report.markdown import markdown
 from harness.report.page import page
+from harness.report.web.document import write_html
 from harness.streams import replace_what_cannot_be_shown
 
 DEFAULT = Path("reports", "latest", "ledger.jsonl")
@@ -30,10 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.report", description=__doc__)
     parser.add_argument("ledger", nargs="?", type=Path, default=DEFAULT, help=f"ledger.jsonl (default: {DEFAULT})")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the Markdown document there, too")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write one page with everything, responses included")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="mark on that page what differs from this ledger")
     parser.add_argument("--detail", action="store_true", help="print every estimate, and the sources' tables")
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="print what changed since the baseline")
     parser.add_argument("--schema", action="store_true", help="print what a ledger's lines mean, and stop")
-    read = parser.add_argument_group("responses, from the store")
+    read = parser.add_argument_group("responses, from the store (--html shows those of --store, too)")
     read.add_argument("--responses", nargs=2, metavar=("MODEL", "TRAIT"), help="print what a model said, with scores")
     read.add_argument("--store", type=Path, default=STORE, help=f"folder of measured answers (default: {STORE})")
     read.add_argument(
@@ -51,8 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _responses(options) if options.responses else _report(options)
     except (LedgerError, StoreError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
+    except BrokenPipeError:  # whoever read this has read enough
+        sys.stderr.close()
+        return 0
     except OSError as error:
-        print(f"ERROR: {options.markdown} could not be written ({error.strerror}).", file=sys.stderr)
+        print(f"ERROR: {error.filename or 'the report'} could not be written ({error.strerror}).", file=sys.stderr)
     return 2
 
 
@@ -61,6 +67,9 @@ def _report(options: argparse.Namespace) -> int:
     before = baseline.read_baseline(options.baseline) if options.baseline else None
     if options.markdown:
         write_atomically(options.markdown, markdown(found).encode())
+    if options.html:
+        against = rows.read_ledger(options.against) if options.against else None
+        write_html(options.html, found, Store(options.store), against, name=options.ledger.parent.name)
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     holm = reading.holm_marks(found.rows)
     shown = terminal.in_full(found, holm, console.width) if options.detail else page(found, holm, console.width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -59,43 +60,53 @@ class Run:
         return self.direction if self.block is None else f"{self.direction}, block {self.block}, dose {self.dose:.2f}"
 
 
-def runs_of(store: Store, model: str, trait: str) -> list[Run]:
-    """All judged runs of a model and trait in a store, the unsteered one first, then by direction, block and dose."""
+def runs_of(store: Store, model: str = "", trait: str = "", *, all_extractions: bool = True) -> list[Run]:
+    """All judged runs of a store, or of one model and trait: the unsteered one first, then by direction, block, dose.
+
+    Without `all_extractions`, resampled extractions and further draws of random controls are left out.
+    """
     described = {key: text for key, text in store.descriptions() if text["measurement"]["kind_of"] in KINDS}
+    made: dict[str, list[str]] = {}
+    for key, text in described.items():
+        made.setdefault(_name(text["measurement"]), []).append(key)
     found: list[Run] = []
     for key, one in described.items():
         of = one["measurement"].get("of")
-        if of is None or (_origin(of)["model"], _origin(of)["trait"]) != (model, trait):
+        if of is None or (model and (_origin(of)["model"], _origin(of)["trait"]) != (model, trait)):
             continue
-        steered = next((other for other, text in described.items() if _is_made_from(one, text)), None)
+        if not all_extractions and of.get("direction", {}).get("extraction"):
+            continue
+        steered = next((other for other in made.get(_name(of), ()) if _is_made_from(one, described[other])), None)
         scores, responses = _answer(store, key), _answer(store, steered) if steered else None
         if scores is not None and responses is not None:
             found += _runs(store, one["measurement"], scores, responses)
     # Grids share runs, and a later one may have asked more questions.
     fullest = {
-        (run.judge, run.direction, run.block, run.extraction, run.coefficient): run
+        (run.model, run.trait, run.judge, run.direction, run.block, run.extraction, run.coefficient): run
         for run in sorted(found, key=lambda run: len(run.said))
     }
     return sorted(
-        fullest.values(), key=lambda run: (run.judge, run.block is not None, run.direction, run.block or 0, run.dose)
+        fullest.values(),
+        key=lambda run: (run.model, run.trait, run.judge, run.block is not None, run.direction, run.block or 0, run.dose),
     )
 
 
 KINDS = ("Scores", "Sweep", "Baseline")
 
 
+def _name(measurement: Mapping[str, Any]) -> str:
+    return json.dumps(measurement, sort_keys=True)
+
+
 def _origin(of: Mapping[str, Any]) -> Mapping[str, Any]:
     """What names the model and the trait of a sweep or baseline."""
-    return of if of["kind_of"] == "Baseline" else of["direction"]["activations"]
+    origin: Mapping[str, Any] = of if of["kind_of"] == "Baseline" else of["direction"]["activations"]
+    return origin
 
 
 def _is_made_from(scores: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether these are the responses that those scores are of: the same code, data, weights and environment."""
-    return (
-        scores["measurement"]["of"] == other["measurement"]
-        and scores["environment"] == other["environment"]
-        and other["sources"].items() <= scores["sources"].items()
-    )
+    """Whether the responses that scores are of were made by the same code, data and weights, in one environment."""
+    return scores["environment"] == other["environment"] and other["sources"].items() <= scores["sources"].items()
 
 
 def _answer(store: Store, key: str) -> Answer | None:
@@ -113,7 +124,7 @@ def _runs(store: Store, measured: Mapping[str, Any], scores: Answer, responses: 
         yield Run(
             **{name: _origin(measured["of"])[name] for name in ("model", "trait")},
             judge=measured["judge"],
-            direction=_title(direction) if direction else UNSTEERED,
+            direction=title_of(direction) if direction else UNSTEERED,
             method=direction["method"] if direction else UNSTEERED,
             block=direction["block"] if direction else None,
             extraction=direction["extraction"] if direction else 0,
@@ -130,7 +141,8 @@ def _score(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _title(direction: Mapping[str, Any]) -> str:
+def title_of(direction: Mapping[str, Any]) -> str:
+    """The words for a direction that a store describes."""
     how = {name: value for name, value in direction["cleaning"].items() if name != "kind_of"}
     read = direction["activations"]
     return Recipe(direction["method"], read["window"], Cleaning(**how), read["elicitation"]).title
