@@ -93,15 +93,16 @@ class Response:
 class Store:
     """`store.sqlite` in a folder, `arrays/` beside it; nothing is created before something is put.
 
-    `warn` is told, in a sentence, when a damaged file had to be rebuilt. Any number of processes may read and write;
+    `warn` is told, in a sentence, when a damaged file had to be rebuilt; arrays of up to `inline` bytes lie in it. Any number of processes may read and write;
     each commits a batch whole or not at all. Raises StoreError for a folder of another form, StoreUnwritable where the
     disk refuses.
     """
 
-    def __init__(self, root: Path, warn: Callable[[str], None] = lambda _sentence: None) -> None:
+    def __init__(self, root: Path, warn: Callable[[str], None] = lambda _sentence: None, inline: int = INLINE) -> None:
         self.root = root
         self.path = root / FILE
         self.warn = warn
+        self._inline = inline
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] = (0, 0)  # device and inode of the file that is open
         if root.exists() and not root.is_dir():
@@ -143,7 +144,7 @@ class Store:
         with self._writing():
             if answer.arrays:
                 raw = save_arrays({name: np.ascontiguousarray(array) for name, array in answer.arrays.items()})
-                stored = raw if len(raw) <= INLINE else self._write_arrays(raw)
+                stored = raw if len(raw) <= self._inline else self._write_arrays(raw)
             self._write("answers", [(key, canonical(description), canonical(record), stored)])
 
     def responses(self, keys: Iterable[str]) -> dict[str, Response]:

@@ -181,9 +181,9 @@ def rule_changes(before: Row, row: Row) -> list[str]:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What two headers disagree on, one sentence a setting; the schema and the kind of line are no settings."""
+    """What two headers disagree on, one sentence a setting; schema, kind of line and date are no settings."""
     told: list[str] = []
-    for name in sorted({*before, *now} - {"kind", "schema"}):
+    for name in sorted({*before, *now} - {"kind", "schema", "date"}):
         one, other = before.get(name), now.get(name)
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             told += differences(one, other, f"{prefix}{name} ")

@@ -11,7 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.atomic import write_atomically
-from harness.lab.store import Store, StoreError
+from harness.lab.packing import readable
+from harness.lab.store import StoreError
 from harness.ledger import baseline, rows
 from harness.ledger.rows import LedgerError
 from harness.report import reading, responses, terminal
@@ -38,7 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--schema", action="store_true", help="print what a ledger's lines mean, and stop")
     read = parser.add_argument_group("responses, from the store (--html shows those of --store, too)")
     read.add_argument("--responses", nargs=2, metavar=("MODEL", "TRAIT"), help="print what a model said, with scores")
-    read.add_argument("--store", type=Path, default=STORE, help=f"folder of measured answers (default: {STORE})")
+    read.add_argument(
+        "--store",
+        type=Path,
+        default=STORE,
+        help=f"folder of measured answers, or what harness.lab.packing made of it (default: {STORE})",
+    )
     read.add_argument(
         "--direction", action="append", default=[], help="only this: a method such as probe, or a title; again for more"
     )
@@ -69,7 +75,8 @@ def _report(options: argparse.Namespace) -> int:
         write_atomically(options.markdown, markdown(found).encode())
     if options.html:
         against = rows.read_ledger(options.against) if options.against else None
-        write_html(options.html, found, Store(options.store), against, name=options.ledger.parent.name)
+        with readable(options.store) as store:
+            write_html(options.html, found, store, against, name=options.ledger.resolve().parent.name)
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     holm = reading.holm_marks(found.rows)
     shown = terminal.in_full(found, holm, console.width) if options.detail else page(found, holm, console.width)
@@ -85,7 +92,8 @@ def _report(options: argparse.Namespace) -> int:
 
 def _responses(options: argparse.Namespace) -> int:
     model, trait = options.responses
-    found = responses.chosen(responses.runs_of(Store(options.store), model, trait), options.direction, options.dose)
+    with readable(options.store) as store:
+        found = responses.chosen(responses.runs_of(store, model, trait), options.direction, options.dose)
     if not found:
         print(
             f"ERROR: {options.store} has no judged responses of {model} on {trait}; pytest claims/ -m "

@@ -87,7 +87,15 @@ def runs_of(store: Store, model: str = "", trait: str = "", *, all_extractions: 
     }
     return sorted(
         fullest.values(),
-        key=lambda run: (run.model, run.trait, run.judge, run.block is not None, run.direction, run.block or 0, run.dose),
+        key=lambda run: (
+            run.model,
+            run.trait,
+            run.judge,
+            run.block is not None,
+            run.direction,
+            run.block or 0,
+            run.dose,
+        ),
     )
 
 

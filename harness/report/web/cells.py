@@ -1,4 +1,4 @@
-"""What the page says of each claim and cell: its mark, its interval on a scale, why it came out so, what would flip it."""
+"""What the page says of each claim and cell: mark, interval on a scale, why it came out so, what would flip it."""
 
 from __future__ import annotations
 
@@ -124,9 +124,7 @@ def claims(ledger: Ledger, changes: Mapping[Identity, str]) -> list[Claim]:
     return [_claim(name, groups, holm, changes) for name, groups in claims_of(ledger)]
 
 
-def _claim(
-    name: str, groups: Sequence[Group], holm: Mapping[Identity, bool], changes: Mapping[Identity, str]
-) -> Claim:
+def _claim(name: str, groups: Sequence[Group], holm: Mapping[Identity, bool], changes: Mapping[Identity, str]) -> Claim:
     rows = tuple(row for group in groups for row in group.rows)
     first = rows[0]
     published = dict.fromkeys(published_cells(one) for row in rows for one in row.published)

@@ -177,4 +177,3 @@ def by_model(claim: cells.Claim) -> dict[str, list[Row]]:
     for row in claim.rows:
         found.setdefault(row.model, []).append(row)
     return found
-

@@ -29,7 +29,9 @@ def geometry(store: Store, models: Collection[str]) -> list[dict[str, Any]]:
         {
             "model": model,
             "cosines": [_cosines(*place, own) for place, own in sorted(directions.get(model, {}).items())],
-            "shares": [share for place, own in sorted(directions.get(model, {}).items()) for share in _shares(*place, own)],
+            "shares": [
+                share for place, own in sorted(directions.get(model, {}).items()) for share in _shares(*place, own)
+            ],
             **(_magnitudes(massive[model]) if model in massive else {"magnitudes": [], "severity": []}),
         }
         for model in models

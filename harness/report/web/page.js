@@ -196,6 +196,7 @@ function reader({groups, texts}) {
 
 function gold(entries) {
   const group = byId("gold-group"), rows = byId("gold-rows");
+  byId("gold").hidden = !entries.length;
   fill(group, entries.map((one) => `${one.judge} on ${one.model}: ${one.what}`));
   const show = () => {
     const one = entries[group.value];

@@ -1,4 +1,4 @@
-"""Runs of a store as a page holds them: curves over dose, responses with their scores, a sample where there are many."""
+"""Runs of a store as a page holds them: curves over dose, responses with scores, a sample where there are many."""
 
 from __future__ import annotations
 
@@ -137,4 +137,3 @@ def _golds(language: str, what: str) -> Sequence[GoldExchange]:
         return load_gold(judging_folder(language) / f"{what}.jsonl")
     except DatasetError:
         return []
-
