@@ -1,4 +1,4 @@
-"""`python -m harness.lab.packing STORE FILE.xz` packs what a report shows of a store into one file to send to others."""
+"""`python -m harness.lab.packing STORE FILE.xz` packs what a report shows of a store into one file to send."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _is_further(measured: dict[str, Any]) -> bool:
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[Store]:
-    """A store to read from: that of a folder, or one that `pack` wrote. Raises StoreError for a file of another kind."""
+    """A store to read from: that of a folder, or one that `pack` wrote. Raises StoreError for any other file."""
     if path.suffix != ENDING:
         yield Store(path)
         return

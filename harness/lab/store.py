@@ -93,9 +93,9 @@ class Response:
 class Store:
     """`store.sqlite` in a folder, `arrays/` beside it; nothing is created before something is put.
 
-    `warn` is told, in a sentence, when a damaged file had to be rebuilt; arrays of up to `inline` bytes lie in it. Any number of processes may read and write;
-    each commits a batch whole or not at all. Raises StoreError for a folder of another form, StoreUnwritable where the
-    disk refuses.
+    `warn` is told, in a sentence, when a damaged file had to be rebuilt; arrays of up to `inline` bytes lie in it. Any
+    number of processes may read and write; each commits a batch whole or not at all. Raises StoreError for a folder of
+    another form, StoreUnwritable where the disk refuses.
     """
 
     def __init__(self, root: Path, warn: Callable[[str], None] = lambda _sentence: None, inline: int = INLINE) -> None:

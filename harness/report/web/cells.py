@@ -38,13 +38,13 @@ class Scale:
 
 @dataclass(frozen=True)
 class Drawing:
-    """An interval on the scale of its test, with the bounds of its rule and what was published of the same quantity."""
+    """An interval on the scale of its test, with its rule's bounds and published values of the same quantity."""
 
     low: float
     high: float
     value: float
     bounds: tuple[float, ...]
-    published: tuple[float, ...]
+    published: tuple[tuple[float, str], ...]
     words: str
 
 
@@ -96,6 +96,11 @@ class Claim:
     rows: tuple[Row, ...] = field(repr=False)
 
     @property
+    def is_new(self) -> bool:
+        """Whether nobody published what it says."""
+        return all(one.get("word") == "new" for row in self.rows for one in row.published)
+
+    @property
     def outcome(self) -> str:
         """What its cells come to together, controls aside: holds, does not hold, both, cannot be told."""
         verdicts = {row.verdict for row in self.rows if not is_control(row)}
@@ -109,7 +114,7 @@ class Claim:
 
 def is_control(row: Row) -> bool:
     """Whether a row is there to see that the instrument says no where it must."""
-    return row.because.startswith("control")
+    return re.search(r"(^|; )control\b", row.because) is not None
 
 
 def anchor_of(row: Row) -> str:
@@ -153,7 +158,7 @@ def _tests(group: Group, holm: Mapping[Identity, bool], changes: Mapping[Identit
         measured = [entry for _, entry in entries if entry["estimate"] is not None]
         scale = _scale(entries)
         rules = dict.fromkeys(reading.rule_words(entry, named=False) for entry in measured)
-        changed = dict.fromkeys(first_rule_words(entry) for _, entry in entries if entry.get("first_rule"))
+        changed = dict.fromkeys(first_rule_words(entry) for entry in measured if entry.get("first_rule"))
         yield Test(
             title=plain(f"{reading.words_of_test(group.test)}: {name}" if name else reading.words_of_test(group.test)),
             rule=plain("; ".join(rules)),
@@ -173,7 +178,8 @@ def _scale(entries: Sequence[tuple[Row, Mapping[str, Any]]]) -> Scale | None:
     for row, entry in entries:
         estimate = estimate_of(entry)
         if estimate is not None:
-            values += [estimate.low, estimate.high, *rule_of(entry).bounds, *_published_values(row, estimate.unit)]
+            values += [estimate.low, estimate.high, *rule_of(entry).bounds]
+            values += [value for value, _ in _published_values(row, estimate.unit)]
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return None
@@ -182,9 +188,15 @@ def _scale(entries: Sequence[tuple[Row, Mapping[str, Any]]]) -> Scale | None:
     return Scale(low - room, high + room)
 
 
-def _published_values(row: Row, unit: str) -> list[float]:
-    found = [one.get("value", one.get("published")) for one in row.published if one.get("unit") == unit]
-    return [float(value) for value in found if isinstance(value, int | float)]
+def _published_values(row: Row, unit: str) -> list[tuple[float, str]]:
+    """Published numbers in the unit of an estimate, each with its edition and what it is of."""
+    found = []
+    for one in row.published:
+        value = one.get("value", one.get("published"))
+        if one.get("unit") == unit and isinstance(value, int | float):
+            what = one.get("sentence") or one.get("quantity") or ""
+            found.append((float(value), plain(f"published, {one.get('edition', '')}: {what} = {number(value)} {unit}")))
+    return found
 
 
 def _cell(
@@ -200,9 +212,11 @@ def _cell(
     if estimate is not None and scale is not None:
         published = _published_values(row, estimate.unit)
         drawing = Drawing(
-            *(scale.at(value) for value in (estimate.low, estimate.high, estimate.value)),
+            low=scale.at(estimate.low),
+            high=scale.at(estimate.high),
+            value=scale.at(estimate.value),
             bounds=tuple(scale.at(bound) for bound in rule_of(entry).bounds),
-            published=tuple(scale.at(value) for value in published),
+            published=tuple((scale.at(value), words) for value, words in published),
             words=plain(f"{reading.short(estimate)} {estimate.unit}"),
         )
     return Cell(
