@@ -113,7 +113,7 @@ def _charts_library() -> str:
     """Vega, Vega-Lite and vega-embed as one script, out of the package that carries them."""
     import vl_convert
 
-    bundle: str = vl_convert.javascript_bundle(None)
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return bundle.replace("</script", "<\\/script")  # ends no element, and means the same within a string
 
 

@@ -65,6 +65,8 @@ def test_filters_links_charts_and_the_reader_work_from_the_disk(page: Callable[.
         assert script("return document.getElementById('found').textContent").endswith(f" {len(own)} cells")
         shown = script("return [...document.querySelectorAll('.cell')].filter((one) => one.offsetParent).length")
         assert shown == len(own)
+        lines = [one for one in found.find_elements("css selector", ".map .line") if one.is_displayed()]
+        assert len(lines) == len({row.claim for row in own})
         link = next(one for one in found.find_elements("css selector", ".map .mark") if one.is_displayed())
         link.click()
         assert script("return document.querySelector(':target').dataset.verdict") == "REFUTED"
@@ -80,9 +82,11 @@ def test_filters_links_charts_and_the_reader_work_from_the_disk(page: Callable[.
         assert "coherence missing: the judge gave no score" in rows.text
         found.find_element("css selector", "#read .wide").send_keys("\ue014")  # the right arrow
         assert "first at 0.4" in rows.text
+        found.find_element("css selector", "#read .wide").send_keys("\ue012" * 2)  # the left one, twice
+        assert "first at 0.1" in rows.text
         script(set_to, found.find_element("id", "read-search"), "third")
         assert "first" not in rows.text
-        assert "third at 0.4" in rows.text
+        assert "third at 0.1" in rows.text
         assert [entry["message"] for entry in found.get_log("browser")] == []
 
 
