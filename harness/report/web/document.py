@@ -27,6 +27,7 @@ from harness.report.web import cells, said
 from harness.report.web.geometry import geometry
 
 HERE = Path(__file__).parent
+PUBLISHED = ("gemma3", "gemma2")  # models that the sources steered themselves
 OUTCOMES = {
     "holds": "hold wherever they can be told",
     "does not hold": "do not hold wherever they can be told",
@@ -41,15 +42,29 @@ POLICY = (
 
 
 def write_html(
-    path: Path, ledger: Ledger, store: Store | None = None, against: Ledger | None = None, name: str = ""
+    path: Path,
+    ledger: Ledger,
+    store: Store | None = None,
+    against: Ledger | None = None,
+    name: str = "",
+    minutes: float | None = None,
 ) -> None:
-    """Write the page atomically. `name` is what the ledger is called in it. Raises OSError when the disk refuses."""
+    """Write the page atomically, see `html`. Raises OSError when the disk refuses."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, html(ledger, store, against, name).encode("utf-8", "replace"))
+    write_atomically(path, html(ledger, store, against, name, minutes).encode("utf-8", "replace"))
 
 
-def html(ledger: Ledger, store: Store | None = None, against: Ledger | None = None, name: str = "") -> str:
-    """The page of a ledger, with what its store holds of it, and with what differs from another ledger marked."""
+def html(
+    ledger: Ledger,
+    store: Store | None = None,
+    against: Ledger | None = None,
+    name: str = "",
+    minutes: float | None = None,
+) -> str:
+    """The page of a ledger, with what its store holds of it, and with what differs from another ledger marked.
+
+    `name` is what the ledger is called on it; `minutes` is how long the run took, where that is known.
+    """
     changes = baseline.compare(against, ledger) if against else []
     changed = {
         Identity(one.claim, one.test, one.model, one.trait): f"{one.kind}: {one.sentence.partition('; again: ')[0]}."
@@ -86,6 +101,7 @@ def html(ledger: Ledger, store: Store | None = None, against: Ledger | None = No
         published_columns=cells.PUBLISHED_COLUMNS,
         width=cells.WIDTH,
         legend=reading.LEGEND,
+        minutes=None if minutes is None else f"{minutes:.1f}",
         spent=store.counts() if store else None,
         data=packed(data) if data else "",
         sampled=data.get("runs", {}),
@@ -97,9 +113,26 @@ def _measured(ledger: Ledger, store: Store) -> dict[str, Any]:
     grid = [row for row in ledger.rows if not (row.is_pair or row.is_arithmetic)]
     models = reading.models_of(ledger.rows)
     runs = said.runs(store, list(dict.fromkeys((row.model, row.trait) for row in grid)))
+    for group in runs["groups"]:
+        group["published"] = _published_runs(ledger, group["model"], group["trait"])
     languages = {name: about["language"] for name, about in ledger.head.get("models", {}).items() if name in models}
     found = {"runs": runs, "gold": said.gold(store, languages), "geometry": geometry(store, models)}
     return found if runs["groups"] or found["gold"] or found["geometry"] else {}
+
+
+def _published_runs(ledger: Ledger, model: str, trait: str) -> list[dict[str, Any]]:
+    """Published coefficients of a model with the Delta they gave; of other models' coefficients there is no place."""
+    found = []
+    for table in ledger.tables:
+        columns = table.published["columns"] if table.published and (table.model, table.trait) == (model, trait) else []
+        if table.published and model in PUBLISHED and {"coefficient", "best Delta"} <= set(columns):
+            place = {name: columns.index(name) for name in ("coefficient", "best Delta")}
+            for row in table.published["rows"]:
+                coefficient, delta = (row[place[name]] for name in ("coefficient", "best Delta"))
+                if isinstance(coefficient, float) and isinstance(delta, float):
+                    edition = table.published.get("edition", "")
+                    found.append({"title": f"{row[0]}, {edition}", "coefficient": coefficient, "delta": delta})
+    return found
 
 
 def packed(data: Mapping[str, Any]) -> str:

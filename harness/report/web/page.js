@@ -102,6 +102,9 @@ function curves({groups, gate}) {
       })));
     const unsteered = runs.filter((run) => run.block === null).slice(0, 1).flatMap((run) =>
       ["trait", "coherence"].map((what) => ({what, y: run[what][0]})));
+    const base = runs.find((run) => run.block === null)?.trait[0] ?? 0;
+    const published = axis === "dose" ? [] : groups[group.value].published.map((one) => (
+      {x: one.coefficient, y: base + one.delta, title: harmless(one.title)}));
     const x = {field: "x", type: "quantitative", scale: {type: "log", nice: false}, title: axis};
     const y = (field, title) => ({field, type: "quantitative", scale: {domain: [0, 100]}, title});
     const colour = {field: "direction", type: "nominal", scale: {scheme: "tableau10"},
@@ -114,6 +117,8 @@ function curves({groups, gate}) {
           strokeDash: {field: "direction", type: "nominal", legend: null},
           tooltip: [{field: "direction"}, {field: "x", title: axis, format: ".3g"}, {field: "y", title: what, format: ".1f"}, {field: "n", title: "questions"}]}},
         {transform: [{filter: "datum.best"}], mark: {type: "point", size: 170, strokeWidth: 2}, encoding: {x, y: y("y", what), color: colour}},
+        ...(what === "trait" && published.length ? [{data: {values: published}, mark: {type: "point", shape: "diamond", size: 90, color: "magenta"},
+          encoding: {x, y: y("y", what), tooltip: [{field: "title", title: "published"}, {field: "x", title: axis}, {field: "y", title: what}]}}] : []),
         ...(what === "coherence" ? [{data: {values: [{gate}]}, mark: {type: "rule", strokeDash: [4, 3]}, encoding: {y: y("gate", what)}}] : []),
         {data: {values: unsteered.filter((one) => one.what === what)}, mark: {type: "rule", opacity: 0.4}, encoding: {y: y("y", what)}},
       ],

@@ -162,6 +162,21 @@ def test_on_github_the_document_is_the_step_s_summary(project: Project, monkeypa
     assert Path(run.path, "summary.md").read_text() == Path(run.path, "reports/latest/ledger.md").read_text()
 
 
+def test_the_page_is_written_and_named_where_ci_looks(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = project(**CLAIMS)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    result = run.runpytest("--html", "pages/page.html", "--junitxml", "junit.xml")
+    result.stdout.fnmatch_lines(["the page to read is pages/page.html"])
+    page = Path(run.path, "pages/page.html").read_text()
+    rows = [json.loads(line) for line in ledger(run)][1:]
+    assert page.count('class="cell"') >= len(rows) > 0
+    assert Path(run.path, "summary.md").read_text().startswith("The page with every response: pages/page.html\n")
+    assert '<property name="report" value="pages/page.html"' in Path(run.path, "junit.xml").read_text()
+    refused = run.runpytest("--html", "summary.md/page.html")
+    assert refused.ret == 0
+    refused.stdout.fnmatch_lines(["warning: summary.md/page.html could not be written (*"])
+
+
 def test_a_summary_that_cannot_be_written_is_a_warning(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     run = project(**CLAIMS)
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "no/summary.md")

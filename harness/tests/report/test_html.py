@@ -15,11 +15,11 @@ import pytest
 
 from harness.data.datasets import ROOT
 from harness.lab.store import Store
-from harness.ledger.rows import Ledger, header, read_ledger
+from harness.ledger.rows import Ledger, Table, header, read_ledger
 from harness.ledger.verdict import at_most
 from harness.report.__main__ import main
 from harness.report.responses import UNSTEERED, Run, Said, runs_of
-from harness.report.web import cells, said
+from harness.report.web import cells, document, said
 from harness.report.web.document import html, packed
 from harness.tests.lab.tiny_lab import Bench, answers
 from harness.tests.ledger.made_up_ledger import made_up_ledger, made_up_row
@@ -150,3 +150,18 @@ def test_the_command_writes_the_page_of_the_real_model(tmp_path: Path, capsys: p
     page = (tmp_path / "a" / "page.html").read_text()
     assert "Zeroing only the most massive dim of mean_diff" in page
     assert str(len(read_ledger(ledger).rows)) in capsys.readouterr().out
+
+
+def test_published_runs_stand_on_the_curves_of_the_model_that_was_steered(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = bench().lab
+    answers(lab)
+    published = {"columns": ["", "best Delta", "coefficient"], "rows": [["probe", 33.0, 1200.0], ["none", None, 9.0]]}
+    table = Table("06", "t", "s", "tiny", "refusal", ["", "best Delta"], [], {**published, "edition": "2026-01-29"})
+    ledger = ledger_of(made_up_row(model="tiny"))._replace(tables=[table])
+    assert data_of(html(ledger, lab.store))["runs"]["groups"][0]["published"] == []  # another model's coefficients
+    monkeypatch.setattr(document, "PUBLISHED", ("tiny",))
+    assert data_of(html(ledger, lab.store))["runs"]["groups"][0]["published"] == [
+        {"title": "probe, 2026-01-29", "coefficient": 1200.0, "delta": 33.0}
+    ]
