@@ -71,13 +71,14 @@ class Lab:
         *,
         batch_rows: int = 512,
         progress: Progress | None = None,
+        untrusted: bool = False,
     ) -> None:
         self.store = store
         self.calls = 0  # generate calls made
         self._data = SubjectData(models)
         self._weights = weights
         self._judges = judges
-        self._batch_rows = batch_rows
+        self._batch_rows, self._untrusted = batch_rows, untrusted
         self._progress: Progress = progress or Silent()
         self._keys = Keys(models, environment, lambda name, language: judges(name, language).identity)
         self._answers: dict[Measurement, Answer] = {}
@@ -101,8 +102,7 @@ class Lab:
         for measurement in measurements:
             if isinstance(measurement, JudgeCheck):
                 self._is_kept(measurement)  # what it found says whether anything is steered for it
-        trusted = [one for one in measurements if is_worth_making(one, measurements, self._answers, unchecked=True)]
-        missing = missing_from(trusted, self._is_kept)
+        missing = missing_from(self._worth_making(measurements, unchecked=True), self._is_kept)
         traits = {pair: self._data.trait(*pair) for pair in trait_pairs(missing)}
         for measurement in missing:
             if isinstance(measurement, Sweep | Baseline):
@@ -121,14 +121,20 @@ class Lab:
             with self.store.making(model):
                 # Another process may have made some of it while this one waited for its turn.
                 self._check_judges(missing_from(asked, self._settled))
-                trusted = [one for one in asked if is_worth_making(one, measurements, self._answers)]
-                wanted = missing_from(trusted, self._settled)
+                wanted = missing_from(self._worth_making(asked, measurements), self._settled)
                 self._read_scenarios(wanted)
                 self._weights.release(model, "base")  # it has nothing more to do, and the instruct model needs room
                 self._find_massive_dims(wanted)
                 self._fit(wanted)
                 self._steer(wanted)
                 self._judge(wanted)
+
+    def _worth_making(
+        self, asked: Sequence[Measurement], among: Sequence[Measurement] | None = None, unchecked: bool = False
+    ) -> list[Measurement]:
+        """Those of `asked` whose judge may decide, or all where judges are looked at that may not."""
+        among = asked if among is None else among
+        return [one for one in asked if self._untrusted or is_worth_making(one, among, self._answers, unchecked)]
 
     def _check_judges(self, wanted: Sequence[Measurement]) -> None:
         """Run judges on their gold sets, before anything is steered for them, and free them: models need the room."""

@@ -46,7 +46,8 @@ def require_trusted_judge(cell: Cell, answers: Answers) -> None:
     """Raise JudgeNotTrusted when the cell's judge failed its gate."""
     if reason := why_not_trusted(answers(cell.judge_check).record):
         raise JudgeNotTrusted(
-            f"the judge {cell.model.judge} is not good enough on gold responses ({reason}); choose one with --judge."
+            f"the judge {cell.model.judge} is not good enough on gold responses ({reason}); choose one with --judge, "
+            "or look at what it says with --untrusted-judge."
         )
 
 

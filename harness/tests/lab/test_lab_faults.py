@@ -211,9 +211,8 @@ class Held(ParityJudge):
         self.events.append("release judge")
 
 
-def test_a_judge_is_let_go_when_it_was_checked_and_its_check_says_what_it_said(
-    bench: Callable[..., Bench], tmp_path: Path
-) -> None:
+def gold_sets(tmp_path: Path) -> None:
+    """Eighty gold responses of each kind, half of them at either end."""
     folder = tmp_path / "datasets" / "words" / "judging"
     folder.mkdir()
     for name in ("refusal", "sycophancy", "coherence", "relevance"):
@@ -222,6 +221,32 @@ def test_a_judge_is_let_go_when_it_was_checked_and_its_check_says_what_it_said(
             for number in range(80)
         ]
         (folder / f"{name}.jsonl").write_text("".join(json.dumps({**row, "kind": "clear"}) + "\n" for row in rows))
+
+
+def test_a_judge_that_fails_its_gate_is_looked_at_only_where_that_is_asked(
+    bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    class Undecided(ParityJudge):
+        def judge(self, _definition: Mapping[str, str], exchanges: Sequence[Exchange]) -> list[Judgement]:
+            return [Judgement(50.0, 50.0, 50.0) for _ in exchanges]
+
+    gold_sets(tmp_path)
+    wanted = [JudgeCheck("tiny", "refusal", "parity"), scores()]
+    gated = bench(judge=Undecided()).lab
+    gated.prepare(wanted)
+    assert why_not_trusted(gated.answer(wanted[0]).record)
+    assert gated.recall(scores()) is None
+    assert scores() not in gated.plan(wanted).missing
+    looked_at = bench(judge=Undecided(), untrusted=True).lab
+    assert scores() in looked_at.plan(wanted).missing
+    looked_at.prepare(wanted)
+    assert (looked_at.answer(scores()).arrays["trait"] == 50.0).all()
+
+
+def test_a_judge_is_let_go_when_it_was_checked_and_its_check_says_what_it_said(
+    bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    gold_sets(tmp_path)
     checks = [JudgeCheck("tiny", trait, "parity+relevance") for trait in ("refusal", "sycophancy")]
     found = bench()
     events = found.weights.events

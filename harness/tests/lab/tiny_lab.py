@@ -128,11 +128,16 @@ def bench(
         "tiny", tmp_path / "base", tmp_path / "instruct", "words", "parity", {}, (0.5, 1.0), 6, "a tiny model"
     )
 
-    def open_lab(batch_rows: int = 64, store: Path = tmp_path / "store", judge: Judge = ParityJudge()) -> Bench:  # noqa: B008
+    def open_lab(
+        batch_rows: int = 64,
+        store: Path = tmp_path / "store",
+        judge: Judge = ParityJudge(),  # noqa: B008
+        untrusted: bool = False,
+    ) -> Bench:
         weights, told = TinyWeights(tiny_decoder("llama")), Silent()
         lab = Lab(
             {"tiny": spec}, Store(store), weights, lambda _name, _language: judge, Environment("float32", "cpu", ()),
-            batch_rows=batch_rows, progress=told,
+            batch_rows=batch_rows, progress=told, untrusted=untrusted,
         )  # fmt: skip
         return Bench(lab, weights, told)
 
