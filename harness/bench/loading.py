@@ -16,6 +16,7 @@ from harness.models.registry import find_model
 from harness.quantities.cells import WINDOW
 
 TRAIT = "refusal"
+WINDOWS = (3, WINDOW, 10, 20, 30)  # that claims read, from one run of the longest
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,14 @@ class Comparison:
 def compare(model: str, pairs: int = 2) -> Comparison:
     """Probe the model that is read and extract one trait from it, in turn, `pairs` times after a probe as warm-up.
 
-    The role, the questions and the window are those of a run: base for scenarios, instruct for instructions.
+    The role, the questions and the windows are those of a run: base for scenarios, instruct for instructions.
     """
     spec = find_model(model)
     instructed = spec.elicitation == "instructions"
     decoder = load_decoder(folder_of(spec.instruct if instructed else spec.base), model)
     questions = asked_first(spec) if instructed else ()
     data = load_trait(trait_folder(spec.language, TRAIT))
-    wanted = [Activations(model, TRAIT, WINDOW, spec.elicitation)]
+    wanted = [Activations(model, TRAIT, window, spec.elicitation) for window in WINDOWS]
     known = probed(decoder, questions)
     seconds: list[tuple[float, float]] = []
     for _ in range(pairs):

@@ -59,14 +59,13 @@ def _tokens(decoder: Decoder) -> list[str]:
             "text than the one given; switch that off (add_eos_token in tokenizer_config.json, or the post_processor "
             "in tokenizer.json)."
         )
-    outside = sorted(
-        (index, token) for token, index in decoder.tokenizer.get_vocab().items() if index >= decoder.embedded
-    )
+    embedded = decoder.embedded  # asked once: there are as many tokens as that
+    outside = sorted((index, token) for token, index in decoder.tokenizer.get_vocab().items() if index >= embedded)
     if not outside:
         return []
     return [
         f"{len(outside)} tokens of the tokenizer have no embedding, first {outside[0][1]!r} ({outside[0][0]} of "
-        f"{decoder.embedded}); a text that holds one is refused"
+        f"{embedded}); a text that holds one is refused"
     ]
 
 
