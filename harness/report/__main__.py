@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -64,18 +65,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:
-        print(f"ERROR: {error.filename or 'the report'} could not be written ({error.strerror}).", file=sys.stderr)
+        print(f"ERROR: {error.filename} could not be written ({error.strerror}).", file=sys.stderr)
     return 2
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file that could not be written, and not the unfinished one beside it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _report(options: argparse.Namespace) -> int:
     found = rows.read_ledger(options.ledger)
     before = baseline.read_baseline(options.baseline) if options.baseline else None
     if options.markdown:
-        write_atomically(options.markdown, markdown(found).encode())
+        with _naming(options.markdown):
+            write_atomically(options.markdown, markdown(found).encode())
     if options.html:
         against = rows.read_ledger(options.against) if options.against else None
-        with readable(options.store) as store:
+        with readable(options.store) as store, _naming(options.html):
             write_html(options.html, found, store, against, name=options.ledger.resolve().parent.name)
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     holm = reading.holm_marks(found.rows)
@@ -102,7 +113,8 @@ def _responses(options: argparse.Namespace) -> int:
         )
         return 2
     if options.markdown:
-        write_atomically(options.markdown, responses.in_markdown(found, options.question).encode())
+        with _naming(options.markdown):
+            write_atomically(options.markdown, responses.in_markdown(found, options.question).encode())
     for text in responses.in_lines(found, options.question):
         print(text)
     return 0

@@ -115,8 +115,8 @@ LASTING: dict[str, tuple[Fault, str]] = {
     "status 500": (status(500), "answered with status 500"),
     "status 429": (status(429), "answered with status 429"),
     "hanging up": (api_server.hangs_up, "could not be reached"),
-    "never answering": (api_server.hangs, "gave no whole answer within 0.2 s"),
-    "dripping": (api_server.drips, "gave no whole answer within 0.2 s"),
+    "never answering": (api_server.hangs, "gave no whole answer within 0.5 s"),
+    "dripping": (api_server.drips, "gave no whole answer within 0.5 s"),
     "JSON that is cut off": (says(b'{"id": "1", "choices": [{"index"'), "answered with no whole chat completion"),
 }
 
@@ -124,11 +124,13 @@ LASTING: dict[str, tuple[Fault, str]] = {
 @pytest.mark.parametrize(("fault", "problem"), LASTING.values(), ids=LASTING)
 def test_a_fault_that_lasts_ends_after_all_attempts_in_one_sentence(server: Server, fault: Fault, problem: str) -> None:
     server.always = fault
-    judge = judge_of(server, timeout=0.2 if "0.2" in problem else 10, concurrency=1)
+    judge = judge_of(server, timeout=0.5 if "0.5" in problem else 10, concurrency=1)
     began = time.monotonic()
     with pytest.raises(JudgeUnavailable) as caught:
         judge.judge(TRAIT, EXCHANGES)
     assert time.monotonic() - began < 5
+    while len(server.requests) < 3 and time.monotonic() - began < 9:
+        time.sleep(0.01)  # a busy machine may note the last request after it was given up
     assert len(server.requests) == 3
     assert caught.value.judged == {}
     message = str(caught.value)
