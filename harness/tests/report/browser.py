@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -14,8 +15,8 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-MISSING = "Chromium or its driver is not there: apt-get install chromium chromium-driver"
+CHROMIUM, DRIVER = (None if "NO_BROWSER" in os.environ else shutil.which(one) for one in ("chromium", "chromedriver"))
+MISSING = "Chromium or its driver is not there (or NO_BROWSER is set): apt-get install chromium chromium-driver"
 PARTS = ("answer", "map", "S5", "curves", "read", "geometry")
 
 
