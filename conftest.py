@@ -1,6 +1,7 @@
 """Names the plugins; everything else lives in `fixtures/`."""
 
 pytest_plugins = [
+    "fixtures.brought",
     "fixtures.subjects",
     "fixtures.grid",
     "fixtures.workers",

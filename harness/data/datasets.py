@@ -100,11 +100,12 @@ def trait_folder(language: str, trait: str) -> Path:
     return language_folder(language) / "traits" / trait
 
 
-def instruction_files(language: str, trait: str) -> list[Path]:
-    """The files that say under which instructions a trait is elicited. Raises DatasetError where nobody wrote any."""
-    files = [trait_folder(language, trait) / name for name in INSTRUCTIONS]
+def instruction_files(folder: Path) -> list[Path]:
+    """The files that say under which instructions the trait of a folder is elicited. Raises DatasetError where nobody
+    wrote any."""
+    files = [folder / name for name in INSTRUCTIONS]
     if not files[0].is_file():
-        raise DatasetError(f"{trait} {NO_INSTRUCTIONS}")
+        raise DatasetError(f"{folder.name} {NO_INSTRUCTIONS}")
     return files
 
 

@@ -174,8 +174,31 @@ METHODS: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
-def method_at(name: str, *place: object) -> Callable[..., np.ndarray]:
-    """A method as it is used at one place (model, trait, block ...): controls that are drawn get their own draw."""
+VECTOR = "vector "  # begins the name of a method that is none: a vector that was made elsewhere
+
+
+def vector_named(method: str) -> str | None:
+    """The name of the vector that stands in a method's place; None for a method that fits."""
+    return method.removeprefix(VECTOR) if method.startswith(VECTOR) else None
+
+
+@checked
+def given(
+    positive: Float[np.ndarray, "rows_pos hidden"],
+    negative: Float[np.ndarray, "rows_neg hidden"],
+    vector: Float[np.ndarray, "hidden"],
+) -> Float[np.ndarray, "hidden"]:
+    """A vector that was made elsewhere, as a unit vector, whatever the rows; only their width has to be its own."""
+    return unit(vector)
+
+
+def method_at(name: str, *place: object, vector: np.ndarray | None = None) -> Callable[..., np.ndarray]:
+    """A method as it is used at one place (model, trait, block ...): controls that are drawn get their own draw.
+
+    `vector` is what a method that is none stands for (see `vector_named`).
+    """
+    if vector is not None:
+        return functools.partial(given, vector=vector)
     if name not in DRAWN:
         return METHODS[name]
     return functools.partial(METHODS[name], seed=zlib.crc32(" ".join(map(str, (name, *place))).encode()))

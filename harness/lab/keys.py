@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.data import datasets
 from harness.decoding.steering import Row
+from harness.geometry.directions import vector_named
 from harness.hashes import HARNESS, code_hash, key_of
 from harness.judges.protocol import Exchange
 from harness.lab.measurements import (
@@ -150,7 +151,7 @@ class Keys:
         surroundings = {
             "environment": self._environment_of(spec),
             "judge": self._judge_identity(judge, spec.language),
-            "rubric": self._hash(datasets.trait_folder(spec.language, trait) / "definition.yaml"),
+            "rubric": self._hash(spec.trait_folder(trait) / "definition.yaml"),
         }
         common = key_of(surroundings)
         return lambda exchange: key_of([common, exchange.question, exchange.response, exchange.finished])
@@ -182,38 +183,38 @@ class Keys:
                 found[f"{role} model"] = self._weights_hash(folder_of(spec.base if role == "base" else spec.instruct))
             case Activations(elicitation="instructions"):
                 found["instruct model"] = self._weights_hash(folder_of(spec.instruct))
-                for path in datasets.instruction_files(spec.language, str(trait)):
+                for path in datasets.instruction_files(spec.trait_folder(str(trait))):
                     found[path.name] = self._hash(path)
             case Activations():
                 found["base model"] = self._weights_hash(folder_of(spec.base))
-                found["scenarios"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "scenarios.jsonl")
+                found["scenarios"] = self._hash(spec.trait_folder(str(trait)) / "scenarios.jsonl")
             case MassiveActivations():
                 found["instruct model"] = self._weights_hash(folder_of(spec.instruct))
                 found["calibration"] = self._hash(datasets.calibration_file(spec.language))
             case Baseline() | Sweep():
                 found["instruct model"] = self._weights_hash(folder_of(spec.instruct))
-                found["questions"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "questions.jsonl")
+                found["questions"] = self._hash(spec.trait_folder(str(trait)) / "questions.jsonl")
             case Scores(judge=judge):
                 found["judge"] = self._judge_identity(judge, spec.language)
-                found["rubric"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "definition.yaml")
+                found["rubric"] = self._hash(spec.trait_folder(str(trait)) / "definition.yaml")
             case JudgeCheck(judge=judge):
                 found["judge"] = self._judge_identity(judge, spec.language)
-                found["rubric"] = self._hash(datasets.trait_folder(spec.language, str(trait)) / "definition.yaml")
-                for path in gold_files(spec.language, str(trait)):
+                found["rubric"] = self._hash(spec.trait_folder(str(trait)) / "definition.yaml")
+                for path in gold_files(spec, str(trait)):
                     found[f"gold {path.name}"] = self._hash(path)
-            case Direction() | CrossFit() | Refits() | BlockChoice():
+            case Direction(method=method) | CrossFit(method=method) | Refits(method=method):
+                if (name := vector_named(method)) is not None:
+                    found["vector"] = spec.vectors[name].sha256
+            case BlockChoice():
                 pass
         return found
 
 
-def gold_files(language: str, trait: str) -> list[Path]:
+def gold_files(spec: ModelSpec, trait: str) -> list[Path]:
     """What a judge is checked with: gold responses, and how coherence and relevance are defined."""
-    folder = datasets.judging_folder(language)
-    wanted = (
-        f"{trait}.jsonl",
-        *(f"{what}.{kind}" for what in ("coherence", "relevance") for kind in ("jsonl", "yaml")),
-    )
-    return [path for path in (folder / name for name in wanted) if path.is_file()]
+    folder = datasets.judging_folder(spec.language)
+    both = [folder / f"{what}.{kind}" for what in ("coherence", "relevance") for kind in ("jsonl", "yaml")]
+    return [path for path in (spec.gold_file(trait), *both) if path.is_file()]
 
 
 def folder_of(where: Path | Checkpoint) -> Path:

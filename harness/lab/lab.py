@@ -203,14 +203,16 @@ class Lab:
             if isinstance(measurement, Direction):
 
                 def make_direction(m: Direction = measurement) -> None:
-                    self._keep(m, making.direction(m, self.answer(m.activations), self.answer(m.massive)))
+                    given = self._data.vector(m.activations.model, m.method)
+                    self._keep(m, making.direction(m, self.answer(m.activations), self.answer(m.massive), given))
 
                 self._attempt([measurement], make_direction)
             if isinstance(measurement, CrossFit):
 
                 def make_cross_fit(m: CrossFit = measurement) -> None:
                     measured = None if m.massive is None else self.answer(m.massive)
-                    self._keep(m, making.cross_fit(m, self.answer(m.activations), measured))
+                    given = self._data.vector(m.activations.model, m.method)
+                    self._keep(m, making.cross_fit(m, self.answer(m.activations), measured, given))
 
                 self._attempt([measurement], make_cross_fit)
             if isinstance(measurement, BlockChoice):
@@ -224,7 +226,8 @@ class Lab:
                 def make_refits(m: Refits = measurement) -> None:
                     title = f"{m.activations.model}: refit {m.method} on resampled {m.activations.trait} scenarios"
                     with self._progress.stage(title, 1 + m.resamples) as advance:
-                        self._keep(m, making.refits(m, self.answer(m.activations), advance))
+                        given = self._data.vector(m.activations.model, m.method)
+                        self._keep(m, making.refits(m, self.answer(m.activations), advance, given))
 
                 self._attempt([measurement], make_refits)
 

@@ -87,7 +87,8 @@ def massive_activations(
     on_halved: Callable[[int], None],
 ) -> tuple[Answer, int]:
     """Statistics of the instruct model's own responses, and the dims they single out; also the generate calls."""
-    rows = [decoder.encode_question(prompt) for prompt in prompts]
+    # A base model without a chat template continues the prompt as it would any text.
+    rows = [(decoder.encode_question if decoder.has_template else decoder.encode)(prompt) for prompt in prompts]
     statistics = ResponseStatistics(decoder.depth, decoder.width)
 
     def run(batch: list[int]) -> None:
@@ -124,14 +125,14 @@ def training_rows(answer: Answer, block: int) -> tuple[Array, Array]:
     return answer.arrays["positive"][:pairs, block], answer.arrays["negative"][:pairs, block]
 
 
-def direction(measurement: Direction, read: Answer, measured: Answer) -> Answer:
-    """One direction and the norms its amounts are counted in."""
+def direction(measurement: Direction, read: Answer, measured: Answer, given: Array | None = None) -> Answer:
+    """One direction, fitted or `given`, and the norms its amounts are counted in."""
     block = measurement.block
     positive, negative = training_rows(read, block)
     consensus = tuple(measured.record["consensus"])
     how = measurement.cleaning
     dims = cleaned_dims(measured, block, how)
-    vector = fit(measurement, *extracted(measurement, positive, negative), dims)
+    vector = fit(measurement, *extracted(measurement, positive, negative), dims, given)
     rows = np.concatenate([positive, negative])
     record = {
         "share_outside": float(cleaning.share_outside(vector, consensus)),
@@ -153,10 +154,13 @@ def extracted(measurement: Direction, positive: Array, negative: Array) -> tuple
     return positive[chosen], negative[chosen]
 
 
-def fit(measurement: Direction, positive: Array, negative: Array, dims: Sequence[int]) -> Array:
-    """The unit direction of a method, cleaned of `dims` before or after the fit."""
+def fit(
+    measurement: Direction, positive: Array, negative: Array, dims: Sequence[int], given: Array | None = None
+) -> Array:
+    """The unit direction of a method (or a `given` one), cleaned of `dims` before or after the fit."""
     read, how = measurement.activations, measurement.cleaning
-    method = directions.method_at(measurement.method, read.model, read.trait, measurement.block, measurement.extraction)
+    place = read.model, read.trait, measurement.block, measurement.extraction
+    method = directions.method_at(measurement.method, *place, vector=given)
     if not how.before:
         return cleaning.clean_by(method(positive, negative), dims, how.how)
     rows = cleaning.treat(np.concatenate([positive, negative]), dims, how.how)
@@ -171,13 +175,14 @@ def block_choice(measurement: BlockChoice, read: Answer, measured: Answer) -> An
     return Answer({}, {"block": chosen, "effect_sizes": found})
 
 
-def cross_fit(measurement: CrossFit, read: Answer, measured: Answer | None) -> Answer:
+def cross_fit(measurement: CrossFit, read: Answer, measured: Answer | None, given: Array | None = None) -> Answer:
     """Every pair of scenarios along a direction that was made from the pairs of other topics."""
     origin, block, how = measurement.activations, measurement.block, measurement.cleaning
     dims = cleaned_dims(measured, block, how) if measured is not None else ()
 
     def fit_without(positive: Array, negative: Array, fold: int) -> Array:
-        method = directions.method_at(measurement.method, origin.model, origin.trait, block, f"without fold {fold}")
+        place = origin.model, origin.trait, block, f"without fold {fold}"
+        method = directions.method_at(measurement.method, *place, vector=given)
         return np.asarray(cleaning.clean_by(method(positive, negative), dims, how.how))
 
     positive, negative = read.arrays["positive"][:, block], read.arrays["negative"][:, block]
@@ -187,7 +192,7 @@ def cross_fit(measurement: CrossFit, read: Answer, measured: Answer | None) -> A
     return Answer({name: getattr(found, name) for name in ("positive", "negative", "polarity")}, {"topics": topics})
 
 
-def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
+def refits(measurement: Refits, read: Answer, advance: Advance, given: Array | None = None) -> Answer:
     """A method refitted at every block on resampled training pairs (positive and negative of a pair together)."""
     pairs = read.record["training_pairs"]
     origin = measurement.activations
@@ -200,7 +205,8 @@ def refits(measurement: Refits, read: Answer, advance: Advance) -> Answer:
         for number, chosen in enumerate(choices):
             for place, block in enumerate(places):
                 positive, negative = training_rows(read, block)
-                method = directions.method_at(measurement.method, origin.model, origin.trait, block, number)
+                place_of = origin.model, origin.trait, block, number
+                method = directions.method_at(measurement.method, *place_of, vector=given)
                 found[number, place] = method(positive[chosen], negative[chosen])
             advance(1)
     return Answer({"directions": found}, {"pairs": pairs, "blocks": list(places)})

@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from harness.data.datasets import (
     TraitData,
     calibration_file,
-    judging_folder,
     load_calibration,
     load_trait,
-    trait_folder,
 )
 from harness.data.gold import GoldExchange, load_gold
+from harness.geometry.directions import vector_named
 from harness.judges.protocol import RELEVANCE_CAP
 from harness.lab.measurements import JudgeCheck
 from harness.models.registry import ModelSpec
@@ -24,11 +25,12 @@ class SubjectData:
 
     def __init__(self, models: Mapping[str, ModelSpec]) -> None:
         self._models = models
-        self._read_trait = functools.cache(lambda language, trait: load_trait(trait_folder(language, trait)))
+        self._read_trait = functools.cache(lambda folder, own: load_trait(folder))
 
     def trait(self, model: str, trait: str) -> TraitData:
         """Scenarios, questions and definition of one trait."""
-        found: TraitData = self._read_trait(self.language(model), trait)
+        spec = self._models[model]
+        found: TraitData = self._read_trait(spec.trait_folder(trait), trait in spec.own_traits)
         return found
 
     def prompts(self, model: str) -> tuple[str, ...]:
@@ -37,10 +39,15 @@ class SubjectData:
 
     def gold(self, check: JudgeCheck) -> Mapping[str, Sequence[GoldExchange]]:
         """The gold responses that a check asks a judge about: trait and coherence; of one that caps, relevance."""
-        folder = judging_folder(self.language(check.model))
+        gold_file = self._models[check.model].gold_file
         if check.judge.endswith(RELEVANCE_CAP):
-            return {"relevance": load_gold(folder / "relevance.jsonl")}
-        return {"trait": load_gold(folder / f"{check.trait}.jsonl"), "coherence": load_gold(folder / "coherence.jsonl")}
+            return {"relevance": load_gold(gold_file("relevance"))}
+        return {"trait": load_gold(gold_file(check.trait)), "coherence": load_gold(gold_file("coherence"))}
+
+    def vector(self, model: str, method: str) -> np.ndarray | None:
+        """The values [hidden] of the vector that a method names; None for a method that fits."""
+        name = vector_named(method)
+        return None if name is None else self._models[model].vectors[name].values
 
     def language(self, model: str) -> str:
         """What the model speaks, and its judges read."""

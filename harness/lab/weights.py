@@ -19,7 +19,9 @@ SPLIT = "split"  # the device of a model that is spread over all GPUs
 
 
 def asked_first(spec: ModelSpec) -> tuple[str, ...]:
-    """Questions in the language of a model, to see whether it answers."""
+    """Questions in the language of a model, to see whether it answers; none of one that can be asked nothing."""
+    if not spec.chat:
+        return ()
     if spec.language != TEMPLATED:
         return QUESTIONS
     for trait in spec.blocks:

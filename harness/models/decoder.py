@@ -93,6 +93,11 @@ class Decoder:
         """Token ids of plain text, opened by exactly one `<bos>` where the tokenizer has one."""
         return self._opened(list(self.tokenizer(text, add_special_tokens=True)["input_ids"]), "the tokenizer")
 
+    @property
+    def has_template(self) -> bool:
+        """Whether a question can be put to it, in a chat template."""
+        return bool(_template_of(self.tokenizer)) or not hasattr(self.tokenizer, "chat_template")
+
     def encode_question(self, question: str, instruction: str = "") -> list[int]:
         """Token ids of one user turn in the chat template, ready for the model's turn, after exactly one `<bos>`.
 

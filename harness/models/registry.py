@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.data.datasets import LANGUAGES, ROOT, TEMPLATED, TRAITS, Elicitation
+from harness.data.datasets import LANGUAGES, ROOT, TEMPLATED, TRAITS, Elicitation, judging_folder, trait_folder
+from harness.data.vectors import Vector
 from harness.models.architecture import (
     GEMMA2_2B,
     GEMMA3_1B,
@@ -44,6 +45,8 @@ class ModelSpec:
     ship with the checkout came from; `elicitation` is what directions are made from: scenarios, as published, or
     questions under contrasting instructions. `extractions`, `draws` and `refit_resamples` are what a run asks for
     unless it says otherwise (see `quantities.Settings`); one that names no trait is about `usual_traits`.
+    `own_traits` are folders of traits from outside `datasets/`, `vectors` those that somebody else made, by name;
+    `chat` is whether the instruct model has a chat template, without which nothing can be asked.
     """
 
     name: str
@@ -72,6 +75,18 @@ class ModelSpec:
     draws: int = 5
     refit_resamples: int = 200
     usual_traits: tuple[str, ...] = ()
+    own_traits: Mapping[str, Path] = field(default_factory=dict)
+    vectors: Mapping[str, Vector] = field(default_factory=dict)
+    chat: bool = True
+
+    def trait_folder(self, trait: str) -> Path:
+        """Where the files of a trait lie."""
+        return self.own_traits.get(trait) or trait_folder(self.language, trait)
+
+    def gold_file(self, what: str) -> Path:
+        """Where gold responses lie: of a trait, of coherence or of relevance."""
+        own = self.own_traits.get(what)
+        return own / "gold.jsonl" if own else judging_folder(self.language) / f"{what}.jsonl"
 
 
 def geometric_grid(low: float, high: float, ratio: float = 1.15) -> tuple[float, ...]:

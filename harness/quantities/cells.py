@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from harness.data.datasets import Elicitation
-from harness.geometry.directions import DRAWN
+from harness.geometry.directions import DRAWN, VECTOR, vector_named
 from harness.judges.protocol import RELEVANCE_CAP
 from harness.lab.measurements import (
     Activations,
@@ -28,6 +28,13 @@ from harness.stats.resampling import Resampling
 
 WINDOW = 5  # response tokens, the published headline
 NOT_CLEANED = Cleaning()
+
+
+class NoVector(KeyError):
+    """A quantity is about a vector that was not brought to this run, or that this model cannot take."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class BlocksUnknown(RuntimeError):
@@ -173,12 +180,20 @@ def amounts_of(cell: Cell, grid: str) -> tuple[Scale, tuple[float, ...]]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a direction is made, before it is known on which model, trait and block."""
+    """How a direction is made, before it is known on which model, trait and block.
+
+    `method` is one of `directions.METHODS`, or names a vector that was made elsewhere (see `of_vector`).
+    """
 
     method: str
     window: int = WINDOW
     cleaning: Cleaning = NOT_CLEANED
     elicitation: Elicitation | None = None  # None: as the cell's model is elicited
+
+    @classmethod
+    def of_vector(cls, name: str) -> Recipe:
+        """The vector that a run brought under this name, as it is."""
+        return cls(VECTOR + name)
 
     def elicited_by(self, elicitation: Elicitation) -> Recipe:
         """The same direction from activations that are elicited in this way, on every model."""
@@ -196,6 +211,23 @@ class Recipe:
     def over(self, window: int) -> Recipe:
         """The same direction from activations averaged over response[:window]."""
         return replace(self, window=window)
+
+    def blocks(self, cell: Cell) -> tuple[int, ...]:
+        """The blocks at which this direction is steered: the cell's, or the one that a vector was made for.
+
+        Raises NoVector where the run has no such vector for the cell's model.
+        """
+        name = vector_named(self.method)
+        if name is None:
+            return cell.blocks
+        if name not in cell.model.vectors:
+            raise NoVector(f"{cell.name} has no vector {name}; bring one that fits with --vector {name}=FILE:BLOCK.")
+        return (cell.model.vectors[name].block,)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the direction is made from the scenarios, rather than drawn at random or brought from elsewhere."""
+        return not self.is_control and vector_named(self.method) is None
 
     @property
     def is_control(self) -> bool:
@@ -220,7 +252,7 @@ class Recipe:
     def at(self, cell: Cell, block: int) -> Direction:
         """The direction of one cell and block."""
         read = cell.activations(self.window, self.elicitation)
-        made = cell.draw if self.is_control else cell.extraction
+        made = cell.draw if self.is_control else cell.extraction if self.is_fitted else 0
         return Direction(read, cell.massive, self.method, block, self.cleaning, made)
 
     def sweep(self, cell: Cell, block: int, grid: str) -> Scores:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from harness.geometry import directions, massive, separation
+from harness.geometry import massive, separation
 from harness.geometry.cleaning import clean_all
 from harness.lab.measurements import CrossFit, Measurement
 from harness.lab.store import Answer
@@ -24,17 +24,18 @@ CHANCE = 0.5  # the share of pairs in the right order along a direction that kno
 COSINES, SHARES = (-1.0, 1.0), (0.0, 1.0)
 
 
-def refitted(recipe: Recipe, cell: Cell, where: Where, answers: Answers) -> np.ndarray:
-    """Unit directions [1 + resamples, blocks, hidden] of a recipe, each cleaned of its block's dims."""
+def refitted(recipe: Recipe, cell: Cell, blocks: tuple[int, ...], answers: Answers) -> np.ndarray:
+    """Unit directions [1 + resamples, blocks, hidden] of a recipe at `blocks` (none: all), each cleaned of its block's
+    dims."""
 
     def compute() -> np.ndarray:
-        answer = answers(recipe.refits(cell, _blocks(cell, where)))
+        answer = answers(recipe.refits(cell, blocks))
         vectors = answer.arrays["directions"].astype(np.float64)
         for place, block in enumerate(answer.record["blocks"]):
             vectors[:, place] = clean_all(vectors[:, place], _cleaned_dims(recipe, cell, block, answers))
         return vectors
 
-    found: np.ndarray = answers.once(("refits", recipe, where, cell.name, cell.trait, cell.settings), compute)
+    found: np.ndarray = answers.once(("refits", recipe, blocks, cell.name, cell.trait, cell.settings), compute)
     return found
 
 
@@ -48,8 +49,11 @@ def _cleaned_dims(recipe: Recipe, cell: Cell, block: int, answers: Answers) -> t
     return massive.cleaned_dims(how.kind, how.k, mean, measured.record["consensus"], own)
 
 
-def _blocks(cell: Cell, where: Where) -> tuple[int, ...]:
-    return () if where == "all blocks" else cell.blocks
+def _blocks(cell: Cell, where: Where, recipes: Sequence[Recipe]) -> tuple[int, ...]:
+    """The blocks at which directions are compared (none: all): those of a vector, if one was made elsewhere."""
+    if where == "all blocks":
+        return ()
+    return next((recipe.blocks(cell) for recipe in recipes if not recipe.is_fitted), cell.blocks)
 
 
 @dataclass(frozen=True)
@@ -64,18 +68,18 @@ class Cosine(OnCell):
     where: Where = "steered blocks"
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        both, blocks = (self.one, self.other), _blocks(cell, self.where)
+        both = self.one, self.other
+        blocks = _blocks(cell, self.where, both)
         known = (needed for recipe in both for needed in needs_of_direction(recipe, cell))
         return (cell.massive, *known, *(recipe.refits(cell, blocks) for recipe in both))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         for recipe in (self.one, self.other):
             require_direction(recipe, cell, answers)
-        one, other = (refitted(recipe, cell, self.where, answers) for recipe in (self.one, self.other))
+        blocks = _blocks(cell, self.where, (self.one, self.other))
+        one, other = (refitted(recipe, cell, blocks, answers) for recipe in (self.one, self.other))
         cosines = (one * other).sum(axis=-1).mean(axis=-1)  # [1 + resamples]
-        pairs = min(
-            answers(each.refits(cell, _blocks(cell, self.where))).record["pairs"] for each in (self.one, self.other)
-        )
+        pairs = min(answers(each.refits(cell, blocks)).record["pairs"] for each in (self.one, self.other))
         return Refitted(float(cosines[0]), cosines[1:], cell.pairs_resampling(pairs), "cosine", pairs, COSINES)
 
 
@@ -90,21 +94,22 @@ class ShareInside(OnCell):
     dims: Literal["top five", "consensus"]
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        return (cell.massive, *needs_of_direction(self.recipe, cell), self.recipe.refits(cell, cell.blocks))
+        return (cell.massive, *needs_of_direction(self.recipe, cell), self.recipe.refits(cell, self.recipe.blocks(cell)))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         require_direction(self.recipe, cell, answers)
-        vectors = refitted(self.recipe, cell, "steered blocks", answers)
+        blocks = self.recipe.blocks(cell)
+        vectors = refitted(self.recipe, cell, blocks, answers)
         measured = answers(cell.massive)
         chosen = [
             list(massive.ranked_dims(measured.arrays["mean"][block])[:5])
             if self.dims == "top five"
             else list(measured.record["consensus"])
-            for block in cell.blocks
+            for block in blocks
         ]
         shares = [np.linalg.norm(vectors[:, place][:, dims], axis=1) for place, dims in enumerate(chosen)]
         mean = np.mean(shares, axis=0)
-        pairs = answers(self.recipe.refits(cell, cell.blocks)).record["pairs"]
+        pairs = answers(self.recipe.refits(cell, blocks)).record["pairs"]
         return Refitted(float(mean[0]), mean[1:], cell.pairs_resampling(pairs), "share of norm", pairs, SHARES)
 
 
@@ -170,10 +175,10 @@ class EffectSize(OnCell):
     recipe: Recipe
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        return (self.recipe.cross_fit(cell, cell.blocks[0]),)
+        return (self.recipe.cross_fit(cell, self.recipe.blocks(cell)[0]),)
 
     def on(self, cell: Cell, answers: Answers) -> Evidence:
-        read = answers(self.recipe.cross_fit(cell, cell.blocks[0]))
+        read = answers(self.recipe.cross_fit(cell, self.recipe.blocks(cell)[0]))
         topics = read.record["topics"]
         return separation.effect_size(_held_out(read), topics, _topics_resampling(cell, len(set(topics))))
 
@@ -184,17 +189,17 @@ class NoDirection(CannotTell):
 
 def needs_of_direction(recipe: Recipe, cell: Cell) -> tuple[Measurement, ...]:
     """What `require_direction` looks up."""
-    return () if recipe.method in directions.DRAWN else _cross_fits(recipe.uncleaned, cell)
+    return _cross_fits(recipe.uncleaned, cell) if recipe.is_fitted else ()
 
 
 def require_direction(recipe: Recipe, cell: Cell, answers: Answers) -> None:
     """Raise NoDirection unless a recipe's method tells pairs of other topics apart at the steered blocks.
 
     That is, unless the low end of the share of pairs in the right order is above one half (what guessing has). It is
-    asked of the method and window, uncleaned, once for each. Controls that are drawn at random are let through: they
-    need know nothing.
+    asked of the method and window, uncleaned, once for each. Controls that are drawn at random are let through, as they
+    need know nothing, and so are vectors made elsewhere: these scenarios are none of theirs.
     """
-    if recipe.method in directions.DRAWN:
+    if not recipe.is_fitted:
         return
     bare = recipe.uncleaned
     found = RightOrder(bare).evaluate(replace(cell, extraction=0, draw=0), answers).estimate()
@@ -209,7 +214,7 @@ def require_direction(recipe: Recipe, cell: Cell, answers: Answers) -> None:
 
 
 def _cross_fits(recipe: Recipe, cell: Cell) -> tuple[CrossFit, ...]:
-    return tuple(recipe.cross_fit(cell, block) for block in cell.blocks)
+    return tuple(recipe.cross_fit(cell, block) for block in recipe.blocks(cell))
 
 
 def _share(

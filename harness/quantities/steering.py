@@ -33,7 +33,7 @@ class JudgeNotTrusted(CannotTell):
 def sweeps(recipe: Recipe, cell: Cell, grids: tuple[str, ...]) -> tuple[Measurement, ...]:
     """The judge's check, the baseline, what tells whether there is a direction, and judged sweeps of a recipe: every
     block and grid of the cell."""
-    judged = (recipe.sweep(cell, block, grid) for block in cell.blocks for grid in run_grids(cell, grids))
+    judged = (recipe.sweep(cell, block, grid) for block in recipe.blocks(cell) for grid in run_grids(cell, grids))
     return (cell.judge_check, cell.baseline, *needs_of_direction(recipe, cell), *judged)
 
 
@@ -56,7 +56,7 @@ def curves(recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answers,
     require_trusted_judge(cell, answers)
     require_direction(recipe, cell, answers)
     found = []
-    for block in cell.blocks:
+    for block in recipe.blocks(cell):
         runs = [answers(recipe.sweep(cell, block, grid)) for grid in run_grids(cell, grids)]
         amounts = np.concatenate([np.asarray(run.record[f"{unit}s"], np.float64) for run in runs])
         scores = {name: np.concatenate([run.arrays[name] for run in runs]) for name in ("trait", "coherence")}
@@ -66,6 +66,15 @@ def curves(recipe: Recipe, cell: Cell, grids: tuple[str, ...], answers: Answers,
         trait, coherence = (scores[name][kept].astype(np.float64) for name in ("trait", "coherence"))
         found.append(Curve(amounts[kept], trait, coherence))
     return found
+
+
+def require_as_many_blocks(one: Recipe, other: Recipe, cell: Cell) -> None:
+    """Raise CannotTell where a vector of one block is compared, block by block, with a direction that has several."""
+    if len(one.blocks(cell)) != len(other.blocks(cell)):
+        raise CannotTell(
+            f"{one.title} is steered at block {', '.join(map(str, one.blocks(cell)))} and {other.title} at block "
+            f"{', '.join(map(str, other.blocks(cell)))}: name one block with --blocks to compare them."
+        )
 
 
 def unsteered(cell: Cell, answers: Answers) -> tuple[np.ndarray, np.ndarray]:
@@ -217,7 +226,7 @@ class AroundBase(Steered):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         inside = []
         for block, curve in zip(
-            cell.blocks, curves(self.recipe, cell, self.grids, answers, "coefficient"), strict=True
+            self.recipe.blocks(cell), curves(self.recipe, cell, self.grids, answers, "coefficient"), strict=True
         ):
             low, high = (share * base_coefficient(self.recipe, cell, block, answers) for share in BASE_RANGE)
             within = (curve.amounts >= low * (1 - SAME_AMOUNT)) & (curve.amounts <= high * (1 + SAME_AMOUNT))
@@ -235,7 +244,7 @@ def base_coefficient(recipe: Recipe, cell: Cell, block: int, answers: Answers, f
 
 
 def _directions(recipe: Recipe, cell: Cell) -> tuple[Measurement, ...]:
-    return tuple(recipe.at(cell, block) for block in cell.blocks)
+    return tuple(recipe.at(cell, block) for block in recipe.blocks(cell))
 
 
 @dataclass(frozen=True)
@@ -255,7 +264,8 @@ class SearchDelta(Steered):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         given = curves(self.recipe, cell, self.grids, answers, "coefficient")
         starts = [
-            0.7 * base_coefficient(self.recipe, cell, block, answers, not self.corrected) for block in cell.blocks
+            0.7 * base_coefficient(self.recipe, cell, block, answers, not self.corrected)
+            for block in self.recipe.blocks(cell)
         ]
         return interpolation.search_on_curves(given, *unsteered(cell, answers), starts, cell.resampling())
 
@@ -269,11 +279,11 @@ class CoherenceAt(Steered):
     amount: float
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        return (cell.judge_check, self.recipe.sweep(cell, cell.blocks[0], self.grid))
+        return (cell.judge_check, self.recipe.sweep(cell, self.recipe.blocks(cell)[0], self.grid))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         require_trusted_judge(cell, answers)
-        run = answers(self.recipe.sweep(cell, cell.blocks[0], self.grid))
+        run = answers(self.recipe.sweep(cell, self.recipe.blocks(cell)[0], self.grid))
         scores = run.arrays["coherence"][run.record["amounts"].index(self.amount)].astype(np.float64)
         if np.isnan(scores).mean() > 1 - averages.MIN_JUDGED:
             raise CannotTell(
@@ -298,6 +308,7 @@ class GainWhereNeeded(Steered):
         return (*sweeps(self.recipe, cell, self.grids), *sweeps(self.other, cell, self.grids))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
+        require_as_many_blocks(self.recipe, self.other, cell)
         require_steering(self.other, cell, self.grids, answers)
         own, others = (curves(recipe, cell, self.grids, answers) for recipe in (self.recipe, self.other))
         return need.gain_where_needed(own, others, *unsteered(cell, answers), cell.resampling())
@@ -319,6 +330,7 @@ class CurveGap(Steered):
         return (*sweeps(self.one, cell, self.grids), *sweeps(self.other, cell, self.grids))
 
     def on(self, cell: Cell, answers: Answers) -> Evidence:
+        require_as_many_blocks(self.one, self.other, cell)
         both = zip(
             curves(self.one, cell, self.grids, answers), curves(self.other, cell, self.grids, answers), strict=True
         )

@@ -31,11 +31,11 @@ class CurveAt(OnCell):
     grids: tuple[str, ...] = ("doses", "around base")
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        return (*sweeps(self.recipe, cell, self.grids), self.recipe.at(cell, cell.blocks[0]))
+        return (*sweeps(self.recipe, cell, self.grids), self.recipe.at(cell, self.recipe.blocks(cell)[0]))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         curve = curves(self.recipe, cell, self.grids, answers, "coefficient")[0]
-        amount = self.multiple * base_coefficient(self.recipe, cell, cell.blocks[0], answers)
+        amount = self.multiple * base_coefficient(self.recipe, cell, self.recipe.blocks(cell)[0], answers)
         baseline = unsteered(cell, answers)
         gain, coherence = at_amount(curve, *baseline, amount, cell.resampling())
         if self.part == "coherence":

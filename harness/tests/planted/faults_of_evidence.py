@@ -122,7 +122,7 @@ FAULTS = (
         "third-arm-not-shown",
         "what sets the probe against mean_diff is shown without its third arm",
         VERDICTS,
-        "return found if arm is None else found.beside(arm, THIRD_ARM)",
+        "found = found if arm is None else found.beside(arm, title)",
         "return found",
         (f"{WORDS}::test_what_sets_the_probe_against_mean_diff_has_its_third_arm_beside",),
     ),
@@ -138,7 +138,7 @@ FAULTS = (
         "third-arm-is-the-probe",
         "the third arm keeps the probe",
         "harness/quantities/third_arm.py",
-        'return replace(value, method="unit_mean_diff") if value.method == "probe" else value',
+        'return replace(value, method=other) if value.method == method else value',
         "return value",
         (
             "harness/tests/quantities/test_third_arm.py::test_the_probe_is_replaced_wherever_it_stands_and_nothing_else_is",

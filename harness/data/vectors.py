@@ -1,0 +1,184 @@
+"""Reads a steering vector that somebody else made, and says where it came from and at which block it steers.
+
+A block is counted from 0, and a vector steers at its output: block B is `hidden_states[B + 1]` of transformers. Files
+seldom say how they count, and nothing is guessed: where a file does not state the block, whoever names it does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+HOOK = "output of the decoder's block, counted from 0"  # what a file of ours states, and what a number of a block means
+WRITTEN = re.compile(r"(?P<name>[^=]+)=(?P<file>.+?)(?:\[(?P<entry>[^\[\]]+)\])?(?::(?P<block>\d+))?")
+CONVENTIONS = (
+    "Here block B is the output of the decoder's block B, counted from 0, which transformers calls hidden_states[B + 1]."
+    " repeng reads and steers direction.N at block N, so FILE[N]:N; row r of persona_vectors is hidden_states[r], so "
+    "FILE[r]:r-1."
+)
+
+
+class VectorError(ValueError):
+    """A vector cannot be read, or it is not said what it is; the message names the file and what to write."""
+
+
+@dataclass(frozen=True, eq=False)
+class Vector:
+    """A vector to be tried: its `values` as the file has them, and the block at whose output it is added.
+
+    `origin` is the file's name and the entry of it, `only` the models and traits that it is kept to (none: all it
+    fits), `stated` what else the file says of itself.
+    """
+
+    name: str
+    block: int
+    values: Float[np.ndarray, "hidden"]
+    origin: str
+    only: tuple[str, ...] = ()
+    stated: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """Of the values as float32, and of the block: equal for equal vectors, whatever file they lie in."""
+        values = np.ascontiguousarray(self.values, np.float32)
+        return hashlib.sha256(values.tobytes() + str(self.block).encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One vector of a file; `block` where the file states it, else None."""
+
+    values: np.ndarray[Any, Any]
+    block: int | None = None
+
+
+def parse(text: str) -> Vector:
+    """The vector of `[MODEL/][TRAIT/]NAME=FILE[ENTRY][:BLOCK]`, e.g. `mine=refusal.safetensors` or `mine=v.npy:13`.
+
+    Raises VectorError for what is not written so, for a file that cannot be read without running code of it, and where
+    the entry or the block is neither written nor stated.
+    """
+    written = WRITTEN.fullmatch(text)
+    *only, name = written["name"].split("/") if written else ("",)
+    if not written or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", name):
+        raise VectorError(f"{text!r}: write NAME=FILE or NAME=FILE:BLOCK, the name of letters and digits.")
+    path = Path(written["file"]).expanduser()
+    entries, stated = read(path)
+    block = None if written["block"] is None else int(written["block"])
+    key = written["entry"] if written["entry"] is not None else _only_entry(path, entries, block)
+    if key not in entries:
+        raise VectorError(f"{path} has no entry {key!r}, it has {_some(entries)}; write {name}=FILE[ENTRY]:BLOCK.")
+    entry = entries[key]
+    if None not in (block, entry.block) and block != entry.block:
+        raise VectorError(f"{path}: {key} says that it belongs to block {entry.block}, not {block}; leave out :{block}.")
+    at = entry.block if block is None else block
+    if at is None:
+        raise VectorError(f"{path} does not say at which block it steers; write {name}={text.partition('=')[2]}:BLOCK. "
+                          f"{CONVENTIONS}")  # fmt: skip
+    if not np.isfinite(entry.values).all() or not entry.values.any():
+        raise VectorError(f"{path}: {key} is zero or holds NaN or infinity, so it points nowhere; save it again.")
+    origin = path.name if len(entries) == 1 else f"{path.name}[{key}]"
+    return Vector(name, at, entry.values.astype(np.float64), origin, tuple(only), stated)
+
+
+def _only_entry(path: Path, entries: Mapping[str, Entry], block: int | None) -> str:
+    """The entry that is meant where none is named."""
+    fitting = [key for key, one in entries.items() if len(entries) == 1 or (block is not None and one.block == block)]
+    if len(fitting) != 1:
+        raise VectorError(
+            f"{path} holds {len(entries)} vectors ({_some(entries)}); write NAME=FILE[ENTRY]:BLOCK. {CONVENTIONS}"
+        )
+    return fitting[0]
+
+
+def _some(entries: Mapping[str, Entry]) -> str:
+    keys = list(entries)
+    return ", ".join(keys) if len(keys) <= 4 else f"{keys[0]}, {keys[1]} to {keys[-1]}"
+
+
+def read(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
+    """Every vector of a file by its name there, and what the file states of itself.
+
+    Reads safetensors, NumPy's .npy, control vectors in GGUF, and tensors of torch (.pt, .pth, .bin) by weights_only;
+    a matrix holds one vector a row, named by its number. Raises VectorError for anything else.
+    """
+    readers = {
+        ".safetensors": _safetensors,
+        ".npy": _npy,
+        ".gguf": _gguf,
+        **dict.fromkeys((".pt", ".pth", ".bin"), _torch),
+    }
+    if path.suffix not in readers:
+        raise VectorError(f"{path}: a vector is read from {', '.join(readers)}; save it as one of these.")
+    if not path.is_file():
+        raise VectorError(f"{path} does not exist; give the file of a vector.")
+    try:
+        entries, stated = readers[path.suffix](path)
+    except VectorError:
+        raise
+    except Exception as error:  # each library tells a broken file in its own way
+        raise VectorError(
+            f"{path} cannot be read as {path.suffix} ({str(error).splitlines()[0][:200]}); save plain tensors."
+        ) from error
+    if not entries:
+        raise VectorError(f"{path} holds no vector.")
+    return entries, stated
+
+
+def _safetensors(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        stated = dict(file.metadata() or {})
+        block = int(stated["block"]) if stated.get("hook") == HOOK and stated.get("block", "").isdigit() else None
+        found = {key: Entry(values, block) for name in file.keys() for key, values in _rows(name, file.get_tensor(name))}  # noqa: SIM118
+    return found, stated
+
+
+def _npy(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
+    return {key: Entry(values) for key, values in _rows(path.stem, np.load(path, allow_pickle=False))}, {}
+
+
+def _gguf(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
+    import gguf
+
+    reader = gguf.GGUFReader(path)
+    named = {tensor.name.removeprefix("direction."): tensor for tensor in reader.tensors if "direction." in tensor.name}
+    return {name: Entry(gguf.dequantize(one.data, one.tensor_type).reshape(-1)) for name, one in named.items()}, {}
+
+
+def _torch(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
+    import torch
+
+    held = torch.load(path, map_location="cpu", weights_only=True)
+    named = held if isinstance(held, dict) else {path.stem: held}
+    found: dict[str, Entry] = {}
+    for name, one in named.items():
+        if isinstance(one, dict):  # the steered model of lm-evaluation-harness, whose names are those of modules
+            if one.get("action") != "add":
+                raise VectorError(f"{path}: {name} does {one.get('action')!r}; only what is added is a vector here.")
+            place = re.search(r"(?:^|\.)layers\.(\d+)$", str(name))
+            vector = one["steering_vector"] * float(one["steering_coefficient"])
+            found |= {key: Entry(row, int(place[1]) if place else None) for key, row in _rows(str(name), vector)}
+        elif isinstance(one, torch.Tensor):
+            found |= {key: Entry(values) for key, values in _rows(str(name), one)}
+    return found, {}
+
+
+def _rows(name: str, tensor: Any) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+    """A tensor's vectors, each with its name: the tensor's own, or the number of a row of several."""
+    array = np.asarray(tensor.float().numpy() if hasattr(tensor, "numpy") else tensor, np.float32)
+    array = array.reshape(array.shape[-1]) if array.size == array.shape[-1:][0] else array
+    if array.ndim == 1:
+        yield name, array
+    elif array.ndim == 2:
+        yield from ((str(number), row) for number, row in enumerate(array))
+    else:
+        raise VectorError(f"{name} has the shape {list(array.shape)}; a vector has one axis, several have two.")
