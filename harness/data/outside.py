@@ -1,3 +1,5 @@
 from pathlib import Path
+
+
 def bring(name: str, where: Path, into: Path) -> Path:
     return where.resolve()

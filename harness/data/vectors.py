@@ -17,9 +17,10 @@ import numpy as np
 from jaxtyping import Float
 
 HOOK = "output of the decoder's block, counted from 0"  # what a file of ours states, and what a number of a block means
+OURS = "steering_claims."  # before the names of what a GGUF file of ours states
 WRITTEN = re.compile(r"(?P<name>[^=]+)=(?P<file>.+?)(?:\[(?P<entry>[^\[\]]+)\])?(?::(?P<block>\d+))?")
 CONVENTIONS = (
-    "Here block B is the output of the decoder's block B, counted from 0, which transformers calls hidden_states[B + 1]."
+    "Here block B is the output of the decoder's block B, counted from 0: hidden_states[B + 1] of transformers."
     " repeng reads and steers direction.N at block N, so FILE[N]:N; row r of persona_vectors is hidden_states[r], so "
     "FILE[r]:r-1."
 )
@@ -39,7 +40,7 @@ class Vector:
 
     name: str
     block: int
-    values: Float[np.ndarray, "hidden"]
+    values: Float[np.ndarray, hidden]
     origin: str
     only: tuple[str, ...] = ()
     stated: Mapping[str, str] = field(default_factory=dict)
@@ -76,8 +77,10 @@ def parse(text: str) -> Vector:
     if key not in entries:
         raise VectorError(f"{path} has no entry {key!r}, it has {_some(entries)}; write {name}=FILE[ENTRY]:BLOCK.")
     entry = entries[key]
-    if None not in (block, entry.block) and block != entry.block:
-        raise VectorError(f"{path}: {key} says that it belongs to block {entry.block}, not {block}; leave out :{block}.")
+    if block is not None and entry.block is not None and block != entry.block:
+        raise VectorError(
+            f"{path}: {key} says that it belongs to block {entry.block}, not {block}; leave out :{block}."
+        )
     at = entry.block if block is None else block
     if at is None:
         raise VectorError(f"{path} does not say at which block it steers; write {name}={text.partition('=')[2]}:BLOCK. "
@@ -137,8 +140,12 @@ def _safetensors(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
 
     with safe_open(path, "pt") as file:
         stated = dict(file.metadata() or {})
-        block = int(stated["block"]) if stated.get("hook") == HOOK and stated.get("block", "").isdigit() else None
-        found = {key: Entry(values, block) for name in file.keys() for key, values in _rows(name, file.get_tensor(name))}  # noqa: SIM118
+        block = _stated_block(stated)
+        found = {
+            key: Entry(values, block)
+            for name in list(file.keys())
+            for key, values in _rows(name, file.get_tensor(name))
+        }
     return found, stated
 
 
@@ -150,8 +157,17 @@ def _gguf(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
     import gguf
 
     reader = gguf.GGUFReader(path)
+    own = [name for name in reader.fields if name.startswith(OURS)]
+    stated = {name.removeprefix(OURS): str(reader.fields[name].contents()) for name in own}
+    block = _stated_block(stated)
     named = {tensor.name.removeprefix("direction."): tensor for tensor in reader.tensors if "direction." in tensor.name}
-    return {name: Entry(gguf.dequantize(one.data, one.tensor_type).reshape(-1)) for name, one in named.items()}, {}
+    found = {name: gguf.dequantize(one.data, one.tensor_type).reshape(-1) for name, one in named.items()}
+    return {name: Entry(values, block) for name, values in found.items()}, stated
+
+
+def _stated_block(stated: Mapping[str, str]) -> int | None:
+    """The block that a file of ours states, which says how it counts."""
+    return int(stated["block"]) if stated.get("hook") == HOOK and stated.get("block", "").isdigit() else None
 
 
 def _torch(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:

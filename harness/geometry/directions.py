@@ -184,8 +184,8 @@ def vector_named(method: str) -> str | None:
 
 @checked
 def given(
-    positive: Float[np.ndarray, "rows_pos hidden"],
-    negative: Float[np.ndarray, "rows_neg hidden"],
+    positive: Float[np.ndarray, "rows_pos hidden"],  # noqa: ARG001
+    negative: Float[np.ndarray, "rows_neg hidden"],  # noqa: ARG001
     vector: Float[np.ndarray, "hidden"],
 ) -> Float[np.ndarray, "hidden"]:
     """A vector that was made elsewhere, as a unit vector, whatever the rows; only their width has to be its own."""

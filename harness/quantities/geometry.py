@@ -94,7 +94,11 @@ class ShareInside(OnCell):
     dims: Literal["top five", "consensus"]
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
-        return (cell.massive, *needs_of_direction(self.recipe, cell), self.recipe.refits(cell, self.recipe.blocks(cell)))
+        return (
+            cell.massive,
+            *needs_of_direction(self.recipe, cell),
+            self.recipe.refits(cell, self.recipe.blocks(cell)),
+        )
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         require_direction(self.recipe, cell, answers)

@@ -17,6 +17,7 @@ from harness.lab.store import StoreError
 from harness.ledger import baseline, rows
 from harness.ledger.rows import LedgerError
 from harness.report import reading, responses, terminal
+from harness.report.export import FORMS, ExportError, export, write
 from harness.report.markdown import markdown
 from harness.report.page import page
 from harness.report.web.document import write_html
@@ -53,13 +54,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     read.add_argument(
         "--question", type=int, action="append", default=[], metavar="N", help="only this; again for more"
     )
+    read.add_argument(
+        "--export", nargs=2, metavar=("MODEL/TRAIT/DIRECTION", "FILE"),
+        help=f"write a direction, with its best coefficient and how to use it ({', '.join(FORMS)})",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     if options.schema:
         print(schema())
         return 0
     try:
+        if options.export:
+            return _export(options)
         return _responses(options) if options.responses else _report(options)
-    except (LedgerError, StoreError) as error:
+    except (LedgerError, StoreError, ExportError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
     except BrokenPipeError:  # whoever read this has read enough
         sys.stderr.close()
@@ -117,6 +124,20 @@ def _responses(options: argparse.Namespace) -> int:
             write_atomically(options.markdown, responses.in_markdown(found, options.question).encode())
     for text in responses.in_lines(found, options.question):
         print(text)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    what, path = options.export[0].split("/", 2), Path(options.export[1])
+    if len(what) != 3:
+        raise ExportError(f"{options.export[0]!r}: write MODEL/TRAIT/DIRECTION, such as smollm2/refusal/probe.")
+    with readable(options.store) as store:
+        found = export(store, *what)
+    with _naming(path):
+        write(found, path)
+    for name, text in found.stated().items():
+        print(f"{name}: {text}")
+    print(f"\n{found.use(path)}")
     return 0
 
 

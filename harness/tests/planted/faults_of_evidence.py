@@ -138,7 +138,7 @@ FAULTS = (
         "third-arm-is-the-probe",
         "the third arm keeps the probe",
         "harness/quantities/third_arm.py",
-        'return replace(value, method=other) if value.method == method else value',
+        "return replace(value, method=other) if value.method == method else value",
         "return value",
         (
             "harness/tests/quantities/test_third_arm.py::test_the_probe_is_replaced_wherever_it_stands_and_nothing_else_is",
