@@ -1,16 +1,5 @@
 """Names the plugins; everything else lives in `fixtures/`."""
 
-pytest_plugins = [
-    "fixtures.brought",
-    "fixtures.subjects",
-    "fixtures.grid",
-    "fixtures.workers",
-    "fixtures.progress",
-    "fixtures.models",
-    "fixtures.verdicts",
-    "fixtures.outcomes",
-    "fixtures.ledger",
-    "fixtures.source_tables",
-    "fixtures.baseline",
-    "pytester",
-]
+from fixtures.plugin import PLUGINS
+
+pytest_plugins = [*PLUGINS, "pytester"]

@@ -1,8 +1,8 @@
-"""Compares a ledger with one kept earlier: which verdicts flipped, which intervals moved, what came and what went."""
+"""Compares a ledger with one kept earlier: what flipped, what only lost power, what moved, what came and what went."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,13 +16,14 @@ from harness.stats.resampling import Estimate
 class ChangeKind(StrEnum):
     """How a ledger differs from its baseline."""
 
+    ENVIRONMENT = "environment changed"  # told first, as it may be why anything else did
     FLIPPED = "verdict flipped"
     BROKEN = "broken"
     RULE = "rule changed"
     GONE = "claim gone"
+    POWER = "power lost"
     MOVED = "interval moved"
     ADDED = "claim added"
-    ENVIRONMENT = "environment changed"
 
     @property
     def fails(self) -> bool:
@@ -97,8 +98,24 @@ def judge(baseline: Mapping[Identity, Row], row: Row) -> Judgement:
         return Judgement(word, passes=False, fails=True, message=f"{told}\n  again: {row.command}")
     if before.verdict == row.verdict:
         return Judgement(f"{row.verdict} as in the baseline", row.decided, fails=False)
+    if lost_power(before, row):
+        return Judgement(f"{row.verdict}, power lost: {before.verdict} in the baseline", passes=False, fails=False)
     word = f"{row.verdict}, {before.verdict} in the baseline"
     return Judgement(word, passes=False, fails=True, message=flip_story(before, row))
+
+
+def lost_power(before: Row, row: Row) -> bool:
+    """Whether a row can no longer be told because its interval is wider, around an estimate that has not moved.
+
+    That is, it was decided, and the interval now holds the old value and is wider than the old one.
+    """
+    if not before.decided or row.verdict != Verdict.INCONCLUSIVE or rule_changes(before, row):
+        return False
+    old, new = _entry(before), _entry(row)
+    one, other = (estimate_of(entry) if entry else None for entry in (old, new))
+    if one is None or other is None or old is None or new is None or old["name"] != new["name"]:
+        return False
+    return other.high - other.low > one.high - one.low and other.low <= one.value <= other.high
 
 
 def flip_story(before: Row, row: Row) -> str:
@@ -157,7 +174,7 @@ def _changes_of_row(before: Row, row: Row) -> Iterator[Change]:
     if before.verdict != row.verdict:
         was, now = _found(_entry(before)), _found(_entry(row))
         sentence = f"{_how(before, row)}: {was}, now {now}; rule: {_ruled(_entry(row))}; again: {row.command}"
-        yield _change(ChangeKind.FLIPPED, row, sentence)
+        yield _change(ChangeKind.POWER if lost_power(before, row) else ChangeKind.FLIPPED, row, sentence)
     else:
         for sentence in _moves(before, row):
             yield _change(ChangeKind.MOVED, row, sentence)
@@ -180,10 +197,16 @@ def rule_changes(before: Row, row: Row) -> list[str]:
     return told
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What two headers disagree on, one sentence a setting; schema, kind of line and date are no settings."""
+PROVENANCE = {"version", "commit", "edition"}  # of the project: what a run is of, rather than what surrounds it
+
+
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "", without: Set[str] = frozenset()
+) -> list[str]:
+    """What two headers disagree on, one sentence a setting; schema, kind of line and date are no settings, and the
+    family of Holm's correction follows from the claims."""
     told: list[str] = []
-    for name in sorted({*before, *now} - {"kind", "schema", "date"}):
+    for name in sorted({*before, *now} - {"kind", "schema", "date", "family"} - without):
         one, other = before.get(name), now.get(name)
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             told += differences(one, other, f"{prefix}{name} ")
@@ -210,7 +233,7 @@ def accepted(
     old_rows = [row for row in (baseline.rows if baseline else []) if row.identity not in new and kept(row)]
     if not baseline or not old_rows:
         return present.head, present.rows, present.tables
-    if told := differences(baseline.head, present.head):
+    if told := differences(baseline.head, present.head, without=PROVENANCE):
         raise BaselineRefused(
             f"no baseline was written: {len(old_rows)} rows that did not run would be kept from another environment "
             f"({'; '.join(told)}); run all claims, or write to a file of its own."

@@ -96,7 +96,7 @@ def _report(options: argparse.Namespace) -> int:
         with readable(options.store) as store, _naming(options.html):
             write_html(options.html, found, store, against, name=options.ledger.resolve().parent.name)
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
-    holm = reading.holm_marks(found.rows)
+    holm = reading.marks_of(found)
     shown = terminal.in_full(found, holm, console.width) if options.detail else page(found, holm, console.width)
     console.print(shown)
     if before is None:

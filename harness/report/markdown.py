@@ -36,7 +36,7 @@ def markdown(ledger: Ledger, surviving: Surviving = multiplicity.surviving, limi
     The sources' tables go first, then claims, the last one first; the head and the overview always stay, unless they
     alone are too long: then the note is all.
     """
-    holm = reading.holm_marks(ledger.rows, surviving)
+    holm = reading.marks_of(ledger, surviving)
     groups = claims(ledger)
     anchors, links = Anchors(), {}
     for title in (TITLE, OVERVIEW, CLAIMS):

@@ -74,11 +74,14 @@ def models_of(rows: Iterable[Row]) -> list[str]:
     return list(dict.fromkeys(model for models in ordered for model in models))
 
 
-def holm_marks(rows: Sequence[Row], surviving: Surviving = multiplicity.surviving) -> dict[Identity, bool]:
+def holm_marks(
+    rows: Sequence[Row], surviving: Surviving = multiplicity.surviving, sizes: Mapping[str, int] | None = None
+) -> dict[Identity, bool]:
     """For every decided row with a p-value, whether it survives Holm's step-down within its model's ledger.
 
     The family is the rows of one model (or pair) that have a p-value, and those without a valid run, which were tried
-    all the same. A decided row without p-values, such as arithmetic, is no test of chance and stays out.
+    all the same. A decided row without p-values, such as arithmetic, is no test of chance and stays out. Where `sizes`
+    says that a model's family is larger, what did not run counts as if it could not be told.
     """
     families: dict[str, list[tuple[Row, float]]] = {}
     for row in rows:
@@ -86,10 +89,17 @@ def holm_marks(rows: Sequence[Row], surviving: Surviving = multiplicity.survivin
         if row.verdict != Verdict.BROKEN and not (row.decided and math.isnan(p)):
             families.setdefault(row.model, []).append((row, p))
     marks: dict[Identity, bool] = {}
-    for family in families.values():
-        kept = surviving([Verdict(row.verdict) for row, _ in family], np.array([p for _, p in family], dtype=float))
+    for model, family in families.items():
+        unrun = max((sizes or {}).get(model, 0) - len(family), 0)
+        verdicts = [*(Verdict(row.verdict) for row, _ in family), *[Verdict.INCONCLUSIVE] * unrun]
+        kept = surviving(verdicts, np.array([*(p for _, p in family), *[np.nan] * unrun], dtype=float))[: len(family)]
         marks.update({row.identity: bool(one) for (row, _), one in zip(family, kept, strict=True) if row.decided})
     return marks
+
+
+def marks_of(ledger: Ledger, surviving: Surviving = multiplicity.surviving) -> dict[Identity, bool]:
+    """`holm_marks` of a ledger, whose header has the size of every model's family (`family`)."""
+    return holm_marks(ledger.rows, surviving, ledger.head.get("family"))
 
 
 def p_value(row: Row) -> float:

@@ -125,7 +125,7 @@ def anchor_of(row: Row) -> str:
 
 def claims(ledger: Ledger, changes: Mapping[Identity, str]) -> list[Claim]:
     """Every claim of a ledger in its order; `changes` says in words what differs from another ledger."""
-    holm = reading.holm_marks(ledger.rows)
+    holm = reading.marks_of(ledger)
     return [_claim(name, groups, holm, changes) for name, groups in claims_of(ledger)]
 
 

@@ -90,7 +90,7 @@ def html(
         by_model=by_model,
         is_control=cells.is_control,
         words_of=lambda row: plain(f"{reading.words_of_test(row.test)}, {row.trait}"),
-        counts=[plain(text) for text in counts_in_words(ledger.rows, reading.holm_marks(ledger.rows))],
+        counts=[plain(text) for text in counts_in_words(ledger.rows, reading.marks_of(ledger))],
         blind=[plain(text) for text in blind_in_words(ledger.rows)],
         tested=_tested(ledger.head),
         told=_told(ledger),
