@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 import yaml
 
@@ -20,8 +20,11 @@ LANGUAGES: Mapping[str, tuple[str, ...]] = {"english": TRAITS, TEMPLATED: TRAITS
 LABELS = ("positive", "negative")
 Elicitation = Literal["scenarios", "instructions"]
 ELICITATIONS: tuple[Elicitation, ...] = get_args(Elicitation)
+FILES = ("scenarios.jsonl", "questions.jsonl", "definition.yaml")  # in the folder of a trait
+GOLD_FILE = "gold.jsonl"  # beside them where the trait is none of this project's
 INSTRUCTIONS = ("instructions.yaml", "extraction_questions.jsonl")  # the files, in the folder of a trait
 NO_INSTRUCTIONS = "has no instructions.yaml in this language; take --elicitation scenarios."
+DEFINED = ("name", "statement", "score_high", "score_low")  # what a definition must say; it may say a language
 QUESTIONS_A_PHRASING = 6  # asked under both instructions of one phrasing
 VALIDATION_SHARE = 0.10  # the sources' split: the last tenth, in file order
 MAX_CHARACTERS = 2_000
@@ -29,6 +32,17 @@ MAX_CHARACTERS = 2_000
 
 class DatasetError(ValueError):
     """A data file is missing or a row of it cannot be used; the message names file and line."""
+
+
+Row = tuple[str, dict[str, Any]]  # the place that messages name a row by, and its fields
+Tell = Callable[
+    [DatasetError], None
+]  # what is done about a row that cannot be used: it is refused, or told and left out
+
+
+def refuse(error: DatasetError) -> NoReturn:
+    """Raise it: one row that cannot be used is enough."""
+    raise error
 
 
 @dataclass(frozen=True)
@@ -119,9 +133,21 @@ def judging_folder(language: str) -> Path:
     return language_folder(language) / "judging"
 
 
-def load_definition(path: Path) -> dict[str, str]:
+def load_definition(path: Path, tell: Tell = refuse) -> dict[str, str]:
     """What a high and a low score mean. Raises DatasetError naming the file."""
-    return _definition(path)
+    if not path.is_file():
+        tell(DatasetError(f"{path} does not exist; a trait needs {', '.join(DEFINED)}."))
+        return {}
+    try:
+        definition = _yaml(path)
+        if not isinstance(definition, dict) or not {*DEFINED} <= set(definition):
+            raise DatasetError(f"{path}: expected the fields {sorted(DEFINED)}.")
+        if (language := definition.get("language", "english")) not in (*LANGUAGES,):
+            raise DatasetError(f"{path}: language {language!r}; it must be one of {', '.join(LANGUAGES)}.")
+    except DatasetError as error:
+        tell(error)
+        return {}
+    return {str(key): str(value) for key, value in definition.items()}
 
 
 def known_traits(language: str) -> tuple[str, ...]:
@@ -130,28 +156,59 @@ def known_traits(language: str) -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())) if folder.is_dir() else ()
 
 
-def load_trait(folder: Path) -> TraitData:
+def load_trait(folder: Path, partial: bool = False, tell: Tell = refuse) -> TraitData:
     """Read and validate `scenarios.jsonl`, `questions.jsonl` and `definition.yaml` of one trait, and, where they are
     there, `instructions.yaml` and the `extraction_questions.jsonl` that are asked under them.
 
-    Raises DatasetError naming file and line for a row that is empty, malformed, duplicated or unbalanced.
+    `partial`: what is not there is empty, as long as there are scenarios or instructions. Raises DatasetError naming
+    file and line for a row that is empty, malformed, duplicated or unbalanced; `tell` may go on without that row.
     """
-    scenarios = [
-        _scenario(row, where) for where, row in _rows(folder / "scenarios.jsonl", {"text", "label", "pair", "topic"})
-    ]
-    questions = [Question(row["text"], row["topic"]) for _, row in _rows(folder / "questions.jsonl", {"text", "topic"})]
+    scenarios, questions, definition = (folder / name for name in FILES)
+    instructions = folder / INSTRUCTIONS[0]
+    if partial and not (scenarios.is_file() or instructions.is_file()):
+        tell(
+            DatasetError(f"{folder} has neither {scenarios.name} nor {instructions.name}, so nothing elicits a trait.")
+        )
+
+    def wanted(path: Path) -> bool:
+        return path.is_file() or not partial
+
     return TraitData(
         folder.name,
-        _pairs(scenarios, folder / "scenarios.jsonl"),
-        tuple(questions),
-        _definition(folder / "definition.yaml"),
-        _instructed(folder) if (folder / "instructions.yaml").is_file() else (),
+        paired(json_lines(scenarios, tell), scenarios, tell) if wanted(scenarios) else (),
+        asked(json_lines(questions, tell), tell) if wanted(questions) else (),
+        load_definition(definition, tell) if wanted(definition) else {},
+        _instructed(folder, tell) if instructions.is_file() else (),
     )
+
+
+def lacking(folder: Path) -> dict[str, str]:
+    """The parts that a folder of a trait does not have, each with a sentence: which file, and what it is for."""
+    names = {path.name for path in folder.iterdir()}
+    return missing_parts(names | {GOLD_FILE} if gold_file(folder).is_file() else names, folder)
+
+
+def gold_file(folder: Path) -> Path:
+    """Where the gold responses of a trait lie: in its folder, or in `judging` where this project keeps its own."""
+    shipped = folder.parent.parent / "judging" / f"{folder.name}.jsonl"
+    return shipped if not (folder / GOLD_FILE).is_file() and shipped.is_file() else folder / GOLD_FILE
+
+
+def missing_parts(names: Set[str], where: Path) -> dict[str, str]:
+    """As `lacking`, of a trait at `where` that has files of these names."""
+    wanted = {
+        "scenarios": (FILES[0], "a base model has nothing to continue, so only instructions can elicit the trait"),
+        "instructions": (INSTRUCTIONS[0], "an instruct model cannot be told to show the trait or its opposite"),
+        "questions": (FILES[1], "there is nothing to ask a steered model, so no claim about steering can be tested"),
+        "definition": (FILES[2], "a judge does not know what to score, so no claim about steering can be tested"),
+        "gold": (GOLD_FILE, "no judge can be shown to score it rightly, so no claim about steering can be decided"),
+    }
+    return {part: f"{where} has no {file}: {why}." for part, (file, why) in wanted.items() if file not in names}
 
 
 def load_calibration(path: Path) -> tuple[str, ...]:
     """Read the prompts on which massive dims are found. Raises DatasetError as `load_trait` does."""
-    return tuple(row["text"] for _, row in _rows(path, {"text"}))
+    return tuple(row["text"] for _, row in usable(json_lines(path), {"text"}))
 
 
 def content_hash(path: Path) -> str:
@@ -162,7 +219,7 @@ def content_hash(path: Path) -> str:
     digest = hashlib.sha256()
     files = sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
     if not files or not all(file.is_file() for file in files):
-        raise DatasetError(f"{path} does not exist or is empty; restore it from the repository.")
+        raise DatasetError(f"{path} does not exist or is empty; put it back where it was.")
     for file in files:
         if path.is_dir():
             digest.update(file.relative_to(path).as_posix().encode() + b"\0")
@@ -170,24 +227,50 @@ def content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _rows(path: Path, fields: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def json_lines(path: Path, tell: Tell = refuse) -> Iterator[Row]:
+    """The objects of a file, one a line. DatasetErrors are told of a missing or empty file, or what is no object."""
     if not path.is_file():
-        raise DatasetError(f"{path} does not exist; every trait needs scenarios, questions and a definition.")
-    seen: dict[str, int] = {}
+        tell(DatasetError(f"{path} does not exist; every trait needs scenarios, questions and a definition."))
+        return
     number = 0
     for number, raw in enumerate(path.read_bytes().splitlines(), start=1):
         where = f"{path}:{number}"
-        row = _row(raw, where, fields)
-        text = row["text"]
-        if text in seen:
-            raise DatasetError(f"{where}: the text repeats line {seen[text]}; remove one of the two.")
-        seen[text] = number
-        yield where, row
+        try:
+            yield where, _object(raw, where)
+        except DatasetError as error:
+            tell(error)
     if number == 0:
-        raise DatasetError(f"{path} is empty; it needs at least one row.")
+        tell(DatasetError(f"{path} is empty; it needs at least one row."))
 
 
-def _row(raw: bytes, where: str, fields: set[str]) -> dict[str, Any]:
+def usable(rows: Iterable[Row], fields: set[str], tell: Tell = refuse) -> Iterator[Row]:
+    """Those that have just these fields and a text of their own, of readable length; DatasetErrors tell of the rest."""
+    seen: dict[str, str] = {}
+    for where, row in rows:
+        try:
+            _require_fields(row, where, fields)
+            text = require_text(row["text"], where)
+            if text in seen:
+                raise DatasetError(f"{where}: the text repeats {seen[text]}; remove one of the two.")
+        except DatasetError as error:
+            tell(error)
+            continue
+        seen[text] = _line(where)
+        yield where, row
+
+
+def asked(rows: Iterable[Row], tell: Tell = refuse) -> tuple[Question, ...]:
+    """Rows with a text and a topic as questions; errors as in `usable`."""
+    return tuple(Question(row["text"], row["topic"]) for _, row in usable(rows, {"text", "topic"}, tell))
+
+
+def _line(where: str) -> str:
+    """The place without its file, for another row of the same file."""
+    line = where.rpartition(":")[2]
+    return f"line {line}" if line.isdigit() else line.strip()
+
+
+def _object(raw: bytes, where: str) -> dict[str, Any]:
     try:
         line = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -198,58 +281,104 @@ def _row(raw: bytes, where: str, fields: set[str]) -> dict[str, Any]:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise DatasetError(f"{where}: not JSON ({error.msg} at column {error.colno}); one object a line.") from error
-    if not isinstance(row, dict) or set(row) != fields:
-        found = sorted(row) if isinstance(row, dict) else type(row).__name__
-        raise DatasetError(f"{where}: expected the fields {sorted(fields)}, found {found}.")
-    if not isinstance(row["text"], str) or not row["text"].strip():
-        raise DatasetError(f"{where}: the text is empty; write one or remove the row.")
-    if len(row["text"]) > MAX_CHARACTERS:
-        raise DatasetError(f"{where}: {len(row['text'])} characters; at most {MAX_CHARACTERS} are allowed.")
+    if not isinstance(row, dict):
+        raise DatasetError(f"{where}: expected the fields of an object, found {type(row).__name__}.")
     return row
 
 
+def _require_fields(row: dict[str, Any], where: str, fields: set[str]) -> None:
+    if set(row) != fields:
+        raise DatasetError(f"{where}: expected the fields {sorted(fields)}, found {sorted(row)}.")
+
+
+def require_text(text: Any, where: str) -> str:
+    """The text. Raises DatasetError where it is none, is empty, or is too long to be read."""
+    if not isinstance(text, str) or not text.strip():
+        raise DatasetError(f"{where}: the text is empty; write one or remove the row.")
+    if len(text) > MAX_CHARACTERS:
+        raise DatasetError(f"{where}: {len(text)} characters; at most {MAX_CHARACTERS} are allowed.")
+    return text
+
+
+def require_label(label: Any, where: str) -> str:
+    """The label. Raises DatasetError where it is none of LABELS."""
+    if label not in LABELS:
+        raise DatasetError(f"{where}: label {label!r}; it must be one of {', '.join(LABELS)}.")
+    return str(label)
+
+
 def _scenario(row: dict[str, Any], where: str) -> Scenario:
-    if row["label"] not in LABELS:
-        raise DatasetError(f"{where}: label {row['label']!r}; it must be one of {', '.join(LABELS)}.")
+    require_label(row["label"], where)
     if type(row["pair"]) is not int:
         raise DatasetError(f"{where}: pair {row['pair']!r}; it must be a whole number.")
     return Scenario(row["text"], row["label"], row["pair"], str(row["topic"]))
 
 
-def _pairs(scenarios: list[Scenario], path: Path) -> tuple[tuple[Scenario, Scenario], ...]:
-    """Scenarios grouped by their pair number, in file order; each pair needs both classes exactly once."""
+def paired(rows: Iterable[Row], path: Path, tell: Tell = refuse) -> Pairs:
+    """Scenarios grouped by their pair number, in file order; each pair needs both classes exactly once.
+
+    `path` is the file that they are from. DatasetErrors tell of rows that are not `usable` and of pairs
+    out of balance.
+    """
     grouped: dict[int, dict[str, Scenario]] = {}
-    for number, scenario in enumerate(scenarios, start=1):
-        members = grouped.setdefault(scenario.pair, {})
-        if scenario.label in members:
-            raise DatasetError(f"{path}:{number}: pair {scenario.pair} has two {scenario.label} scenarios.")
+    for where, row in usable(rows, {"text", "label", "pair", "topic"}, tell):
+        try:
+            scenario = _scenario(row, where)
+            members = grouped.setdefault(scenario.pair, {})
+            if scenario.label in members:
+                raise DatasetError(f"{where}: pair {scenario.pair} has two {scenario.label} scenarios.")
+        except DatasetError as error:
+            tell(error)
+            continue
         members[scenario.label] = scenario
+    whole = []
     for pair, members in grouped.items():
         missing = [label for label in LABELS if label not in members]
         if missing:
-            raise DatasetError(f"{path}: pair {pair} has no {missing[0]} scenario; classes must balance.")
-    return tuple((members["positive"], members["negative"]) for members in grouped.values())
+            tell(DatasetError(f"{path}: pair {pair} has no {missing[0]} scenario to use; classes must balance."))
+        else:
+            whole.append((members["positive"], members["negative"]))
+    return tuple(whole)
 
 
-def _instructed(folder: Path) -> Pairs:
+def _instructed(folder: Path, tell: Tell) -> Pairs:
+    """What `instructed` makes of the two files of a folder."""
+    path, questions = (folder / name for name in INSTRUCTIONS)
+    try:
+        read = _yaml(path)
+    except DatasetError as error:
+        tell(error)
+        return ()
+    phrasings = read.get("phrasings") if isinstance(read, dict) else None
+    rows = phrasings if isinstance(phrasings, list) else []
+    numbered = [(f"{path}: phrasing {number}", row) for number, row in enumerate(rows, start=1)]
+    return instructed(numbered, path, asked(json_lines(questions, tell), tell), questions, tell)
+
+
+def instructed(
+    rows: Sequence[tuple[str, Any]], path: Path, questions: Sequence[Question], asked_in: Path, tell: Tell = refuse
+) -> Pairs:
     """Each phrasing with a few extraction questions, both instructions before the same question.
 
-    Phrasings go through the questions in turn, from the first again after the last.
+    Phrasings go through the questions in turn, from the first again after the last. `path` and `asked_in` are the files
+    that phrasings and questions are from. DatasetErrors tell of phrasings that are no contrasts, or too few of either.
     """
-    path = folder / "instructions.yaml"
-    read = _yaml(path)
-    phrasings = read.get("phrasings") if isinstance(read, dict) else None
-    if not isinstance(phrasings, list) or len(phrasings) < 2 or not all(_is_contrast(one) for one in phrasings):
-        raise DatasetError(f"{path}: expected two or more `phrasings`, each a `positive` and a `negative` text.")
-    questions = [row["text"] for _, row in _rows(folder / "extraction_questions.jsonl", {"text", "topic"})]
+    phrasings = []
+    for where, phrasing in rows:
+        if _is_contrast(phrasing):
+            phrasings.append(phrasing)
+        else:
+            tell(DatasetError(f"{where}: expected a `positive` and a `negative` text that differ."))
+    if len(phrasings) < 2:
+        tell(DatasetError(f"{path}: expected two or more `phrasings`, each a `positive` and a `negative` text."))
     if len(questions) < QUESTIONS_A_PHRASING:
-        raise DatasetError(
-            f"{folder / 'extraction_questions.jsonl'}: {len(questions)} questions; {QUESTIONS_A_PHRASING} or more are "
-            "asked under every instruction."
+        few = (
+            f"{asked_in}: {len(questions)} questions; {QUESTIONS_A_PHRASING} or more are asked under every instruction."
         )
+        tell(DatasetError(few))
     found = []
-    for pair in range(QUESTIONS_A_PHRASING * len(phrasings)):
-        number, text = pair // QUESTIONS_A_PHRASING, questions[pair % len(questions)]
+    for pair in range(QUESTIONS_A_PHRASING * len(phrasings) if questions else 0):
+        number, text = pair // QUESTIONS_A_PHRASING, questions[pair % len(questions)].text
         both = (phrasings[number][label].strip() for label in LABELS)
         one, other = (
             Scenario(text, label, pair, f"phrasing {number + 1}", instruction)
@@ -274,13 +403,3 @@ def _yaml(path: Path) -> Any:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as error:  # not UTF-8, or a date that is none, are ValueErrors
         raise DatasetError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from error
-
-
-def _definition(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        raise DatasetError(f"{path} does not exist; a trait needs name, statement, score_high and score_low.")
-    definition = _yaml(path)
-    needed = {"name", "statement", "score_high", "score_low"}
-    if not isinstance(definition, dict) or not needed <= set(definition):
-        raise DatasetError(f"{path}: expected the fields {sorted(needed)}.")
-    return {str(key): str(value) for key, value in definition.items()}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.data.datasets import MAX_CHARACTERS, DatasetError
+from harness.data.datasets import MAX_CHARACTERS, DatasetError, Row, Tell, refuse
 
 KINDS = (
     "clear",
@@ -27,6 +27,13 @@ KINDS = (
 FIELDS = {"question", "response", "score", "kind"}
 WRITTEN = "written"  # the source of a response that no model wrote
 LOWEST, HIGHEST = 0.0, 100.0
+POSITIVE, NEGATIVE = 75.0, 25.0  # gold scores from and up to which a response counts as one or the other
+# Gold questions, and those of the rarer side, from which a judge that errs in nothing is shown to reach an AUROC of
+# .80, what binds first in `harness.judges.gate` (a test there computes them). Among many, fewer need be on a side.
+FEWEST_QUESTIONS = 21
+FEWEST_A_SIDE = 11
+MANY_QUESTIONS, FEWEST_A_SIDE_OF_MANY = 62, 10
+One = TypeVar("One")
 
 
 @dataclass(frozen=True)
@@ -46,12 +53,49 @@ class GoldExchange:
     finished: bool = True
 
 
-def load_gold(path: Path) -> tuple[GoldExchange, ...]:
+def load_gold(path: Path, tell: Tell = refuse) -> tuple[GoldExchange, ...]:
     """The exchanges of a gold set, in file order; a row may leave out `source` ("written") and `finished` (true).
 
-    Raises DatasetError naming file and line for a row that is malformed, incomplete, out of scale or repeated.
+    Raises DatasetError naming file and line for a row that is malformed, incomplete, out of scale or repeated; `tell`
+    may go on without that row.
     """
-    return tuple(_exchange(row, where) for where, row in json_rows(path, FIELDS, {"source", "finished"}))
+    return tuple(read_rows(json_rows(path, FIELDS, {"source", "finished"}, tell), _exchange, tell))
+
+
+def read_rows(rows: Iterable[Row], read: Callable[[dict[str, Any], str], One], tell: Tell) -> Iterator[One]:
+    """Each row as it is read, but for those that cannot be and are told."""
+    for where, row in rows:
+        try:
+            found = read(row, where)
+        except DatasetError as error:
+            tell(error)
+            continue
+        yield found
+
+
+def sides(gold: Sequence[GoldExchange]) -> Mapping[str, int]:
+    """To how many questions a gold set has a positive response, a negative one, and either."""
+    positive = {one.question for one in gold if one.score >= POSITIVE}
+    negative = {one.question for one in gold if one.score <= NEGATIVE}
+    return {"positive": len(positive), "negative": len(negative), "either": len(positive | negative)}
+
+
+def too_few_gold(gold: Sequence[GoldExchange]) -> str:
+    """Why no judge of a trait can pass the gate on a gold set, not even one who errs in nothing; empty where one can.
+
+    Questions are counted, as responses to one question are no independent witnesses. A set in which a few questions
+    have most of the responses can be too small all the same.
+    """
+    found = sides(gold)
+    rarer = min(found["positive"], found["negative"])
+    needed = FEWEST_A_SIDE if found["either"] < MANY_QUESTIONS else FEWEST_A_SIDE_OF_MANY
+    if found["either"] >= FEWEST_QUESTIONS and rarer >= needed:
+        return ""
+    return (
+        f"{found['either']} gold questions have a response of {POSITIVE:g} or more ({found['positive']}) or of "
+        f"{NEGATIVE:g} or less ({found['negative']}), so no judge can be shown to order them rightly: "
+        f"{FEWEST_QUESTIONS} questions, {needed} on each side, are the least; write more."
+    )
 
 
 def question_numbers(gold: Sequence[GoldExchange]) -> list[int]:
@@ -60,24 +104,30 @@ def question_numbers(gold: Sequence[GoldExchange]) -> list[int]:
     return [numbers[one.question] for one in gold]
 
 
-def json_rows(path: Path, fields: set[str], optional: Set[str] = frozenset()) -> Iterator[tuple[str, dict[str, Any]]]:
+def json_rows(path: Path, fields: set[str], optional: Set[str] = frozenset(), tell: Tell = refuse) -> Iterator[Row]:
     """The objects of a file, one a line, each with the place that messages name it by.
 
-    Raises DatasetError for a missing or empty file, a row of other fields, or a question and response that repeat.
+    DatasetErrors tell of a missing or empty file, a row of other fields, or a question and response that repeat.
     """
     if not path.is_file():
-        raise DatasetError(f"{path} does not exist; restore it from the repository.")
+        tell(DatasetError(f"{path} does not exist; put it back, or name the folder that has it."))
+        return
     seen: dict[tuple[str, str], int] = {}
+    number = 0
     for number, raw in enumerate(path.read_bytes().splitlines(), start=1):
         where = f"{path}:{number}"
-        row = _row(raw, where, fields, optional)
-        key = (str(row["question"]), str(row["response"]))
-        if key in seen:
-            raise DatasetError(f"{where}: question and response repeat line {seen[key]}; remove one of the two.")
+        try:
+            row = _row(raw, where, fields, optional)
+            key = (str(row["question"]), str(row["response"]))
+            if key in seen:
+                raise DatasetError(f"{where}: question and response repeat line {seen[key]}; remove one of the two.")
+        except DatasetError as error:
+            tell(error)
+            continue
         seen[key] = number
         yield where, row
-    if not seen:
-        raise DatasetError(f"{path} is empty; it needs at least one row.")
+    if not number:
+        tell(DatasetError(f"{path} is empty; it needs at least one row."))
 
 
 def _row(raw: bytes, where: str, fields: set[str], optional: Set[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from harness.geometry import cleaning, directions
 from harness.geometry.separation import SMALLEST_SPREAD, held_out
 from harness.shapes import checked
+from harness.stats.tails import CannotTell
 
 
 @checked
@@ -16,9 +17,13 @@ def separation(
 ) -> float:
     """How far two classes lie apart along a direction that was made from other pairs, as a pooled Cohen's d.
 
-    mean_diff, `dims` zeroed, is fitted on every other pair and read on the rest, and the other way round. Errors as
-    in `harness.geometry.directions`.
+    mean_diff, `dims` zeroed, is fitted on every other pair and read on the rest, and the other way round. Raises
+    CannotTell for fewer than two pairs; other errors as in `harness.geometry.directions`.
     """
+    if len(positive) < 2:
+        raise CannotTell(
+            f"{len(positive)} pair to fit on cannot be halved to choose a block: add scenarios, or name a block."
+        )
 
     def fit(one: np.ndarray, other: np.ndarray, _half: int) -> np.ndarray:
         return np.asarray(cleaning.clean(directions.mean_diff(one, other), dims))

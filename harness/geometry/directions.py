@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from harness.shapes import checked
-from harness.stats.tails import NoValue
+from harness.stats.tails import CannotTell, NoValue
 
 ROUNDING = 64 * np.finfo(np.float64).eps  # differences of means below this share of the means are rounding
 PROBE_TOLERANCE = 1e-10  # largest entry of the loss gradient at which the probe counts as converged
@@ -36,7 +36,7 @@ def mean_diff(
 ) -> Float[np.ndarray, "hidden"]:
     """The mean positive minus the mean negative activation, as a unit vector in float64.
 
-    Raises DegenerateDirection if the means agree to rounding, ValueError if a class is empty and
+    Raises DegenerateDirection if the means agree to rounding, CannotTell if a class is empty and
     NonFiniteActivations if a row is not finite.
     """
     mean_positive = _rows(positive, "positive").mean(axis=0)
@@ -73,7 +73,7 @@ def probe(
 
     As published (C = 1, rows not centred, an intercept that is fitted and not used), to a tighter tolerance. Raises
     DegenerateDirection if the classes cannot be told apart at all, NonFiniteActivations if a row is not finite,
-    ValueError if a class is empty, a row is zero or the fit does not converge.
+    CannotTell if a class is empty, ValueError if a row is zero or the fit does not converge.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -226,7 +226,7 @@ def cosine(one: Float[np.ndarray, "hidden"], other: Float[np.ndarray, "hidden"])
 
 def _rows(activations: np.ndarray, what: str) -> np.ndarray:
     if not activations.size:
-        raise ValueError(f"There are no {what} activations: give at least one row.")
+        raise CannotTell(f"There are no {what} activations to make a direction from: add pairs of scenarios.")
     bad = np.flatnonzero(~np.isfinite(activations).all(axis=1))
     if bad.size:
         raise NonFiniteActivations(what, tuple(int(row) for row in bad))

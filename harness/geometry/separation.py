@@ -151,8 +151,9 @@ def effect_size(read: HeldOut, topics: Sequence[Hashable], resampling: Resamplin
 
     The mean of positive less that of negative, over the root of the two classes' mean variance (SMALLEST_SPREAD at
     least). A studentised bootstrap (Efron & Tibshirani 1993, chapter 12.5): replicates are d - t x (standard error of
-    d), t being a resample's distance from d in its own standard errors. Raises ValueError for a resampling of other
-    than as many units as there are topics.
+    d), t being a resample's distance from d in its own standard errors. A resample that drew one topic alone has no
+    such error and no value, so from two or three topics there is no interval (CannotTell). Raises ValueError for a
+    resampling of other than as many units as there are topics.
     """
     number = len(set(topics))
     if resampling.n != number:
@@ -162,8 +163,10 @@ def effect_size(read: HeldOut, topics: Sequence[Hashable], resampling: Resamplin
     moments = np.stack([np.ones(len(topics)), read.positive, read.negative, read.positive**2, read.negative**2])
     sums = np.stack([np.bincount(_numbered(topics), row) for row in moments])
     effect, error = _effects(sums, np.ones((1, number)))
-    effects, errors = _effects(sums, resampling.counts())
+    counts = resampling.counts()
+    effects, errors = _effects(sums, counts)
     distance = (effects - effect) / errors
+    distance[np.count_nonzero(counts, axis=1) < 2] = np.nan
     replicates = effect - distance * error * np.sqrt(_shared(min(FOLDS, number)))
     return Replicated(float(effect[0]), replicates, resampling, "standard deviations", number)
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from harness.data.gold import NEGATIVE, POSITIVE
 from harness.shapes import checked
 from harness.stats.averages import GATE
 from harness.stats.resampling import LEVEL, Bounds
 from harness.stats.tails import clopper_pearson
 
-POSITIVE, NEGATIVE = 75.0, 25.0  # gold scores from and up to which a response counts as one or the other
 THRESHOLD = 50.0  # a judge's score from which it takes a response for a positive
 REVERSED = 2.0  # what a question answered the wrong way round takes from a slope, or from a correlation, of 1
 Scores = Float[np.ndarray, "responses"]

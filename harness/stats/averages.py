@@ -28,12 +28,12 @@ def mean_of(
 ) -> Replicated:
     """The mean score per unit; NaN is a missing score, left out and never counted as 0.
 
-    `bounds` are the smallest and largest score possible. Raises ValueError if fewer than 2 scores are there,
-    or if one is infinite or outside the bounds.
+    `bounds` are the smallest and largest score possible. Raises CannotTell if fewer than 2 scores are there,
+    ValueError if one is infinite or outside the bounds.
     """
     judged = ~np.isnan(scores)
     if judged.sum() < 2:
-        raise ValueError(f"{judged.sum()} of {len(scores)} {resampling.sample} are scored: at least 2 must be judged.")
+        raise CannotTell(f"{judged.sum()} of {len(scores)} {resampling.sample} are scored: at least 2 must be judged.")
     require_within(scores, bounds)
     replicates = means(counts_for(scores, resampling), scores[None])[:, 0]
     return Replicated(float(np.nanmean(scores)), replicates, resampling, unit, int(judged.sum()), bounds)

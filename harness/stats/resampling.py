@@ -66,9 +66,14 @@ class Estimate:
 
 @checked
 def resample_indices(n: int, resamples: int, seed: int) -> Int[np.ndarray, "resamples n"]:
-    """Which of `n` units each bootstrap resample holds, drawn with replacement; the same seed draws the same."""
-    if resamples < 1 or n < 2:
-        raise ValueError(f"{resamples} resamples of {n} units tell nothing: give 1 resample and 2 units or more.")
+    """Which of `n` units each bootstrap resample holds, drawn with replacement; the same seed draws the same.
+
+    Raises CannotTell for fewer than two units, ValueError for no resample.
+    """
+    if n < 2:
+        raise CannotTell(f"Resamples of {n} units tell nothing: give 2 units or more.")
+    if resamples < 1:
+        raise ValueError(f"{resamples} resamples tell nothing: give 1 or more.")
     return np.random.default_rng([seed, 0]).integers(0, n, (resamples, n))
 
 

@@ -22,7 +22,7 @@ class NoValue(ValueError):
 
 
 class CannotTell(ValueError):
-    """Too many resamples give no value for an interval to be read from the others; no evidence either way."""
+    """Too few units, or too few resamples with a value, for an interval to be read; no evidence either way."""
 
 
 @checked
@@ -38,7 +38,7 @@ def interval(
     Percentiles expanded for small samples (Hesterberg 2015, The American Statistician 69:4), see `expanded_tail`. With
     `bounds`, united with what n units cannot exclude: a share 1 - (tail)^(1/n) of units may never have been seen (the
     rule of three) and may all sit at one bound. Replicates of NaN are left out; CannotTell if they are more than 10 %,
-    ValueError if n is below 2.
+    or if n is below 2.
     """
     present = present_of(replicates, n)
     tail = (1 - level) / 2
@@ -56,7 +56,7 @@ def interval(
 def present_of(replicates: np.ndarray, n: int) -> np.ndarray:
     """The replicates that have a value; errors as in `interval`."""
     if n < 2:
-        raise ValueError(f"An interval from {n} unit tells nothing: measure at least 2.")
+        raise CannotTell(f"An interval from {n} unit tells nothing: measure at least 2.")
     present = replicates[np.isfinite(replicates)]
     missing = len(replicates) - len(present)
     if not len(present) or missing > MISSING_REPLICATES * len(replicates):

@@ -1,0 +1,130 @@
+"""Says everything that is wrong with a trait's files at once, what is too small, and what each number of rows decides.
+
+Exits with 0 where nothing is: a part that is missing, or decides little, is told and no fault. Exits with 1 where a row
+or a file cannot be used, or a part is so small that it decides nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from harness.data.datasets import FILES, GOLD_FILE, INSTRUCTIONS, DatasetError, Pairs, missing_parts, training_pairs
+from harness.data.gold import FEWEST_A_SIDE, FEWEST_QUESTIONS, sides, too_few_gold
+from harness.data.outside import FORMS, Brought, read, write
+from harness.geometry.separation import FOLDS
+from harness.stats.power import FEWEST, smallest_delta, smallest_effect
+from harness.stats.tails import clopper_pearson
+from harness.streams import replace_what_cannot_be_shown
+
+WIDTH = 120  # of the table, where nobody sees it on a terminal
+
+
+def examine(where: Path) -> tuple[list[str], Brought | None]:
+    """Every problem of the trait at `where`, a sentence each, and what can be used; None where its form is unknown."""
+    problems: list[str] = []
+    try:
+        found = read(where, lambda error: problems.append(str(error)))
+    except DatasetError as error:
+        return [*problems, str(error)], None
+    return problems, found
+
+
+def too_small(found: Brought, where: Path) -> list[str]:
+    """The parts that are there and decide nothing, a sentence each."""
+    told = []
+    for part, file, pairs in _elicitations(found):
+        if pairs and (topics := _topics(pairs)) < FEWEST:
+            told.append(
+                f"{where}: {part} ({file}) of {topics} topics; with fewer than {FEWEST} not even a direction that puts "
+                "every held-out pair in order is told from guessing."
+            )
+    if 0 < (asked := len(found.data.questions)) < FEWEST:
+        told.append(f"{where}: {asked} questions ({FILES[1]}); fewer than {FEWEST} tell no difference from 0.")
+    if found.gold and (why := too_few_gold(found.gold)):
+        told.append(f"{where}: {GOLD_FILE}: {why}")
+    return told
+
+
+def sizes(found: Brought) -> Iterator[tuple[str, str, str, str]]:
+    """Each part that is there: its name, how much of it, how much is the least, and what so much decides."""
+    for part, _, pairs in _elicitations(found):
+        if pairs:
+            topics, held_out = _topics(pairs), len(pairs) - training_pairs(pairs)
+            low, _ = clopper_pearson(topics, topics)
+            yield (
+                part,
+                f"{len(pairs)} pairs, {topics} topics",
+                f"{FEWEST} topics",
+                f"{held_out} pairs are held out as published; {min(FOLDS, topics)} cross-fit folds of topics, where a "
+                f"direction that orders every pair rightly is shown to order {low:.2f} or more",
+            )
+    if asked := len(found.data.questions):
+        yield "questions", f"{asked}", f"{FEWEST}", _seen(asked)
+    if found.gold:
+        there = sides(found.gold)
+        yield (
+            "gold",
+            f"{there['positive']} questions with a positive, {there['negative']} with a negative, "
+            f"{there['either']} with either",
+            f"{FEWEST_A_SIDE} a side, {FEWEST_QUESTIONS} with either",
+            "no judge can pass" if too_few_gold(found.gold) else "a judge that errs in nothing passes",
+        )
+    if found.labelled:
+        yield "labelled", f"{len(found.labelled)} responses", "", "a judge that reads states can learn from them"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print what is wrong, lacking and too small, and the table; with --write keep the trait in this project's form."""
+    replace_what_cannot_be_shown()
+    summary, _, statuses = __doc__.partition("\n\n")
+    parser = argparse.ArgumentParser(prog="python -m harness.data.check", description=summary, epilog=statuses)
+    parser.add_argument("where", type=Path, metavar="FOLDER_OR_FILE", help=FORMS)
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="keep it there in this project's own form")
+    options = parser.parse_args(arguments)
+    problems, found = examine(options.where)
+    small = too_small(found, options.where) if found else []
+    for heading, lines in (("wrong", problems), ("too small", small)):
+        for line in lines:
+            print(f"{heading}: {line}")
+    if found:
+        for line in (*missing_parts({*found.files}, options.where).values(), *filter(None, [found.note])):
+            print(f"told: {line}")
+        table = Table("part", "there", "at least", "what so many decide")
+        for row in sizes(found):
+            table.add_row(*row)
+        Console(width=None if sys.stdout.isatty() else WIDTH, markup=False).print(table)
+    if options.write and found and not problems:
+        if options.write.exists():
+            parser.error(f"{options.write} exists: name a folder that does not.")
+        write(found.files, options.write)
+    print(f"{len(problems)} wrong, {len(small)} too small")
+    return 1 if problems or small else 0
+
+
+def _elicitations(found: Brought) -> tuple[tuple[str, str, Pairs], ...]:
+    """Both ways to elicit the trait, each with its file."""
+    return ("scenarios", FILES[0], found.data.pairs), ("instructions", INSTRUCTIONS[0], found.data.instructed)
+
+
+def _topics(pairs: Pairs) -> int:
+    return len({positive.topic for positive, _ in pairs})
+
+
+def _seen(questions: int) -> str:
+    """What so many questions can see with 80 % power."""
+    if questions < FEWEST:
+        return "nothing"
+    return (
+        f"with 80 % power a Delta of {smallest_delta(questions):.1f} points, and a difference of "
+        f"{smallest_effect(questions):.1f} between two directions"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
