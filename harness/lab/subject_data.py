@@ -25,7 +25,7 @@ class SubjectData:
 
     def __init__(self, models: Mapping[str, ModelSpec]) -> None:
         self._models = models
-        self._read_trait = functools.cache(lambda folder, own: load_trait(folder))
+        self._read_trait = functools.cache(lambda folder, own: load_trait(folder, partial=own))
 
     def trait(self, model: str, trait: str) -> TraitData:
         """Scenarios, questions and definition of one trait."""

@@ -30,6 +30,9 @@ def test_it(expect):
     expect(KEPT, "cosine").at_least(-0.5)
 """
 ACROSS = CLAIMS.replace('"geometry", [KEPT]', '"across", [KEPT], pair=True')
+STEERED = CLAIMS.replace("KEPT = cosine(MEAN_DIFF, MEAN_DIFF.cleaned(consensus()))", "KEPT = best(MEAN_DIFF)").replace(
+    'claim("G0"', 'claim("S0"'
+)
 SEVERE = CLAIMS.replace('"geometry", [KEPT]', '"geometry", [KEPT], above=100.0')
 
 Run = Callable[..., pytest.RunResult]
@@ -95,7 +98,11 @@ def test_workers_start_where_they_save_time(
     if given["store"]:
         given["store"] = tmp_path / str(given["store"])
     config = SimpleNamespace(
-        args=[arg], rootpath=tmp_path, invocation_params=SimpleNamespace(dir=tmp_path), getoption=given.get
+        args=[arg],
+        rootpath=tmp_path,
+        inipath=tmp_path / "pytest.ini",
+        invocation_params=SimpleNamespace(dir=tmp_path),
+        getoption=lambda name: given.get(name.removeprefix("claims_")),
     )
     assert pytest_xdist_auto_num_workers(config) == workers  # type: ignore[arg-type]
 
@@ -196,25 +203,27 @@ def test_a_checkpoint_of_pickles_is_never_opened(run: Run, tiny: Path, tmp_path:
 
 
 @pytest.mark.parametrize("options", [(), ("--plan",)])
-def test_what_cannot_be_read_as_a_model_is_not_tested_and_the_others_are(
-    run: Run, tmp_path: Path, options: tuple[str, ...]
+def test_what_cannot_be_read_is_not_tested_a_base_model_gets_its_geometry_and_the_others_everything(
+    run: Run, pytester: pytest.Pytester, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
+    pytester.makepyfile(test_steered=STEERED)
     base = write_checkpoint(tmp_path / "base", "llama", blocks=2, chat=False)
     older = write_checkpoint(tmp_path / "older", "llama", blocks=2)
     config = json.loads((older / "config.json").read_text())
     (older / "config.json").write_text(json.dumps({**config, "initializer_range": 1}))
     result = run(
-        "--model", f"mine={base}", "--model", f"other={older}", "-m", "(mine or other or clean) and refusal",
-        "-k", "test_claim", *options,
+        "--model", f"mine={base}", "--model", f"other={older}", "-m", "(mine or other) and refusal or clean and refusal",
+        "-k", "test_claim or test_steered and mine", *options,
     )  # fmt: skip
     assert result.ret == 0
     told = text(result)
-    assert f"mine: {base} has no chat template, so this is a base model." in told
+    assert "mine, refusal: S0 not tested, as mine has no chat template, so it can be asked nothing: --model" in told
+    assert ("mine    read refusal scenarios" if options else "clean  mine\nG0 ") in told
     assert (
         f"other: the configuration in {older} cannot be read: Validation error for field 'initializer_range': " in told
     )
     assert "Traceback" not in told
-    assert ("clean   read refusal scenarios" if options else "clean\n") in told
+    assert ("clean   read refusal scenarios" if options else "clean  mine\n") in told
 
 
 def test_a_terminal_that_knows_few_characters_is_shown_the_others_as_question_marks(
