@@ -1,4 +1,4 @@
-"""A trait in any accepted form loads as what was written; what cannot be used is named by its original file and place."""
+"""A trait in any accepted form loads as what was written; what cannot be used is named by its file and place."""
 
 from __future__ import annotations
 
