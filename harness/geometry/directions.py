@@ -15,8 +15,8 @@ ROUNDING = 64 * np.finfo(np.float64).eps  # differences of means below this shar
 PROBE_TOLERANCE = 1e-10  # largest entry of the loss gradient at which the probe counts as converged
 
 
-class DegenerateDirection(NoValue):
-    """There is no direction: what should point somewhere has no length."""
+class DegenerateDirection(NoValue, CannotTell):
+    """There is no direction, as what should point somewhere has no length: no evidence for or against any."""
 
 
 class NonFiniteActivations(ValueError):

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.data.datasets import judging_folder, known_traits
-from harness.data.gold import GoldExchange, load_gold
+from harness.data.gold import GoldExchange, load_gold, too_few_gold
 from harness.judges.gate import AUROC, MISSING, SIDES, quality_in, why_not_trusted
 from harness.judges.protocol import Judgement
 from harness.lab.making import gold_exchange, judge_check
@@ -133,3 +135,54 @@ def test_simulated_judges_on_a_bound_are_seldom_passed_and_good_ones_mostly() ->
     columns = {"procedure", "n", "questions", "truth", "repeats", "passed_though_false", "passed_when_good"}
     assert all(set(row) == columns for row in told)
     assert {row["truth"] for row in told} == {world.truth for world in montecarlo_judges.worlds()}
+
+
+def gold_of(positive: int, negative: int, *, shared: int = 0) -> list[GoldExchange]:
+    """A response to a question of its own for each positive and negative; `shared` questions have one of either."""
+    asked = [*range(positive), *range(positive - shared, positive + negative - shared)]
+    scores = [100.0] * positive + [0.0] * negative
+    return [
+        GoldExchange(f"question {number}", f"response {score:g}", score, "clear")
+        for number, score in zip(asked, scores, strict=True)
+    ]
+
+
+def exact_judge_fails(gold: list[GoldExchange], what: str) -> str:
+    judged = {gold_exchange(one): Judgement(one.score, one.score, one.score) for one in gold}
+    return why_not_trusted(judge_check(judged, {what: gold}).record)
+
+
+@pytest.mark.parametrize(
+    ("fewest", "one_fewer"),
+    [
+        (gold_of(11, 11), gold_of(11, 10)),
+        (gold_of(11, 20), gold_of(10, 20)),
+        (gold_of(21, 21, shared=21), gold_of(20, 20, shared=20)),
+        (gold_of(16, 16, shared=11), gold_of(16, 16, shared=12)),
+        (gold_of(10, 52), gold_of(10, 51)),
+        (gold_of(10, 90), gold_of(9, 91)),
+    ],
+)
+@pytest.mark.parametrize("what", ["trait", "coherence"])
+def test_the_fewest_gold_responses_that_an_exact_judge_passes_on_are_those_that_are_told(
+    fewest: list[GoldExchange], one_fewer: list[GoldExchange], what: str
+) -> None:
+    assert not exact_judge_fails(fewest, what)
+    assert not too_few_gold(fewest)
+    assert "AUROC of 1.00" in exact_judge_fails(one_fewer, what)
+    assert "write more" in too_few_gold(one_fewer)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 30), st.integers(1, 70), st.integers(0, 30), st.integers(0, 10))
+def test_where_too_few_are_told_the_exact_judge_fails_and_otherwise_passes(
+    positive: int, negative: int, shared: int, between: int
+) -> None:
+    gold = gold_of(positive, negative, shared=min(positive, negative, shared))
+    gold += [GoldExchange(f"in between {number}", "half", 50.0, "partial") for number in range(between)]
+    assert bool(too_few_gold(gold)) == bool(exact_judge_fails(gold, "trait"))
+
+
+@pytest.mark.parametrize(("language", "name"), [one for one in SETS if what_of(one[1]) == "trait"])
+def test_no_gold_set_that_is_shipped_is_too_small(language: str, name: str) -> None:
+    assert not too_few_gold(load_gold(judging_folder(language) / f"{name}.jsonl"))
