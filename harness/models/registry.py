@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.data.datasets import LANGUAGES, ROOT, TEMPLATED, TRAITS, Elicitation, judging_folder, trait_folder
+from harness.data.datasets import (
+    LANGUAGES,
+    ROOT,
+    TEMPLATED,
+    TRAITS,
+    Elicitation,
+    gold_file,
+    judging_folder,
+    trait_folder,
+)
 from harness.data.vectors import Vector
 from harness.models.architecture import (
     GEMMA2_2B,
@@ -86,7 +95,7 @@ class ModelSpec:
     def gold_file(self, what: str) -> Path:
         """Where gold responses lie: of a trait, of coherence or of relevance."""
         own = self.own_traits.get(what)
-        return own / "gold.jsonl" if own else judging_folder(self.language) / f"{what}.jsonl"
+        return gold_file(own) if own else judging_folder(self.language) / f"{what}.jsonl"
 
 
 def geometric_grid(low: float, high: float, ratio: float = 1.15) -> tuple[float, ...]:

@@ -20,6 +20,7 @@ from harness.report import reading, responses, terminal
 from harness.report.export import FORMS, ExportError, export, write
 from harness.report.markdown import markdown
 from harness.report.page import page
+from harness.report.summary import part
 from harness.report.web.document import write_html
 from harness.streams import replace_what_cannot_be_shown
 
@@ -38,6 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--against", type=Path, metavar="FILE", help="mark on that page what differs from this ledger")
     parser.add_argument("--detail", action="store_true", help="print every estimate, and the sources' tables")
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="print what changed since the baseline")
+    parser.add_argument(
+        "--claim", type=lambda text: [one.strip() for one in text.split(",")], default=[], metavar="ID[,ID]",
+        help="only these claims",
+    )  # fmt: skip
+    parser.add_argument(
+        "-m", dest="marks", default="", metavar="EXPRESSION", help="only these models, traits and families, as pytest's"
+    )
     parser.add_argument("--schema", action="store_true", help="print what a ledger's lines mean, and stop")
     read = parser.add_argument_group("responses, from the store (--html shows those of --store, too)")
     read.add_argument("--responses", nargs=2, metavar=("MODEL", "TRAIT"), help="print what a model said, with scores")
@@ -45,12 +53,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--store",
         type=Path,
         default=STORE,
+        metavar="FOLDER",
         help=f"folder of measured answers, or what harness.lab.packing made of it (default: {STORE})",
     )
     read.add_argument(
-        "--direction", action="append", default=[], help="only this: a method such as probe, or a title; again for more"
+        "--direction",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this: a method such as probe, or a title; again for more",
     )
-    read.add_argument("--dose", type=float, help="the runs nearest to this dose (default: the best coherent one)")
+    read.add_argument(
+        "--dose", type=float, metavar="DOSE", help="the runs nearest to this dose (default: the best coherent one)"
+    )
     read.add_argument(
         "--question", type=int, action="append", default=[], metavar="N", help="only this; again for more"
     )
@@ -87,6 +102,8 @@ def _naming(path: Path) -> Iterator[None]:
 
 def _report(options: argparse.Namespace) -> int:
     found = rows.read_ledger(options.ledger)
+    if options.claim or options.marks:
+        found = part(found, options.claim, options.marks)
     before = baseline.read_baseline(options.baseline) if options.baseline else None
     if options.markdown:
         with _naming(options.markdown):
@@ -101,7 +118,8 @@ def _report(options: argparse.Namespace) -> int:
     console.print(shown)
     if before is None:
         return 0
-    changes = baseline.compare(before, found)
+    asked = {row.identity for row in found.rows} if options.claim or options.marks else None
+    changes = baseline.compare(before, found, lambda row: asked is None or row.identity in asked)
     console.print()
     for text in (f"against the baseline {options.baseline}:", *baseline.described(changes)):
         console.print(reading.plain_indented(text), markup=False, soft_wrap=True)

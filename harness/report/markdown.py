@@ -13,10 +13,11 @@ from harness.report.claims import claim_section
 from harness.report.closing import CHANGED_RULES, blind_in_words, changed_rules, counts_in_words, first_rule_words
 from harness.report.escaping import Anchors, escaped, table
 from harness.report.reading import Group, Surviving
+from harness.report.summary import GLOSSARY, in_lines
 from harness.report.tables import NOTHING, side_by_side
 from harness.report.terminal import merged
 
-TITLE, OVERVIEW, CLAIMS = "Ledger", "Overview", "Claims"
+TITLE, OVERVIEW, CLAIMS, WORDS = "Ledger", "Overview", "Claims", "Words"
 ARITHMETIC, TABLES = "Arithmetic of published numbers", "The sources' tables"
 
 Holm = Mapping[Identity, bool]
@@ -51,7 +52,8 @@ def markdown(ledger: Ledger, surviving: Surviving = multiplicity.surviving, limi
         chapter = ARITHMETIC if _opens_arithmetic(groups, count) else CLAIMS if count == 0 else ""
         opening = f"## {chapter}\n\n" if chapter else ""
         parts.append(Part(f"claim {name}", f"{opening}### {escaped(name)}\n\n{claim_section(found, holm)}"))
-    return _fitted(head, [*parts, *_tables(ledger.tables)], limit)
+    words = table(["word", "means"], [[escaped(word), escaped(meaning)] for word, meaning in GLOSSARY.items()])
+    return _fitted(head, [*parts, *_tables(ledger.tables), Part("the words", f"## {WORDS}\n\n{words}")], limit)
 
 
 def _opens_arithmetic(groups: Sequence[tuple[str, list[Group]]], count: int) -> bool:
@@ -99,6 +101,7 @@ def _head(ledger: Ledger, holm: Holm) -> Iterator[str]:
         ],
         numbers=range(1, 8),
     )
+    yield "\n".join(f"- {escaped(text)}" for text in in_lines(ledger)) or escaped("No model has cells of its own.")
     massive = [f"- {escaped(text)}" for text in (*reading.massive_dims(ledger.rows), *reading.judges(ledger.tables))]
     if massive:
         yield "\n".join(massive)

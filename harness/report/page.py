@@ -14,6 +14,7 @@ from harness.ledger.verdict import Verdict
 from harness.report import reading
 from harness.report.closing import NAMED, blind_in_words, counts_in_words
 from harness.report.reading import plain
+from harness.report.summary import in_lines
 from harness.report.terminal import COLOURS, fitting_blocks
 
 SIGNS = {Verdict.SUPPORTED: "+", Verdict.REFUTED: "-", Verdict.INCONCLUSIVE: ".", Verdict.BROKEN: "#"}
@@ -24,6 +25,7 @@ LEGEND = (
     "known; --ledger-detail (here) or --detail (python -m harness.report) prints every word and number"
 )
 GAP = 2
+FEW_MODELS = 2  # of which sentences are told here
 
 
 def page(ledger: Ledger, holm: Mapping[Identity, bool], width: int = 80) -> RenderableType:
@@ -39,7 +41,9 @@ def page(ledger: Ledger, holm: Mapping[Identity, bool], width: int = 80) -> Rend
             parts.append(Text(title, style="bold"))
             marks = max(map(len, rows.values())) + GAP
             parts += [_line(claim, {"": own}, {"": marks}, width) for claim, own in rows.items()]
-    told = [*counts_in_words(ledger.rows, holm), *_to_look_at(ledger)]
+    models = reading.models_of(ledger.rows)
+    found = in_lines(ledger) if len(models) <= FEW_MODELS else []  # of more the document tells
+    told = [*found, *counts_in_words(ledger.rows, holm), *_to_look_at(ledger)]
     return Lines(*parts, Text(""), *(Text(one) for one in (*told, LEGEND)))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.ledger import multiplicity
-from harness.ledger.rows import Ledger, JUDGE_TABLE, PREDICTED, REGRESSION, Identity, Row, Table, estimate_of, rule_of
+from harness.ledger.rows import JUDGE_TABLE, PREDICTED, REGRESSION, Identity, Ledger, Row, Table, estimate_of, rule_of
 from harness.ledger.verdict import Verdict, number
 from harness.stats.resampling import Estimate
 

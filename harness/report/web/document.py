@@ -22,6 +22,7 @@ from harness.ledger.verdict import Verdict
 from harness.report import reading
 from harness.report.closing import blind_in_words, counts_in_words
 from harness.report.reading import plain
+from harness.report.summary import GLOSSARY, in_lines
 from harness.report.tables import side_by_side
 from harness.report.web import cells, said
 from harness.report.web.geometry import geometry
@@ -101,6 +102,8 @@ def html(
         published_columns=cells.PUBLISHED_COLUMNS,
         width=cells.WIDTH,
         legend=reading.LEGEND,
+        found=in_lines(ledger),
+        glossary=list(GLOSSARY.items()),
         minutes=None if minutes is None else f"{minutes:.1f}",
         spent=store.counts() if store else None,
         data=packed(data) if data else "",

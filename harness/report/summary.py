@@ -1,0 +1,122 @@
+"""What was found on a model, in three sentences; the words that a report uses; a part of a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from _pytest.mark.expression import Expression
+
+from harness.ledger.rows import Ledger, LedgerError, Row, estimate_of, natural, rule_of
+from harness.ledger.verdict import Verdict, number
+from harness.report import reading
+from harness.report.reading import plain
+
+MOST = 3  # claims named of a kind
+GLOSSARY: Mapping[str, str] = {
+    "steering vector, direction": "What is added to the residual stream at a block so that answers show a trait: "
+    "mean_diff is the difference of class means, a probe the weights of a classifier.",
+    "massive dims, severity": "A few dims of the residual stream that are far larger than the others; severity is how "
+    "many times the median the largest one is. Cleaning a direction zeroes them in it: the most massive one (top-1), "
+    "or all (consensus).",
+    "coefficient, dose": "How much of a direction is added: in units of the residual stream, or of the norm outside "
+    "massive dims.",
+    "trait, coherence, gate": "A judge's scores from 0 to 100 of how much an answer shows the trait, and of how well "
+    "it reads. A run counts only if its mean coherence passes the gate.",
+    "Delta": "Trait points over the unsteered model; the best Delta is that of the best run that passes the gate.",
+    "window": "The response tokens that activations are averaged over: response[:5] are the first five.",
+    "verdict": "SUPPORTED if the whole 95 % interval satisfies the claim's rule, REFUTED if the whole interval "
+    "violates it, else INCONCLUSIVE; BROKEN is an error and no evidence. Holm's correction asks which verdicts would "
+    "stand if all were one family.",
+}
+
+
+def sentences(ledger: Ledger, model: str) -> tuple[str, str, str]:
+    """What held on a model and what did not, how that compares with what was published, and what could not be told."""
+    rows = [row for row in ledger.rows if row.model == model]
+    holds, fails = (
+        [name for name, verdicts in _by_claim(rows).items() if verdicts == {only}]
+        for only in (Verdict.SUPPORTED, Verdict.REFUTED)
+    )
+    titles = {row.claim: row.sentence for row in rows}
+    first = f"On {model} {_named('holds', holds, titles)}, and {_named('does not', fails, titles)}."
+    words = {row.identity: {one.get("word") for one in row.published} for row in rows}
+    replicated, contradicted = (sum(word in said for said in words.values()) for word in ("replicated", "contradicted"))
+    second = (
+        f"Of what was published of this very model, {replicated} cells replicate a number and {contradicted} contradict "
+        "one."
+        if replicated + contradicted
+        else "Nothing was published of this very model that these cells could be held against."
+    )
+    return plain(first), plain(second), plain(_untold(rows))
+
+
+def _by_claim(rows: Sequence[Row]) -> dict[str, set[str]]:
+    """The verdicts of each claim's decided cells."""
+    found: dict[str, set[str]] = {}
+    for row in sorted(rows, key=lambda one: natural(one.claim)):
+        if row.decided:
+            found.setdefault(row.claim, set()).add(row.verdict)
+    return found
+
+
+def _named(verb: str, claims: Sequence[str], titles: Mapping[str, str]) -> str:
+    """How many claims, and the first of them in words."""
+    if not claims:
+        return f"no claim {verb} wherever it could be told"
+    shown = "; ".join(f"{name} ({titles[name]})" for name in claims[:MOST])
+    more = f"; and {len(claims) - MOST} more" if len(claims) > MOST else ""
+    count = "one claim" if len(claims) == 1 else f"{len(claims)} claims"
+    verbs = verb if len(claims) == 1 else {"holds": "hold", "does not": "do not"}[verb]
+    return f"{count} {verbs} wherever it could be told: {shown}{more}"
+
+
+def _untold(rows: Sequence[Row]) -> str:
+    open_ = [row for row in rows if row.verdict == Verdict.INCONCLUSIVE]
+    if not open_:
+        return f"All {len(rows)} cells could be told."
+    without, needed = 0, []
+    for row in open_:
+        estimate = estimate_of(row.estimates[-1]) if row.estimates else None
+        if estimate is None:
+            without += 1
+        elif estimate.sample == "questions" and (count := rule_of(row.estimates[-1]).needed(estimate)) is not None:
+            needed.append(count)
+    told = f"{len(open_)} of {len(rows)} cells could not be told, {without} of them for want of any valid run"
+    if needed:
+        told += f"; of the {len(needed)} that wait for questions, half would need {number(median(needed))} or fewer"
+    return told + "."
+
+
+def part(ledger: Ledger, claims: Sequence[str] = (), expression: str = "") -> Ledger:
+    """The rows of some claims, and those whose model, trait or family an expression as of pytest's -m selects.
+
+    Families of Holm's correction stay those of the whole. Raises LedgerError for a claim that the ledger does not
+    have, and for an expression that cannot be read.
+    """
+    if unknown := sorted({*claims} - {row.claim for row in ledger.rows}, key=natural):
+        raise LedgerError(f"--claim: the ledger has no {', '.join(unknown)}.")
+    try:
+        chosen = Expression.compile(expression) if expression else None
+    except SyntaxError as error:
+        raise LedgerError(f"-m {expression!r}: {error}.") from error
+    sizes: dict[str, int] = {}
+    for row in ledger.rows:
+        sizes[row.model] = sizes.get(row.model, 0) + (row.verdict != Verdict.BROKEN)
+    rows = [
+        row
+        for row in ledger.rows
+        if (not claims or row.claim in claims) and (chosen is None or chosen.evaluate(lambda name: name in _names(row)))  # noqa: B023
+    ]
+    cells = {(row.model, row.trait) for row in rows}
+    tables = [one for one in ledger.tables if (one.model, one.trait) in cells]
+    return Ledger({**ledger.head, "family": ledger.head.get("family", sizes)}, rows, tables)
+
+
+def _names(row: Row) -> set[str]:
+    return {*row.model.split("+"), row.trait, row.family}
+
+
+def in_lines(ledger: Ledger) -> list[str]:
+    """The three sentences of every model that has cells of its own."""
+    return [" ".join(sentences(ledger, model)) for model in reading.models_of(ledger.rows)]
