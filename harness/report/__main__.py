@@ -57,12 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"folder of measured answers, or what harness.lab.packing made of it (default: {STORE})",
     )
     read.add_argument(
-        "--direction",
-        action="append",
-        default=[],
-        metavar="NAME",
+        "--direction", action="append", default=[], metavar="NAME",
         help="only this: a method such as probe, or a title; again for more",
-    )
+    )  # fmt: skip
     read.add_argument(
         "--dose", type=float, metavar="DOSE", help="the runs nearest to this dose (default: the best coherent one)"
     )

@@ -42,8 +42,8 @@ def page(ledger: Ledger, holm: Mapping[Identity, bool], width: int = 80) -> Rend
             marks = max(map(len, rows.values())) + GAP
             parts += [_line(claim, {"": own}, {"": marks}, width) for claim, own in rows.items()]
     models = reading.models_of(ledger.rows)
-    found = in_lines(ledger) if len(models) <= FEW_MODELS else []  # of more the document tells
-    told = [*found, *counts_in_words(ledger.rows, holm), *_to_look_at(ledger)]
+    in_words = in_lines(ledger) if len(models) <= FEW_MODELS else []  # of more the document tells
+    told = [*in_words, *counts_in_words(ledger.rows, holm), *_to_look_at(ledger)]
     return Lines(*parts, Text(""), *(Text(one) for one in (*told, LEGEND)))
 
 

@@ -43,8 +43,8 @@ def sentences(ledger: Ledger, model: str) -> tuple[str, str, str]:
     words = {row.identity: {one.get("word") for one in row.published} for row in rows}
     replicated, contradicted = (sum(word in said for said in words.values()) for word in ("replicated", "contradicted"))
     second = (
-        f"Of what was published of this very model, {replicated} cells replicate a number and {contradicted} contradict "
-        "one."
+        f"Of what was published of this very model, {replicated} cells replicate a number and {contradicted} "
+        "contradict one."
         if replicated + contradicted
         else "Nothing was published of this very model that these cells could be held against."
     )
@@ -106,11 +106,18 @@ def part(ledger: Ledger, claims: Sequence[str] = (), expression: str = "") -> Le
     rows = [
         row
         for row in ledger.rows
-        if (not claims or row.claim in claims) and (chosen is None or chosen.evaluate(lambda name: name in _names(row)))  # noqa: B023
+        if (not claims or row.claim in claims) and (chosen is None or chosen.evaluate(Named(_names(row))))
     ]
     cells = {(row.model, row.trait) for row in rows}
     tables = [one for one in ledger.tables if (one.model, one.trait) in cells]
     return Ledger({**ledger.head, "family": ledger.head.get("family", sizes)}, rows, tables)
+
+
+class Named(frozenset[str]):
+    """Names that an expression is evaluated on."""
+
+    def __call__(self, name: str, /, **_: object) -> bool:
+        return name in self
 
 
 def _names(row: Row) -> set[str]:

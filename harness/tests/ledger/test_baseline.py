@@ -170,20 +170,37 @@ def test_the_same_verdict_passes_and_a_new_row_never_fails(
     assert (judged.word, judged.passes, judged.fails) == (word, passes, False)
 
 
-def test_changes_are_counted_by_kind_those_that_fail_first() -> None:
+@pytest.mark.parametrize(
+    ("value", "half", "kind"),
+    [
+        (3.0, 20.0, ChangeKind.POWER),  # wider, around the same
+        (3.0, 2.0, None),
+        (-5.0, 4.0, ChangeKind.FLIPPED),  # no wider, elsewhere
+        (-20.0, 18.0, ChangeKind.FLIPPED),  # wider, and the old value is no longer in it
+    ],
+)
+def test_power_that_was_lost_is_no_flip_and_fails_nothing(value: float, half: float, kind: ChangeKind | None) -> None:
+    before = made_up_row(value=3.14, half=4.0)
+    row = made_up_row(verdict="SUPPORTED" if kind is None else "INCONCLUSIVE", value=value, half=half)
+    found = [change.kind for change in compare(ledger(before), ledger(row))]
+    assert found == ([] if kind is None else [kind])
+    assert judge(by_identity([before]), row).fails == (kind is ChangeKind.FLIPPED)
+
+
+def test_changes_are_counted_by_kind_the_environment_first_then_those_that_fail() -> None:
     before = ledger(made_up_row("S5"), made_up_row("S10"), made_up_row("S9"))
     now = ledger(refuted(claim="S10"), refuted(claim="S9"), made_up_row("S5", value=40.0), seed=1)
     assert [change.kind for change in compare(before, now)] == [
-        ChangeKind.FLIPPED, ChangeKind.FLIPPED, ChangeKind.MOVED, ChangeKind.ENVIRONMENT
+        ChangeKind.ENVIRONMENT, ChangeKind.FLIPPED, ChangeKind.FLIPPED, ChangeKind.MOVED
     ]  # fmt: skip
     assert [text.split(":")[0] for text in described(compare(before, now))] == [
+        "environment changed (1)",
+        "  seed",
         "verdict flipped (2)",
         "  S9 test_it [severe, refusal]",
         "  S10 test_it [severe, refusal]",
         "interval moved (1)",
         "  S5 test_it [severe, refusal]",
-        "environment changed (1)",
-        "  seed",
     ]
 
 

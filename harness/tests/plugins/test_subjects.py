@@ -212,7 +212,7 @@ def test_what_cannot_be_read_is_not_tested_a_base_model_gets_its_geometry_and_th
     config = json.loads((older / "config.json").read_text())
     (older / "config.json").write_text(json.dumps({**config, "initializer_range": 1}))
     result = run(
-        "--model", f"mine={base}", "--model", f"other={older}", "-m", "(mine or other) and refusal or clean and refusal",
+        "--model", f"mine={base}", "--model", f"other={older}", "-m", "(mine or other or clean) and refusal",
         "-k", "test_claim or test_steered and mine", *options,
     )  # fmt: skip
     assert result.ret == 0

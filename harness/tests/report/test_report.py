@@ -17,6 +17,7 @@ from harness.ledger.verdict import Verdict, at_most
 from harness.report import reading, terminal
 from harness.report.__main__ import main
 from harness.report.markdown import markdown
+from harness.report.summary import part
 from harness.tests.ledger.made_up_ledger import MODELS, TRAITS, made_up_ledger, made_up_row
 
 HEAD = {"kind": "run", "schema": 3, "dtype": "float32", "libraries": {"torch": "2.13.0"}, "questions": 120}
@@ -126,6 +127,11 @@ def test_holm_counts_within_a_model_and_only_what_was_tested() -> None:
     two_untold = [*with_one_untold, made_up_row("S4", "clean", verdict="INCONCLUSIVE", p=0.3)]
     assert not reading.holm_marks(two_untold)[rows[3].identity]
     assert [reading.mark(row, marks) for row in rows] == ["†", "†", "†", "", "", ""]
+    # What a run left out counts as untold, and a report of a part leaves the family whole.
+    assert reading.holm_marks(rows, sizes={"clean": 2})[rows[3].identity]
+    assert not reading.holm_marks(rows, sizes={"clean": 3})[rows[3].identity]
+    of_part = part(Ledger({}, rows, []), ["S0"], "severe")
+    assert reading.marks_of(of_part) == {rows[0].identity: False}
 
 
 def test_holm_is_the_function_that_is_given() -> None:

@@ -1,0 +1,154 @@
+"""In any repository: options that others have taken, expectations in a file, a folder for every run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from fixtures.run_folder import LOCK
+from harness.ledger.rows import Row, read_ledger
+from harness.tests.plugins import CONFTEST
+
+Project = Callable[..., pytest.Pytester]
+CLAIM = """
+LOW, HIGH = MadeUp(-3.0), MadeUp(3.0)
+pytestmark = claim("OWN", "what is said", "steering", [LOW, HIGH])
+
+def test_low(expect):
+    expect(LOW, "gain").at_least(0)
+
+def test_high(expect):
+    expect(HIGH, "gain").at_least(0)
+"""
+
+
+def rows_of(folder: Path) -> dict[tuple[str, str, str], Row]:
+    return {(row.test, row.model, row.trait): row for row in read_ledger(folder / "ledger.jsonl").rows}
+
+
+def test_a_project_without_claims_gets_nothing_and_one_with_claims_what_others_left(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        def pytest_addoption(parser):
+            parser.addoption("--device", dest="device", default="theirs")
+        """
+    )
+    pytester.makepyfile(
+        test_theirs="""
+        import sys
+        def test_theirs(request):
+            assert request.config.getoption("device") == "theirs"
+            assert "torch" not in sys.modules
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:jaxtyping").assert_outcomes(passed=1)
+    pytester.makeconftest("")
+    Path(pytester.path, "test_theirs.py").unlink()
+    theirs = pytester.mkpydir("theirs")
+    (theirs / "plugin.py").write_text(
+        "def pytest_addoption(parser):\n    parser.addoption('--html', default='theirs', help='of another plugin')\n"
+    )
+    pytester.makepyfile(
+        test_claims="""
+        import fixtures.vocabulary
+        def test_both(request):
+            assert request.config.getoption("html") == "theirs"
+            assert request.config.getoption("--claims-html").name == "ours.html"
+            assert request.config.getoption("--claims-questions") == 7
+        """
+    )
+    run = pytester.runpytest_subprocess("-p", "theirs.plugin", "--claims-html", "ours.html", "--limit", "7")
+    run.assert_outcomes(passed=1)
+    run.stdout.fnmatch_lines(["steering-claims *claims*models: severe, mild"])
+    pytester.makepyfile(test_claims="from fixtures.vocabulary import claim\ndef test_it(expect):\n    pass\n")
+    refused = pytester.runpytest_subprocess("test_claims.py")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stderr.fnmatch_lines(["ERROR: test_claims.py makes no claim, so nothing can be expected in it: open it *"])
+
+
+def test_what_a_file_expects_is_known_beforehand_and_wins_over_the_claims_own(project: Project) -> None:
+    run = project(test_a=CLAIM)
+    entries = [
+        {"cell": "OWN severe/refusal", "verdict": "SUPPORTED", "because": "theory"},
+        {"cell": "OWN test_low clean/refusal", "verdict": "REFUTED", "because": "seen", "basis": "regression"},
+        {"cell": "OWN absent/refusal", "verdict": "REFUTED", "because": "elsewhere"},
+    ]
+    Path(run.path, "known.yaml").write_text(json.dumps(entries))
+    result = run.runpytest("--expect", "known.yaml")
+    result.stdout.fnmatch_lines(["--expect: 1 entries are about models that are not in this run (absent)"])
+    found = rows_of(Path(run.path, "reports", "latest"))
+    low = found["test_low", "severe", "refusal"]
+    assert (low.expected, low.because, low.surprise) == ("SUPPORTED", "theory", True)
+    assert found["test_low", "clean", "refusal"].basis == "regression"
+    assert found["test_high", "clean", "refusal"].expected is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ({"cell": "OWN severe/refusal", "verdict": "INCONCLUSIVE", "because": "x"}, "only SUPPORTED and REFUTED"),
+        ({"cell": "OWN severe", "verdict": "REFUTED", "because": "x"}, "write CLAIM MODEL/TRAIT"),
+        ({"cell": "OWN severe/refusal", "verdict": "REFUTED"}, "expected the fields"),
+        ({"cell": "OTHER severe/refusal", "verdict": "REFUTED", "because": "x"}, "no test is called OTHER"),
+        ({"cell": "OWN test_no severe/refusal", "verdict": "REFUTED", "because": "x"}, "no test is called OWN test_no"),
+        ({"cell": "OWN severe/joy", "verdict": "REFUTED", "because": "x"}, "no test is called OWN"),
+    ],
+)
+def test_an_expectation_of_no_cell_is_refused_with_its_place(project: Project, entry: dict[str, str], why: str) -> None:
+    run = project(test_a=CLAIM)
+    Path(run.path, "known.yaml").write_text(json.dumps([entry]))
+    refused = run.runpytest("--expect", "known.yaml")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"known.yaml, entry 1: {why}" in refused.stderr.str() or why in refused.stderr.str()
+
+
+def test_every_run_has_a_folder_of_its_own_and_a_named_one_is_never_shared(project: Project) -> None:
+    run = project(test_a=CLAIM)
+    reports = Path(run.path, "reports")
+    for _ in range(2):
+        run.runpytest("-m", "severe")
+    assert len([*(reports / "runs").iterdir()]) == 2
+    assert (reports / "latest").resolve() == max((reports / "runs").iterdir())
+    run.runpytest("-m", "severe", "--ledger", "mine")
+    first = Path(run.path, "mine", "ledger.jsonl").read_bytes()
+    run.runpytest("-m", "clean", "--ledger", "mine")
+    (aside,) = Path(run.path, "mine").glob("ledger.2*.jsonl")
+    assert aside.read_bytes() == first
+    assert {model for _, model, _ in rows_of(Path(run.path, "mine"))} == {"clean"}
+    with FileLock(Path(run.path, "mine", LOCK)):
+        refused = run.runpytest("-m", "severe", "--ledger", "mine")
+    assert refused.ret != 0
+    refused.stderr.fnmatch_lines(
+        ["*--ledger mine: another run is writing there; wait for it, or choose another folder."]
+    )
+    assert {model for _, model, _ in rows_of(Path(run.path, "mine"))} == {"clean"}
+
+
+def test_again_keeps_what_mattered_and_leaves_what_did_not(project: Project) -> None:
+    run = project(test_a=CLAIM)
+    options = ["-m", "severe and refusal", "--questions", "7", "--judge", "grammar", "--seed", "3"]
+    result = run.runpytest(*options, "--claim", "OWN", "--html", "page.html", "-v")
+    (command,) = {line.split("again: ")[1] for line in result.outlines if "again: " in line}
+    assert command == (
+        f"cd {run.path} && pytest \"test_a.py::test_low[severe-refusal]\" -m 'severe and refusal' --judge grammar "
+        "--questions 7 --seed 3"
+    )
+    kept = rows_of(Path(run.path, "reports", "latest"))["test_low", "severe", "refusal"].command
+    assert str(run.path) not in kept  # a ledger may be sent to others
+    assert command.endswith(kept.removeprefix("pytest "))
+
+
+def test_choosing_fewer_claims_buys_no_significance(pytester: pytest.Pytester, project: Project) -> None:
+    whole = {f"test_{name}": CLAIM.replace("OWN", name.upper()) for name in ("s1", "s3", "s5")}
+    run = project(**whole)
+    run.runpytest("-m", "severe and refusal", "--claim", "S1")
+    few = read_ledger(Path(run.path, "reports", "latest", "ledger.jsonl")).head["family"]
+    run.runpytest("-m", "severe and refusal")
+    many = read_ledger(Path(run.path, "reports", "latest", "ledger.jsonl")).head["family"]
+    # These tests are none of the checkout's, so those that ran are added to what its claims have in all.
+    assert few["severe"] - 2 == many["severe"] - 6 > 90
+    assert CONFTEST
