@@ -22,7 +22,7 @@ from harness.data.datasets import (
     load_trait,
 )
 from harness.data.gold import load_gold
-from harness.data.outside import OWN_FILES, bring, pairing_note
+from harness.data.outside import OWN_FILES, bring, pairing_note, write
 
 PAIRS = [(f"He was asked, thought of it, and said: “no {n}", f'Asked again, he said, "yes {n}') for n in range(8)]
 QUESTIONS = [f"Why, and how, {n}?" for n in range(7)]
@@ -153,6 +153,13 @@ def test_the_same_content_is_brought_once_and_other_content_lies_beside_it(folde
     second = bring("mine", folder, tmp_path / "ours")
     assert [one.text for one in load_trait(second, partial=True).questions] == ["Another one?"]
     assert {*(tmp_path / "ours").iterdir()} == {first, second}, "and nothing unfinished"
+
+
+def test_of_two_that_write_a_folder_the_first_stays_and_nothing_unfinished_is_left(tmp_path: Path) -> None:
+    write({"a": b"first"}, tmp_path / "ours" / "mine")
+    write({"a": b"second"}, tmp_path / "ours" / "mine")
+    assert (tmp_path / "ours" / "mine" / "a").read_bytes() == b"first"
+    assert [path.name for path in (tmp_path / "ours").iterdir()] == ["mine"]
 
 
 def test_pairs_made_by_line_are_said_to_be_and_what_they_cost(folder: Path, tmp_path: Path) -> None:

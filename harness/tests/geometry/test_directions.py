@@ -21,6 +21,7 @@ from harness.geometry.directions import (
     unit,
     unit_mean_diff,
 )
+from harness.stats.tails import CannotTell
 
 examples = settings(deadline=None, derandomize=True, max_examples=40)
 few = settings(examples, max_examples=15)
@@ -198,7 +199,7 @@ def test_a_row_that_is_not_finite_is_named(method, bad):
 @pytest.mark.parametrize("method", FITTED.values(), ids=FITTED)
 def test_an_empty_class_and_a_wrong_shape_are_refused(method):
     positive, negative = classes(4)
-    with pytest.raises(ValueError, match="no positive activations"):
+    with pytest.raises(CannotTell, match="no positive activations"):
         method(positive[:0], negative)
     with pytest.raises(TypeCheckError):
         method(positive, negative[:, 1:])

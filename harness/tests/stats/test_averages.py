@@ -6,7 +6,7 @@ from jaxtyping import TypeCheckError
 
 from harness.geometry.directions import DegenerateDirection
 from harness.stats.averages import GAINS, bootstrap, mean_of
-from harness.stats.resampling import Estimate, Resampling, ResamplingMismatch
+from harness.stats.resampling import CannotTell, Estimate, Resampling, ResamplingMismatch
 
 PERCENT = (0.0, 100.0)
 
@@ -41,7 +41,7 @@ def test_a_difference_of_bounded_scores_is_bounded_both_ways():
 
 def test_scores_that_cannot_be_averaged_are_refused():
     resampling = Resampling(3)
-    with pytest.raises(ValueError, match="at least 2 must be judged"):
+    with pytest.raises(CannotTell, match="at least 2 must be judged"):
         mean_of(np.array([1.0, np.nan, np.nan]), resampling)
     with pytest.raises(ValueError, match=r"leave their range of 0\.0 to 100\.0: check the judge"):
         mean_of(np.array([1.0, 2.0, 101.0]), resampling, bounds=PERCENT)

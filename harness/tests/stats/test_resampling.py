@@ -112,7 +112,7 @@ def test_a_few_missing_replicates_are_left_out_and_many_are_refused():
     replicates[0] = np.nan
     with pytest.raises(CannotTell, match="11 of 100 resamples give no value"):
         interval(50.0, replicates, 40)
-    with pytest.raises(ValueError, match="at least 2"):
+    with pytest.raises(CannotTell, match="at least 2"):
         interval(50.0, np.arange(100.0), 1)
 
 
@@ -169,7 +169,7 @@ def test_counts_say_how_often_each_unit_was_drawn():
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_a_resampling_of_too_few_units_is_refused(n):
-    with pytest.raises(ValueError, match="tell nothing"):
+    with pytest.raises(CannotTell, match="tell nothing"):
         Resampling(n).indices()
 
 
