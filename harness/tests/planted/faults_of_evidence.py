@@ -25,8 +25,8 @@ FAULTS = (
         "no-valid-run-is-zero",
         "a sweep without a coherent run is a Delta of 0",
         VERDICTS,
-        "found = Expectation(self._item, name, None, str(error))",
-        'found = Expectation(self._item, name, Estimate(0.0, 0.0, 0.0, 2, "trait points"), str(error))',
+        "return Expectation(self._item, name, None, str(error))",
+        'return Expectation(self._item, name, Estimate(0.0, 0.0, 0.0, 2, "trait points"), str(error))',
         (f"{WORDS}::test_no_valid_run_is_inconclusive_and_never_a_delta_of_zero",),
     ),
     Fault(

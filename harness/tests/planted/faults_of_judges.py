@@ -68,7 +68,7 @@ FAULTS = (
         "scores by an older rubric are recalled",
         KEYS,
         'found["judge"] = self._judge_identity(judge, spec.language)\n                found["rubric"] = self._hash('
-        'datasets.trait_folder(spec.language, str(trait)) / "definition.yaml")\n            case JudgeCheck',
+        'spec.trait_folder(str(trait)) / "definition.yaml")\n            case JudgeCheck',
         'found["judge"] = self._judge_identity(judge, spec.language)\n            case JudgeCheck',
         ("harness/tests/lab/test_keys.py::test_a_changed_file_changes_the_keys_of_what_is_made_from_it_and_no_others",),
     ),

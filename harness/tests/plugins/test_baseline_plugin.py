@@ -90,7 +90,7 @@ def test_another_verdict_fails_and_tells_both(project: Project, before: str, val
             f"  baseline: {before}, gain=*, n=120 questions",
             "  now: *, gain=*, n=50 questions",
             "  rule: gain at least 0 trait points",
-            '  again: pytest "test_a.py::test_it[[]severe-refusal[]]"',
+            '  again: cd * && pytest "test_a.py::test_it[[]severe-refusal[]]" *',
             "verdict flipped (1)",
             f"  S5 test_it [[]severe, refusal[]]: {shown}: *",
         ]

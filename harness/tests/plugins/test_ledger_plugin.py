@@ -44,7 +44,7 @@ def test_the_terminal_ends_with_one_line_a_claim_and_models_across(project: Proj
             "S5 * ++ * ++ * first",
             "8 cells: 4 SUPPORTED, 4 REFUTED; 8 of 8 decided survive Holm",
             "4 cells known beforehand: 4 predicted, 0 of them contradicted, 0 blind; 0 seen before (regression), *",
-            "written to reports/latest/ledger.jsonl and ledger.md beside it",
+            "written to reports/runs/*/ledger.jsonl (reports/latest points to it) and ledger.md beside it",
             "*4 passed, 4 xfailed*",
         ]
     )

@@ -108,7 +108,7 @@ def test_foreign_text_is_shown_as_text_everywhere() -> None:
     assert not re.search(r"(?<!\\)\]\(javascript", outside)
     assert not re.search(r"(?<!\\)`", outside)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", text)
-    titles = ["Ledger", "Overview", "Claims", "S", "The sources", "a"]
+    titles = ["Ledger", "Overview", "Claims", "S", "The sources", "a", "Words"]
     found = [line.lstrip("# ") for line in outside.splitlines() if re.match(r"#+ ", line)]
     assert len(found) == len(titles)
     assert all(line.startswith(title) for line, title in zip(found, titles, strict=True))
