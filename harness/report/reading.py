@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,11 @@ def holm_marks(
         kept = surviving(verdicts, np.array([*(p for _, p in family), *[np.nan] * unrun], dtype=float))[: len(family)]
         marks.update({row.identity: bool(one) for (row, _), one in zip(family, kept, strict=True) if row.decided})
     return marks
+
+
+def is_control(row: Row) -> bool:
+    """Whether a row is there to see that the instrument says no where it must."""
+    return re.search(r"(^|; )control\b", row.because) is not None
 
 
 def marks_of(ledger: Ledger, surviving: Surviving = multiplicity.surviving) -> dict[Identity, bool]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
 from _pytest.mark.expression import Expression
 
 from harness.ledger.rows import Ledger, LedgerError, Row, estimate_of, natural, rule_of
-from harness.ledger.verdict import Verdict, number
+from harness.ledger.verdict import Verdict
 from harness.report import reading
 from harness.report.reading import plain
 
@@ -52,10 +53,10 @@ def sentences(ledger: Ledger, model: str) -> tuple[str, str, str]:
 
 
 def _by_claim(rows: Sequence[Row]) -> dict[str, set[str]]:
-    """The verdicts of each claim's decided cells."""
+    """The verdicts of each claim's decided cells, but of controls, which are there to be refuted."""
     found: dict[str, set[str]] = {}
     for row in sorted(rows, key=lambda one: natural(one.claim)):
-        if row.decided:
+        if row.decided and not reading.is_control(row):
             found.setdefault(row.claim, set()).add(row.verdict)
     return found
 
@@ -84,7 +85,7 @@ def _untold(rows: Sequence[Row]) -> str:
             needed.append(count)
     told = f"{len(open_)} of {len(rows)} cells could not be told, {without} of them for want of any valid run"
     if needed:
-        told += f"; of the {len(needed)} that wait for questions, half would need {number(median(needed))} or fewer"
+        told += f"; of the {len(needed)} that wait for questions, half would need {math.ceil(median(needed))} or fewer"
     return told + "."
 
 

@@ -103,18 +103,13 @@ class Claim:
     @property
     def outcome(self) -> str:
         """What its cells come to together, controls aside: holds, does not hold, both, cannot be told."""
-        verdicts = {row.verdict for row in self.rows if not is_control(row)}
+        verdicts = {row.verdict for row in self.rows if not reading.is_control(row)}
         decided = verdicts & {Verdict.SUPPORTED, Verdict.REFUTED}
         if len(decided) == 2:
             return "both"
         if not decided:
             return "cannot be told"
         return "holds" if Verdict.SUPPORTED in decided else "does not hold"
-
-
-def is_control(row: Row) -> bool:
-    """Whether a row is there to see that the instrument says no where it must."""
-    return re.search(r"(^|; )control\b", row.because) is not None
 
 
 def anchor_of(row: Row) -> str:

@@ -89,7 +89,7 @@ def html(
         signs={verdict.value: sign for verdict, sign in cells.SIGNS.items()},
         anchor_of=cells.anchor_of,
         by_model=by_model,
-        is_control=cells.is_control,
+        is_control=reading.is_control,
         words_of=lambda row: plain(f"{reading.words_of_test(row.test)}, {row.trait}"),
         counts=[plain(text) for text in counts_in_words(ledger.rows, reading.marks_of(ledger))],
         blind=[plain(text) for text in blind_in_words(ledger.rows)],

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 
 from harness.data import datasets
 from harness.data.datasets import TRAITS
+from harness.data.vectors import Vector
 from harness.decoding.steering import Row
 from harness.judges.protocol import Exchange
 from harness.lab import keys
@@ -244,3 +245,19 @@ def test_whatever_changes_a_judgement_changes_its_key() -> None:
         ),
     ]
     assert len({own, *changed}) == 1 + len(changed)
+
+
+def test_a_vector_from_outside_is_in_the_keys_by_its_values_and_its_block_alone() -> None:
+    read, massive = Activations("severe", "refusal", 5), MassiveActivations("severe", 8)
+    made = [Direction(read, massive, "vector mine", 2, Cleaning()), CrossFit(read, "vector mine", 2)]
+
+    def keys_with(vector: Vector, measurement: Measurement) -> str:
+        models = {**MODELS, "severe": replace(spec("severe"), vectors={"mine": vector})}
+        hashes = (lambda path: path.as_posix(),) * 3
+        return Keys(models, ENVIRONMENT, lambda name, _: name, *hashes).key(measurement)
+
+    one = Vector("mine", 2, np.ones(4), "here.npy")
+    for measurement in made:
+        assert keys_with(one, measurement) == keys_with(replace(one, origin="there.npy"), measurement)
+        assert keys_with(one, measurement) != keys_with(replace(one, block=3), measurement)
+        assert keys_with(one, measurement) != keys_with(replace(one, values=-one.values), measurement)
