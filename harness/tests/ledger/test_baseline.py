@@ -185,6 +185,9 @@ def test_power_that_was_lost_is_no_flip_and_fails_nothing(value: float, half: fl
     found = [change.kind for change in compare(ledger(before), ledger(row))]
     assert found == ([] if kind is None else [kind])
     assert judge(by_identity([before]), row).fails == (kind is ChangeKind.FLIPPED)
+    wide = made_up_row(value=3.14, half=4.0)
+    wide.estimates[0]["estimate"]["high"] = 60.0  # narrower now than that, so what was lost is not power
+    assert judge(by_identity([wide]), made_up_row(verdict="INCONCLUSIVE", value=-1.0, half=6.0)).fails
 
 
 def test_changes_are_counted_by_kind_the_environment_first_then_those_that_fail() -> None:
