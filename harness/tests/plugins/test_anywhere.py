@@ -71,7 +71,8 @@ def test_a_project_without_claims_gets_nothing_and_one_with_claims_what_others_l
 
 
 def test_what_a_file_expects_is_known_beforehand_and_wins_over_the_claims_own(project: Project) -> None:
-    run = project(test_a=CLAIM)
+    own = '@predicted("REFUTED", on="severe", because="built so")\ndef test_low'
+    run = project(test_a=CLAIM.replace("def test_low", own))
     entries = [
         {"cell": "OWN severe/refusal", "verdict": "SUPPORTED", "because": "theory"},
         {"cell": "OWN test_low clean/refusal", "verdict": "REFUTED", "because": "seen", "basis": "regression"},
