@@ -3,6 +3,7 @@
 pytest_plugins = [
     "fixtures.subjects",
     "fixtures.grid",
+    "fixtures.engines",
     "fixtures.workers",
     "fixtures.progress",
     "fixtures.models",
