@@ -30,7 +30,7 @@ def greedily(decoder: Decoder, max_new_tokens: int, cache: bool) -> dict[str, An
 
 
 def answers(decoder: Decoder, sequences: Tensor, length: int) -> list[list[int]]:
-    """Answers in what `generate` returns, int64 [rows, positions]: behind the prompt's `length`, before a stop token."""
+    """Answers in what `generate` returns, int64 [rows, positions]: behind the prompt, before a stop token."""
     found = []
     for row in sequences[:, length:].tolist():
         end = next((place for place, token in enumerate(row) if token in decoder.stop_ids), len(row))

@@ -17,6 +17,7 @@ from harness.models.decoder import Decoder
 
 TOKENS = 12  # of an answer at most
 PROMPTS = 4
+FEW = 2  # of them, the first, where a check asks them again and again
 SMALLEST, DOUBLINGS = 1 / 64, 11  # coefficients to try, in units of the median norm of a token
 
 
@@ -38,7 +39,7 @@ def equal_lengths(prompts: Prompts) -> list[list[int]]:
 
 
 class Bench:
-    """A model to check engines on, and questions that they are asked: more than three, of which two are equally long."""
+    """A model to check engines on, and questions that they are asked: four or more, of which two are equally long."""
 
     def __init__(self, decoder: Decoder, questions: Sequence[str]) -> None:
         self._questions = questions
@@ -57,7 +58,7 @@ class Bench:
     @cached_property
     def steering(self) -> Steering:
         """The middle block, so that the unsteered model says something else."""
-        return self._chosen(self.block, lambda own: [])
+        return self._chosen(self.block)
 
     @cached_property
     def of_coefficient(self) -> Steering:
@@ -90,21 +91,21 @@ class Bench:
     def _chosen(
         self,
         block: int,
-        instead: Callable[[Steering], list[Steering]],
+        instead: Callable[[Steering], list[Steering]] = lambda _own: [],
         positions: Literal["all", "response"] = "all",
     ) -> Steering:
         """A vector at a block, with the smallest coefficient that makes answers of its own.
 
-        That is, none of them is one of the unsteered model, and every other steering `instead` would give at least one
-        other answer. Raises BlindCheck if no coefficient does.
+        That is, none of them is one of the unsteered model, and every other steering `instead` would give another
+        answer to one of the first prompts. Raises BlindCheck if no coefficient does.
         """
         for doubling in range(DOUBLINGS):
             own, answers, is_seen = self._tried(block, positions, doubling)
-            if is_seen and all(any(self._objections(answers, other)) for other in instead(own)):
+            if is_seen and all(any(self._objections(answers[:FEW], other)) for other in instead(own)):
                 return own
         raise BlindCheck(
-            f"{self.reference.decoder.name}: no coefficient up to {own.coefficient:g} at block {block} gives answers that tell "
-            "it apart from a fault; ask other questions."
+            f"{self.reference.decoder.name}: no coefficient up to {own.coefficient:g} at block {block} gives answers "
+            "that tell it apart from a fault; ask other questions."
         )
 
     @cache  # noqa: B019  (a bench lives as long as its model)
@@ -119,7 +120,7 @@ class Bench:
         return own, answers, all(self._objections(answers, None))
 
     def _objections(self, answers: Sequence[Sequence[int]], steering: Steering | None) -> Iterator[str]:
-        for prompt, answer in zip(self.prompts, answers, strict=True):
+        for prompt, answer in zip(self.prompts, answers, strict=False):
             yield self.reference.objection(prompt, answer, steering, TOKENS)
 
 

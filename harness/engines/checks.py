@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.engines.bench import TOKENS, Bench, BlindCheck, Trial
+from harness.engines.bench import FEW, TOKENS, Bench, BlindCheck, Trial
 from harness.engines.protocol import Engine, NotSupported, Prompts, Steering
 from harness.models.hooks import recorded_blocks
 from harness.models.loadable import first_line
@@ -67,7 +67,8 @@ def other_states(came: np.ndarray, expected: np.ndarray, dtype: torch.dtype) -> 
     if excess.max() <= 1:
         return ""
     position, dim = np.unravel_index(excess.argmax(), excess.shape)
-    return f"at position {position}, dim {dim}, {came[position, dim]:.6g} came and {expected[position, dim]:.6g} was expected"
+    values = f"{came[position, dim]:.6g} came and {expected[position, dim]:.6g} was expected"
+    return f"at position {position}, dim {dim}, {values}"
 
 
 def in_words(steering: Steering | None) -> str:
@@ -106,13 +107,13 @@ def coefficient(trial: Trial) -> None:
     """The coefficient of every call takes effect, twice as large or negative, and that of an earlier call does not."""
     own = trial.bench.of_coefficient
     for factor in (1, 2, -1, 1):
-        says(trial, replace(own, coefficient=factor * own.coefficient), trial.bench.prompts[:2])
+        says(trial, replace(own, coefficient=factor * own.coefficient), trial.bench.prompts[:FEW])
 
 
 def vector(trial: Trial) -> None:
     """So does the vector of every call."""
     for direction in trial.bench.vectors[[0, 1, 0]]:
-        says(trial, replace(trial.bench.of_vector, vector=direction), trial.bench.prompts[:2])
+        says(trial, replace(trial.bench.of_vector, vector=direction), trial.bench.prompts[:FEW])
 
 
 def off(trial: Trial) -> None:
@@ -133,7 +134,7 @@ def padding(trial: Trial) -> None:
 
 def no_cache(trial: Trial) -> None:
     """Without the KV cache answers are the same."""
-    says(trial, trial.bench.steering, trial.bench.prompts[:2], cache=False)
+    says(trial, trial.bench.steering, trial.bench.prompts[:FEW], cache=False)
 
 
 def response(trial: Trial) -> None:
@@ -148,7 +149,7 @@ def response_padded(trial: Trial) -> None:
 
 def response_no_cache(trial: Trial) -> None:
     """The response alone is steered, without the KV cache."""
-    says(trial, trial.bench.of_response, trial.bench.prompts[:2], cache=False)
+    says(trial, trial.bench.of_response, trial.bench.prompts[:FEW], cache=False)
 
 
 def error(trial: Trial) -> None:
@@ -250,7 +251,7 @@ CHECKS: Mapping[str, Callable[[Trial], None]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a check: `word` is AGREES, FAILS or NOT_SUPPORTED; `sentence` says why, and is empty if it agrees."""
+    """What came of a check: `word` is AGREES, FAILS or NOT_SUPPORTED; `sentence` says why it does not agree."""
 
     word: str
     sentence: str = ""

@@ -11,7 +11,6 @@ from harness.engines.plain_hooks import HooksEngine
 from harness.engines.protocol import Engine
 from harness.engines.repeng_engine import RepengEngine
 from harness.engines.steering_vectors_engine import SteeringVectorsEngine
-from harness.models.decoder import Decoder
 
 OURS = "ours"
 
@@ -52,11 +51,6 @@ def adapter_of(name: str) -> type[Engine]:
         except metadata.PackageNotFoundError as error:
             raise NoEngine(f"The engine {name} needs a package that is not installed: {known.install}") from error
     return known.adapter
-
-
-def engine_named(name: str, decoder: Decoder) -> Engine:
-    """An engine on a decoder. Raises NoEngine as `adapter_of` does."""
-    return adapter_of(name)(decoder)
 
 
 def versions(name: str) -> dict[str, str]:

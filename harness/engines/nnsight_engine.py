@@ -16,8 +16,8 @@ from harness.models.decoder import Decoder
 class NnsightEngine:
     """Used as its README does: `blocks[n].output` is edited in place, at the steps that `tracer.iter` selects.
 
-    What follows an open loop over steps never runs, so that the answer is read in an `invoke` of its own, as the library's
-    own warning, which every such loop ends with, says.
+    What follows an open loop over steps never runs, so the answer is read in an `invoke` of its own. Every such loop
+    ends with a warning that says so, which is left out here.
     """
 
     def __init__(self, decoder: Decoder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from harness.decoding.generation import left_pad, position_ids
 from harness.decoding.steering import Row, RowSteering, steer
@@ -42,7 +43,7 @@ class OurEngine:
         ids, mask = left_pad(prompts, self._decoder.pad_id, self._decoder.device)
         steered = RowSteering(rows_of(prompts, steering), self._decoder)
         steered.positions(mask, prompt=True)
-        seen = {}
+        seen: dict[int, Tensor] = {}
         with steered.on(self._decoder.blocks), recorded_blocks(self._decoder.blocks, seen.__setitem__):
             self._decoder.model(
                 input_ids=ids, attention_mask=mask.long(), position_ids=position_ids(mask), use_cache=False

@@ -16,8 +16,8 @@ from harness.engines.protocol import Prompts, States, Steering
 from harness.models.decoder import Decoder, wrap
 from harness.models.hooks import recorded_blocks
 
-# By how much a logit may lie below the largest. Summing in another order moves it by that at most: on SmolLM2 the tokens
-# of our own engine, which decodes with a cache, lie 0 below in float32, and up to 0.25 in bfloat16.
+# By how much a logit may lie below the largest and count as a tie, because sums in another order move it. On SmolLM2
+# the tokens of our own engine, which decodes with a cache, lie 0 below in float32, and up to 0.25 in bfloat16.
 TIE = {torch.float32: 1e-3, torch.bfloat16: 0.5}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,14 @@ from harness.models.decoder import Decoder
 
 
 def _library() -> Any:
-    """repeng. Its annotations name a type of NumPy 1 (its metadata ask for that), which is there while it is imported."""
+    """The library, whose annotations name a type of NumPy 1, as its metadata ask for; it is there for the import."""
     if hasattr(np, "float_"):
-        import repeng
-
-        return repeng
-    np.float_ = np.float64
+        return import_module("repeng")
+    setattr(np, "float_", np.float64)  # noqa: B010  (NumPy's own types do not know the name)
     try:
-        import repeng
+        return import_module("repeng")
     finally:
-        del np.float_
-    return repeng
+        delattr(np, "float_")
 
 
 class RepengEngine:
@@ -57,6 +55,6 @@ class RepengEngine:
             controlled.unwrap()
         return answers(self._decoder, found, length)
 
-    def capture(self, prompts: Prompts, block: int, steering: Steering | None = None) -> States:
+    def capture(self, prompts: Prompts, block: int, steering: Steering | None = None) -> States:  # noqa: ARG002
         """Raises NotSupported."""
         raise NotSupported("repeng shows no block outputs: it reads them only where it trains a vector.")
