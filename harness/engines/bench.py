@@ -17,8 +17,8 @@ from harness.models.decoder import Decoder
 
 TOKENS = 12  # of an answer at most
 PROMPTS = 4
-FEW = 2  # of them, the first, where a check asks them again and again
-SMALLEST, DOUBLINGS = 1 / 64, 11  # coefficients to try, in units of the median norm of a token
+FEW = 2  # the shortest and the longest: those that faults show on, and that a check asks again and again
+SMALLEST, RATIO, STEPS = 1 / 64, 2**0.5, 22  # coefficients to try, in units of the median norm of a token
 
 
 class BlindCheck(RuntimeError):
@@ -26,10 +26,10 @@ class BlindCheck(RuntimeError):
 
 
 def different_lengths(prompts: Prompts) -> list[list[int]]:
-    """The shortest and the longest prompt and some between them, the longest in the middle."""
+    """The shortest and the longest prompt, then some between them."""
     ordered = sorted(prompts, key=len)
     chosen = [list(ordered[place]) for place in np.linspace(0, len(ordered) - 1, PROMPTS).astype(int)]
-    return [chosen[0], *reversed(chosen[2:]), chosen[1]]
+    return [chosen[0], chosen[-1], *chosen[1:-1]]
 
 
 def equal_lengths(prompts: Prompts) -> list[list[int]]:
@@ -96,12 +96,13 @@ class Bench:
     ) -> Steering:
         """A vector at a block, with the smallest coefficient that makes answers of its own.
 
-        That is, none of them is one of the unsteered model, and every other steering `instead` would give another
-        answer to one of the first prompts. Raises BlindCheck if no coefficient does.
+        That is, the unsteered model gives another answer to one of the first prompts (to all, if nothing else is to be
+        told apart), and so does every other steering `instead`. Raises BlindCheck if no coefficient does.
         """
-        for doubling in range(DOUBLINGS):
-            own, answers, is_seen = self._tried(block, positions, doubling)
-            if is_seen and all(any(self._objections(answers[:FEW], other)) for other in instead(own)):
+        for step in range(STEPS):
+            own, answers, seen = self._tried(block, positions, step)
+            others = instead(own)
+            if seen >= (1 if others else FEW) and all(any(self._objections(answers, other)) for other in others):
                 return own
         raise BlindCheck(
             f"{self.reference.decoder.name}: no coefficient up to {own.coefficient:g} at block {block} gives answers "
@@ -110,17 +111,17 @@ class Bench:
 
     @cache  # noqa: B019  (a bench lives as long as its model)
     def _tried(
-        self, block: int, positions: Literal["all", "response"], doubling: int
-    ) -> tuple[Steering, list[list[int]], bool]:
-        """A steering, its answers, and whether none of them is one of the unsteered model."""
+        self, block: int, positions: Literal["all", "response"], step: int
+    ) -> tuple[Steering, list[list[int]], int]:
+        """A steering, its answers to the first prompts, and how many of them the unsteered model does not give."""
         norms = [np.linalg.norm(self.reference.states(prompt, None)[block], axis=1) for prompt in self.prompts]
         norm = float(np.median(np.concatenate(norms)))
-        own = Steering(self.vectors[0], block, round(norm * SMALLEST * 2**doubling, 3), positions)
-        answers = self.reference.answers(self.prompts, own, TOKENS)
-        return own, answers, all(self._objections(answers, None))
+        own = Steering(self.vectors[0], block, round(norm * SMALLEST * RATIO**step, 3), positions)
+        answers = self.reference.answers(self.prompts[:FEW], own, TOKENS)
+        return own, answers, sum(map(bool, self._objections(answers, None)))
 
     def _objections(self, answers: Sequence[Sequence[int]], steering: Steering | None) -> Iterator[str]:
-        for prompt, answer in zip(self.prompts, answers, strict=False):
+        for prompt, answer in zip(self.prompts[:FEW], answers, strict=True):
             yield self.reference.objection(prompt, answer, steering, TOKENS)
 
 

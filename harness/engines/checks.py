@@ -96,9 +96,11 @@ def offset(trial: Trial) -> None:
 
 
 def zero(trial: Trial) -> None:
-    """Coefficient 0 changes nothing."""
+    """Coefficient 0 changes nothing, however long the vector."""
+    own = trial.bench.steering
+    nothing = replace(own, vector=own.vector * np.float32(own.coefficient), coefficient=0.0)
     for prompt in trial.bench.prompts:
-        came = trial.engine.generate([prompt], replace(trial.bench.steering, coefficient=0.0), TOKENS)
+        came = trial.engine.generate([prompt], nothing, TOKENS)
         if objection := trial.bench.reference.objection(prompt, came[0], None, TOKENS):
             raise Disagreement(f"with coefficient 0: {objection}.")
 

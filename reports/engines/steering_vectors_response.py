@@ -1,7 +1,7 @@
 """steering-vectors 0.12.2: with the KV cache that `generate` uses, `min_token_index` behind the prompt steers nothing.
 
-Run it from the root of the checkout. The hook counts positions from the start of every pass, and with a cache every pass
-after the prompt's holds one token, number 0. The first two lines are the same, the third is what was asked for.
+Run it from the root of the checkout. The hook counts positions from the start of every pass, and with a cache every
+pass after the prompt's holds one token, number 0. The first two lines are the same, the third is what was asked for.
 """
 
 import torch
