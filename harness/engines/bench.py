@@ -56,6 +56,13 @@ class Bench:
         return Bench(copied(self.reference.decoder, torch.bfloat16), self._questions)
 
     @cached_property
+    def stopping(self) -> Bench:
+        """The same with one more stop token: one that stands in the middle of the first prompt's steered answer."""
+        (answer,) = self.reference.answers(self.prompts[:1], self.steering, TOKENS)
+        decoder = self.reference.decoder
+        return Bench(replace(decoder, stop_ids=decoder.stop_ids | {answer[len(answer) // 2]}), self._questions)
+
+    @cached_property
     def steering(self) -> Steering:
         """The middle block, so that the unsteered model says something else."""
         return self._chosen(self.block)

@@ -134,6 +134,11 @@ def padding(trial: Trial) -> None:
     says(trial, trial.bench.steering, together=True)
 
 
+def stop(trial: Trial) -> None:
+    """An answer ends before its stop token, and the others of the batch go on."""
+    says(Trial.of(type(trial.engine), trial.bench.stopping), trial.bench.steering, together=True)
+
+
 def no_cache(trial: Trial) -> None:
     """Without the KV cache answers are the same."""
     says(trial, trial.bench.steering, trial.bench.prompts[:FEW], cache=False)
@@ -245,8 +250,9 @@ def untouched(trial: Trial) -> None:
 CHECKS: Mapping[str, Callable[[Trial], None]] = {
     check.__name__.replace("_", " "): check
     for check in (
-        unsteered, steered, offset, zero, coefficient, vector, off, batch, padding, no_cache, response, response_padded,
-        response_no_cache, error, misfits, capture, capture_padded, capture_steered, bfloat16, capture_bfloat16,
+        unsteered, steered, offset, zero, coefficient, vector, off, batch, padding, stop, no_cache, response,
+        response_padded, response_no_cache, error, misfits, capture, capture_padded, capture_steered, bfloat16,
+        capture_bfloat16,
     )
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from harness.decoding.steering import RowSteering
 from harness.engines.ours import OurEngine, rows_of
 from harness.engines.protocol import Prompts, States, Steering
-from harness.models.decoder import Decoder, wrap
+from harness.models.decoder import Decoder, find_blocks
 from harness.models.hooks import recorded_blocks
 
 # By how much a logit may lie below the largest and count as a tie, because sums in another order move it. On SmolLM2
@@ -23,7 +24,8 @@ TIE = {torch.float32: 1e-3, torch.bfloat16: 0.5}
 
 def copied(decoder: Decoder, dtype: torch.dtype | None = None) -> Decoder:
     """A decoder around a copy of the model, in another number format if one is named."""
-    return wrap(decoder.name, copy.deepcopy(decoder.model).to(dtype or decoder.model.dtype), decoder.tokenizer)
+    model = copy.deepcopy(decoder.model).to(dtype or decoder.model.dtype)
+    return replace(decoder, model=model, blocks=find_blocks(model))
 
 
 class Reference:

@@ -197,7 +197,7 @@ OF_HOOKS: dict[type[HooksEngine], str] = {
     PaddingIsRead: "padding",
     PaddingIsCaptured: "capture padded",
     FirstRowForAll: "batch",
-    StopTokenStays: "steered",
+    StopTokenStays: "stop",
     FinalNormIsCaptured: "capture",
     InputIsCaptured: "capture",
     UnsteeredIsCaptured: "capture steered",
