@@ -53,8 +53,11 @@ def shows(
     if len(captured) != len(prompts):
         raise Disagreement(f"states of {len(captured)} prompts came for {len(prompts)}.")
     for number, (prompt, came) in enumerate(zip(prompts, captured, strict=True)):
-        expected = trial.bench.reference.states(prompt, steering)[block]
-        if objection := other_states(came, expected, trial.decoder.model.dtype):
+        expected, without = (trial.bench.reference.states(prompt, one)[block] for one in (steering, None))
+        dtype = trial.decoder.model.dtype
+        if steering is not None and steering.block == block and not other_states(without, expected, dtype):
+            raise BlindCheck(f"{trial.decoder.name}: {in_words(steering)} is lost in the rounding of {dtype}.")
+        if objection := other_states(came, expected, dtype):
             raise Disagreement(f"with {in_words(steering)}, prompt {number}, output of block {block}: {objection}.")
 
 

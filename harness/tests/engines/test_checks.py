@@ -11,7 +11,8 @@ from harness.engines.bench import Bench, BlindCheck
 from harness.engines.checks import AGREES, CHECKS, FAILS, outcome_of
 from harness.engines.naming import ENGINES, NoEngine, adapter_of
 from harness.engines.plain_hooks import HooksEngine
-from harness.engines.subjects import bench_of
+from harness.engines.subjects import CHECKED_ON, bench_of
+from harness.engines.table import FOLDER, scripts
 from harness.tests.engines.planted_engines import OF_ANY_ADAPTER, OF_HOOKS, OnlyFloat32IsSteered
 
 
@@ -96,3 +97,37 @@ def test_an_engine_that_is_unknown_or_not_installed_is_told_in_one_sentence(monk
     with pytest.raises(NoEngine, match=r"not installed: pip install --no-deps repeng==0\.4\.0$"):
         adapter_of("repeng")
     assert adapter_of("hooks") is HooksEngine
+
+
+def words_in_table(engine: str) -> dict[str, dict[str, str]]:
+    """Outcomes by check and model, of the table that is committed."""
+    rows = [line.split(" | ") for line in (FOLDER / f"{engine}.md").read_text(encoding="utf-8").splitlines()]
+    _check, _required, *models = next(row for row in rows if row[0] == "| check")
+    cells = {row[0].removeprefix("| "): row[2:] for row in rows if len(row) == 2 + len(models) and row[0] != "| check"}
+    return {
+        check: {model.rstrip(" |"): word.strip(" |*") for model, word in zip(models, words, strict=True)}
+        for check, words in cells.items()
+    }
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_has_a_table_of_every_check_and_a_script_for_what_it_fails(engine: str) -> None:
+    table = words_in_table(engine)
+    assert list(table) == [*CHECKS]
+    assert {model for words in table.values() for model in words} == {*CHECKED_ON}
+    fails = any(word == FAILS for words in table.values() for word in words.values())
+    assert [name for name in scripts(engine) if name in (FOLDER / f"{engine}.md").read_text()] == scripts(engine)
+    assert fails == bool(scripts(engine))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_table_is_what_comes_of_the_checks(bench: Bench, engine: str) -> None:
+    try:
+        adapter = adapter_of(engine)
+    except NoEngine as error:
+        pytest.skip(str(error))
+    table = words_in_table(engine)
+    assert {check: outcome_of(check, adapter, bench).word for check in CHECKS} == {
+        check: words["llama"] for check, words in table.items()
+    }

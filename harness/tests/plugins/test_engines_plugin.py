@@ -41,6 +41,7 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
         (("-m", "conformance"), f"{ALL}/{ALL + 4} tests collected (4 deselected)"),
         (("--engine", "hooks", "--engine", "planted"), f"{2 * ALL}/{2 * ALL + 4} tests collected (4 deselected)"),
         (("-m", "conformance and bos"), f"{len(CHECKS)}/"),
+        (("--engine", "hooks", "-k", "llama and stop"), "1/"),
     ],
 )
 def test_they_are_collected_when_asked_for_and_no_claims_with_them(
