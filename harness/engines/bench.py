@@ -49,6 +49,7 @@ class Bench:
         dice = np.random.default_rng(11)
         self.vectors = (dice.normal(size=(2, decoder.width)) / np.sqrt(decoder.width)).astype(np.float32)
         self.block = decoder.depth // 2
+        self._tried = cache(self._try)
 
     @cached_property
     def bfloat16(self) -> Bench:
@@ -116,8 +117,7 @@ class Bench:
             "that tell it apart from a fault; ask other questions."
         )
 
-    @cache  # noqa: B019  (a bench lives as long as its model)
-    def _tried(
+    def _try(
         self, block: int, positions: Literal["all", "response"], step: int
     ) -> tuple[Steering, list[list[int]], int]:
         """A steering, its answers to the first prompts, and how many of them the unsteered model does not give."""
