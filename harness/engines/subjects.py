@@ -1,4 +1,4 @@
-"""The models that engines are checked on, each with the questions of its language."""
+"""The models that engines are checked on, on the CPU, each with questions of its language."""
 
 from __future__ import annotations
 

@@ -39,12 +39,15 @@ def markdown(name: str, found: Mapping[str, Mapping[str, Outcome]], missing: Map
         words = [outcomes[check].word for outcomes in found.values()]
         marked = [f"**{word}**" if word == FAILS else word for word in words]
         lines.append(f"| {check} | {cleandoc(run.__doc__ or '')} | {' | '.join(marked)} |")
-    told: dict[str, list[str]] = {}
+    told: dict[str, list[tuple[str, str]]] = {}
     for model, outcomes in found.items():
         for check, outcome in outcomes.items():
             if outcome.word != AGREES:
-                told.setdefault(f"{outcome.word}: {outcome.sentence}", []).append(f"{check} ({model})")
-    lines += ["", *(f"- {', '.join(where)}: {sentence}" for sentence, where in told.items())] if told else []
+                told.setdefault(f"{outcome.word}: {outcome.sentence}", []).append((check, model))
+    lines += [""] if told else []
+    for sentence, where in told.items():
+        checks, models = (", ".join(dict.fromkeys(names)) for names in zip(*where, strict=True))
+        lines.append(f"- {checks} ({models}): {sentence}")
     if any(outcome.word == FAILS for outcomes in found.values() for outcome in outcomes.values()):
         lines += ["", *(f"`{script}` is the smallest script that shows it." for script in scripts(name))]
     lines += [f"\nNot checked on {model}: {reason}" for model, reason in missing.items()]
