@@ -115,18 +115,10 @@ class CacheIsAssumed(HooksEngine):
 class PromptIsSteeredAlone(HooksEngine):
     @contextmanager
     def _steered(self, steering: Steering | None, length: int, cache: bool) -> Iterator[None]:
-        calls = 0
         with super()._steered(steering, length, cache):
-            (hook,) = self._decoder.blocks[steering.block]._forward_hooks.values() if steering else [None]
-
-            def only_first(*call: Any) -> Any:
-                nonlocal calls
-                calls += 1
-                return hook(*call) if calls == 1 else None
-
             if steering is not None:
-                hooks = self._decoder.blocks[steering.block]._forward_hooks
-                hooks[next(iter(hooks))] = only_first
+                block = self._decoder.blocks[steering.block]
+                block.register_forward_hook(lambda *_call: block._forward_hooks.clear())
             yield
 
 
