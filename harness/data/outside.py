@@ -200,6 +200,8 @@ def _form(where: Path) -> tuple[Callable[[Path, Tell], Parts], Path]:
     else:
         source = where
     forms = {".json": _persona, ".csv": _csv, ".jsonl": _json_lines}
+    if not source.exists():
+        raise DatasetError(f"{source} does not exist; name the folder or the file of a trait.")
     if not source.is_file() or source.suffix not in forms:
         raise DatasetError(f"{where} is no trait in a form that is known: give {FORMS}.")
     return forms[source.suffix], source

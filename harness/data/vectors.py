@@ -118,6 +118,8 @@ def read(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
         ".gguf": _gguf,
         **dict.fromkeys((".pt", ".pth", ".bin"), _torch),
     }
+    if ":" in path.suffix:
+        raise VectorError(f"{path}: what follows the colon is no number of a block; write NAME=FILE:BLOCK.")
     if path.suffix not in readers:
         raise VectorError(f"{path}: a vector is read from {', '.join(readers)}; save it as one of these.")
     if not path.is_file():

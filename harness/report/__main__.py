@@ -127,6 +127,16 @@ def _responses(options: argparse.Namespace) -> int:
     model, trait = options.responses
     with readable(options.store) as store:
         found = responses.chosen(responses.runs_of(store, model, trait), options.direction, options.dose)
+    unknown = [name for name in options.direction if not any(name in (run.direction, run.method) for run in found)]
+    if found and unknown:
+        with readable(options.store) as store:
+            there = dict.fromkeys(run.method for run in responses.runs_of(store, model, trait))
+        print(f"ERROR: no direction is called {', '.join(unknown)}; methods are {', '.join(there)}.", file=sys.stderr)
+        return 2
+    numbers = {one.number for run in found for one in run.said}
+    if found and (absent := sorted({*options.question} - numbers)):
+        print(f"ERROR: no question has the number {absent[0]}; there are {len(numbers)}.", file=sys.stderr)
+        return 2
     if not found:
         print(
             f"ERROR: {options.store} has no judged responses of {model} on {trait}; pytest claims/ -m "

@@ -41,6 +41,8 @@ def sentences(ledger: Ledger, model: str) -> tuple[str, str, str]:
     )
     titles = {row.claim: row.sentence for row in rows}
     first = f"On {model} {_named('holds', holds, titles)}, and {_named('does not', fails, titles)}."
+    if not holds and not fails:
+        first = f"On {model} no claim holds, or fails, in every cell that could be told."
     words = {row.identity: {one.get("word") for one in row.published} for row in rows}
     replicated, contradicted = (sum(word in said for said in words.values()) for word in ("replicated", "contradicted"))
     second = (
@@ -74,6 +76,9 @@ def _named(verb: str, claims: Sequence[str], titles: Mapping[str, str]) -> str:
 
 def _untold(rows: Sequence[Row]) -> str:
     open_ = [row for row in rows if row.verdict == Verdict.INCONCLUSIVE]
+    broken = sum(row.verdict == Verdict.BROKEN for row in rows)
+    if broken:
+        return f"{broken} of {len(rows)} cells are broken, and {len(open_)} could not be told."
     if not open_:
         return f"All {len(rows)} cells could be told."
     without, needed = 0, []
@@ -96,7 +101,8 @@ def part(ledger: Ledger, claims: Sequence[str] = (), expression: str = "") -> Le
     have, and for an expression that cannot be read.
     """
     if unknown := sorted({*claims} - {row.claim for row in ledger.rows}, key=natural):
-        raise LedgerError(f"--claim: the ledger has no {', '.join(unknown)}.")
+        known = ", ".join(sorted({row.claim for row in ledger.rows}, key=natural))
+        raise LedgerError(f"--claim: the ledger has no {', '.join(unknown)}; it has {known}.")
     try:
         chosen = Expression.compile(expression) if expression else None
     except SyntaxError as error:
@@ -109,6 +115,9 @@ def part(ledger: Ledger, claims: Sequence[str] = (), expression: str = "") -> Le
         for row in ledger.rows
         if (not claims or row.claim in claims) and (chosen is None or chosen.evaluate(Named(_names(row))))
     ]
+    if not rows:
+        names = sorted(set().union(*(_names(row) for row in ledger.rows)))
+        raise LedgerError(f"-m {expression!r} selects nothing of this ledger; it knows {', '.join(names)}.")
     cells = {(row.model, row.trait) for row in rows}
     tables = [one for one in ledger.tables if (one.model, one.trait) in cells]
     return Ledger({**ledger.head, "family": ledger.head.get("family", sizes)}, rows, tables)

@@ -108,7 +108,7 @@ def word(row: Row, holm: Holm) -> str:
 
 def heading(group: Group) -> Text:
     """A claim's id and sentence."""
-    return Text.assemble((f"{plain(group.claim):<{INDENT}}", "bold"), plain(group.rows[0].sentence))
+    return Text.assemble((f"{plain(group.claim):<{INDENT - 1}} ", "bold"), plain(group.rows[0].sentence))
 
 
 def _several(groups: Sequence[Group], group: Group) -> bool:

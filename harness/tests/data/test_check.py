@@ -120,4 +120,4 @@ def test_nothing_is_written_of_a_trait_with_a_row_that_cannot_be_used(tmp_path: 
 
 def test_what_is_no_trait_is_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "nowhere")]) == 1
-    assert "nowhere is no trait in a form that is known" in capsys.readouterr().out
+    assert "nowhere does not exist; name the folder" in capsys.readouterr().out

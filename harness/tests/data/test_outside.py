@@ -217,7 +217,7 @@ BAD: list[tuple[Files, str, str]] = [
     (TEXTS | {"labelled.jsonl": "{}\n"}, "", r"labelled\.jsonl:1: expected the fields"),
     ({"a.csv": CSV, "b.csv": CSV}, "", r"theirs has a\.csv, b\.csv; name one of these files"),
     ({"a.txt": "x"}, "", r"theirs is no trait in a form that is known: give a folder with scenarios\.jsonl"),
-    ({"a.txt": "x"}, "b.csv", r"b\.csv is no trait in a form that is known"),
+    ({"a.txt": "x"}, "b.csv", r"b\.csv does not exist; name the folder"),
     ({"scenarios.jsonl": "{}\n"}, "", r"scenarios\.jsonl:1: expected the fields"),
 ]
 

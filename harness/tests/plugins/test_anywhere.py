@@ -11,7 +11,6 @@ from filelock import FileLock
 
 from fixtures.run_folder import LOCK
 from harness.ledger.rows import Row, read_ledger
-from harness.tests.plugins import CONFTEST
 
 Project = Callable[..., pytest.Pytester]
 CLAIM = """
@@ -94,9 +93,13 @@ def test_what_a_file_expects_is_known_beforehand_and_wins_over_the_claims_own(pr
         ({"cell": "OWN severe/refusal", "verdict": "INCONCLUSIVE", "because": "x"}, "only SUPPORTED and REFUTED"),
         ({"cell": "OWN severe", "verdict": "REFUTED", "because": "x"}, "write CLAIM MODEL/TRAIT"),
         ({"cell": "OWN severe/refusal", "verdict": "REFUTED"}, "expected the fields"),
-        ({"cell": "OTHER severe/refusal", "verdict": "REFUTED", "because": "x"}, "no test is called OTHER"),
-        ({"cell": "OWN test_no severe/refusal", "verdict": "REFUTED", "because": "x"}, "no test is called OWN test_no"),
-        ({"cell": "OWN severe/joy", "verdict": "REFUTED", "because": "x"}, "no test is called OWN"),
+        ({"cell": "OTHER severe/refusal", "verdict": "REFUTED", "because": "x"}, "there is no OTHER on severe/refusal"),
+        ({"cell": "OWN test_no severe/refusal", "verdict": "REFUTED", "because": "x"}, "there is no OWN test_no on"),
+        ({"cell": "OWN severe/joy", "verdict": "REFUTED", "because": "x"}, "there is no trait joy on"),
+        (
+            {"cell": "OWN sever/refusal", "verdict": "REFUTED", "because": "x"},
+            "no model is called sever; is severe meant?",
+        ),
     ],
 )
 def test_an_expectation_of_no_cell_is_refused_with_its_place(project: Project, entry: dict[str, str], why: str) -> None:
@@ -152,4 +155,30 @@ def test_choosing_fewer_claims_buys_no_significance(pytester: pytest.Pytester, p
     many = read_ledger(Path(run.path, "reports", "latest", "ledger.jsonl")).head["family"]
     # These tests are none of the checkout's, so those that ran are added to what its claims have in all.
     assert few["severe"] - 2 == many["severe"] - 6 > 90
-    assert CONFTEST
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (CLAIM.replace('"steering", [LOW, HIGH]', '"stering", [LOW, HIGH]'), "family 'stering'; it must be one of"),
+        (CLAIM.replace(".at_least(0)", '.at_least("0")'), "the bound '0' is no number"),
+        (CLAIM.replace('expect(LOW, "gain")', 'expect("gain", LOW)'), "first comes a quantity that the claim lists"),
+        (CLAIM.replace("[LOW, HIGH])", "HIGH)"), "expects a quantity that its claim() does not list"),
+        (
+            CLAIM.replace('expect(LOW, "gain").at_least(0)', 'expect(LOW, "gain")'),
+            "the test decided nothing; ",
+        ),
+    ],
+)
+def test_what_newcomers_write_is_told_in_a_sentence(project: Project, source: str, told: str) -> None:
+    result = project(test_a=source).runpytest("-m", "severe and refusal")
+    shown = result.stdout.str() + result.stderr.str()
+    assert told in shown
+    assert "cells could be told." not in shown  # of what is broken nothing was
+    assert "fixtures/verdicts.py" not in shown
+
+
+def test_two_files_cannot_make_one_claim(project: Project) -> None:
+    refused = project(test_a=CLAIM, test_b=CLAIM).runpytest()
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stderr.fnmatch_lines(["*test_a.py and test_b.py both make the claim OWN; rename one."])
