@@ -29,11 +29,11 @@ pytestmark = claim("G0", "cleaning turns mean_diff", "geometry", [KEPT])
 def test_it(expect):
     expect(KEPT, "cosine").at_least(-0.5)
 """
-ACROSS = CLAIMS.replace('"geometry", [KEPT]', '"across", [KEPT], pair=True')
+ACROSS = CLAIMS.replace('"geometry", [KEPT]', '"across", [KEPT], pair=True').replace('claim("G0"', 'claim("A0"')
 STEERED = CLAIMS.replace("KEPT = cosine(MEAN_DIFF, MEAN_DIFF.cleaned(consensus()))", "KEPT = best(MEAN_DIFF)").replace(
     'claim("G0"', 'claim("S0"'
 )
-SEVERE = CLAIMS.replace('"geometry", [KEPT]', '"geometry", [KEPT], above=100.0')
+SEVERE = CLAIMS.replace('"geometry", [KEPT]', '"geometry", [KEPT], above=100.0').replace('claim("G0"', 'claim("G9"')
 
 Run = Callable[..., pytest.RunResult]
 
