@@ -134,16 +134,16 @@ def test_every_run_has_a_folder_of_its_own_and_a_named_one_is_never_shared(proje
 
 def test_again_keeps_what_mattered_and_leaves_what_did_not(project: Project) -> None:
     run = project(test_a=CLAIM)
-    options = ["-m", "severe and refusal", "--questions", "7", "--judge", "grammar", "--seed", "3"]
+    options = ["-m", "severe and refusal", "--questions", "7", "--judge", "grammar", "--seed", "3", "--store", "kept"]
     result = run.runpytest(*options, "--claim", "OWN", "--html", "page.html", "-v")
     (command,) = {line.split("again: ")[1] for line in result.outlines if "again: " in line}
     assert command == (
         f"cd {run.path} && pytest \"test_a.py::test_low[severe-refusal]\" -m 'severe and refusal' --judge grammar "
-        "--questions 7 --seed 3"
+        "--questions 7 --seed 3 --store kept"
     )
     kept = rows_of(Path(run.path, "reports", "latest"))["test_low", "severe", "refusal"].command
     assert str(run.path) not in kept  # a ledger may be sent to others
-    assert command.endswith(kept.removeprefix("pytest "))
+    assert command.removesuffix(" --store kept").endswith(kept.removeprefix("pytest "))
 
 
 def test_choosing_fewer_claims_buys_no_significance(pytester: pytest.Pytester, project: Project) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -108,4 +107,3 @@ def test_a_trait_without_gold_or_questions_keeps_its_geometry_and_is_told_what_i
     assert "severe, bare: S3 not tested, as " in plan.stdout
     assert "bare has no questions.jsonl" in plan.stdout.replace("\n", " ")
     assert "severe   read bare scenarios" in plan.stdout
-    assert json.loads(next(iter((bare / "scenarios.jsonl").open())))["pair"] == 0
