@@ -25,7 +25,6 @@ GOLD_FILE = "gold.jsonl"  # beside them where the trait is none of this project'
 INSTRUCTIONS = ("instructions.yaml", "extraction_questions.jsonl")  # the files, in the folder of a trait
 NO_INSTRUCTIONS = "has no instructions.yaml in this language; take --elicitation scenarios."
 DEFINED = ("name", "statement", "score_high", "score_low")  # what a definition must say; it may say a language
-FEWEST_TOPICS = 6  # that tell a direction from guessing where all agree: .025 ** (1 / 6) is above one half
 QUESTIONS_A_PHRASING = 6  # asked under both instructions of one phrasing
 VALIDATION_SHARE = 0.10  # the sources' split: the last tenth, in file order
 MAX_CHARACTERS = 2_000
@@ -361,9 +360,10 @@ def instructed(
 ) -> Pairs:
     """Each phrasing with a few extraction questions, both instructions before the same question.
 
-    Phrasings go through the questions in turn, from the first again after the last. A phrasing is a topic; where there
-    are too few of them to hold any out, a question is. `path` and `asked_in` are the files
-    that phrasings and questions are from. DatasetErrors tell of phrasings that are no contrasts, or too few of either.
+    Phrasings go through the questions in turn, from the first again after the last. A phrasing is a topic, however few
+    there are: were questions held out in its place, what a phrasing does that is no trait would pass for one. `path`
+    and `asked_in` are the files that phrasings and questions are from. DatasetErrors tell of phrasings that are no
+    contrasts, or too few of either.
     """
     phrasings = []
     for where, phrasing in rows:
@@ -380,12 +380,11 @@ def instructed(
         tell(DatasetError(few))
     found = []
     for pair in range(QUESTIONS_A_PHRASING * len(phrasings) if questions else 0):
-        number, question = pair // QUESTIONS_A_PHRASING, pair % len(questions)
-        text = questions[question].text
-        topic = f"phrasing {number + 1}" if len(phrasings) >= FEWEST_TOPICS else f"question {question + 1}"
+        number, text = pair // QUESTIONS_A_PHRASING, questions[pair % len(questions)].text
         both = (phrasings[number][label].strip() for label in LABELS)
         one, other = (
-            Scenario(text, label, pair, topic, instruction) for label, instruction in zip(LABELS, both, strict=True)
+            Scenario(text, label, pair, f"phrasing {number + 1}", instruction)
+            for label, instruction in zip(LABELS, both, strict=True)
         )
         found.append((one, other))
     return tuple(found)

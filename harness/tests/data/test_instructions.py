@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from harness.data.datasets import (
-    FEWEST_TOPICS,
     QUESTIONS_A_PHRASING,
     TEMPLATED,
     TRAITS,
@@ -150,9 +149,6 @@ def test_the_organisms_language_has_none() -> None:
             load_trait(trait_folder(TEMPLATED, trait)).elicited_by("instructions")
 
 
-@pytest.mark.parametrize(("count", "held_out"), [(5, "question"), (6, "phrasing")])
-def test_where_phrasings_are_too_few_to_be_held_out_questions_are(folder: Path, count: int, held_out: str) -> None:
-    (folder / "instructions.yaml").write_text(yaml.safe_dump({"phrasings": PHRASINGS[:count]}))
-    found = topics(load_trait(folder).instructed)
-    assert {topic.split()[0] for topic in found} == {held_out}
-    assert len(found) >= FEWEST_TOPICS  # of which a direction that orders all is told from guessing
+def test_few_phrasings_are_held_out_all_the_same(folder: Path) -> None:
+    (folder / "instructions.yaml").write_text(yaml.safe_dump({"phrasings": PHRASINGS[:5]}))
+    assert topics(load_trait(folder).instructed) == {f"phrasing {number}" for number in range(1, 6)}

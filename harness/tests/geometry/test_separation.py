@@ -156,3 +156,22 @@ def test_what_both_of_a_pair_share_hides_a_side_and_not_an_order() -> None:
     read = HeldOut(np.array([5.1, -4.9, 2.0, 1.0]), np.array([5.0, -5.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0, -1.0]))
     assert right_orders(read).tolist() == [1.0, 1.0, 0.5, 1.0]
     assert right_sides(read)[:2].tolist() == [0.5, 0.5]
+
+
+def test_with_nothing_to_find_phrasings_must_be_held_out_and_questions_would_not_do() -> None:
+    """Five phrasings with six questions each, where each phrasing moves each side by a deviation and a half of its own.
+
+    A direction is said to be there where more than half of the held-out pairs are shown to be in order.
+    """
+    rng, phrasings = np.random.default_rng(0), np.arange(30) // 6
+    falsely_there = {"phrasings": 0, "questions": 0}
+    for _ in range(100):
+        rows = rng.normal(size=(30, 2, 24)) + 0.7 * rng.normal(size=(30, 1, 24))
+        rows += 1.5 * rng.normal(size=(5, 2, 24))[phrasings]
+        for what, topics in (("phrasings", phrasings.tolist()), ("questions", (np.arange(30) % 20).tolist())):
+            folds = folds_of(topics)
+            read = held_out(rows[:, 0], rows[:, 1], folds, lambda one, other, _: mean_diff(one, other))
+            share = accuracy(right_orders(read), topics, rows=1)
+            falsely_there[what] += share.estimate().low > 0.5
+    assert falsely_there["phrasings"] <= 8
+    assert falsely_there["questions"] >= 80

@@ -143,7 +143,7 @@ def test_instructions_are_read_with_the_instruct_model_and_scenarios_with_the_ba
         for place, label in enumerate(("positive", "negative")):
             np.testing.assert_allclose(answer.arrays[label], expected[:, place], rtol=1e-4, atol=1e-4)
         assert answer.record["training_pairs"] == fitted
-    topics = [f"question {1 + pair % 7}" for pair in range(18)]  # three phrasings are too few to hold any out
+    topics = [f"phrasing {1 + pair // 6}" for pair in range(18)]
     assert opened.lab.answer(INSTRUCTED).record["topics"] == topics
 
 
