@@ -50,9 +50,9 @@ def test_trait_vector_claim_and_expectations_meet_in_one_ledger(study: Path) -> 
     better, no_worse = "test_it_is_no_random_direction", "test_it_is_no_worse"
     assert found == {
         (better, "severe"): ("SUPPORTED", "SUPPORTED", "predicted"),
-        (no_worse, "severe"): ("SUPPORTED", "SUPPORTED", "predicted"),
+        (no_worse, "severe"): ("SUPPORTED", "SUPPORTED", "regression"),
         (better, "other"): ("SUPPORTED", "SUPPORTED", "regression"),
-        (no_worse, "other"): ("REFUTED", "REFUTED", "predicted"),
+        (no_worse, "other"): ("REFUTED", "REFUTED", "regression"),
     }
     assert {row.trait for row in ledger.rows} == {"declining"}
     assert {"version", "commit", "edition", "family"} <= set(ledger.head)
