@@ -24,6 +24,7 @@ from harness.lab.measurements import (
     MassiveActivations,
     Refits,
     Sweep,
+    along,
 )
 from harness.lab.store import Answer, Response, told
 from harness.models.decoder import Decoder
@@ -32,7 +33,6 @@ from harness.stats import resampling
 
 Array = np.ndarray[Any, Any]
 Advance = Callable[[int], None]
-EXTRACTION_SEED = 20260130  # of the pairs that a repeated extraction is fitted on
 
 
 def activations(
@@ -126,13 +126,20 @@ def training_rows(answer: Answer, block: int) -> tuple[Array, Array]:
 
 
 def direction(measurement: Direction, read: Answer, measured: Answer, given: Array | None = None) -> Answer:
-    """One direction, fitted or `given`, and the norms its amounts are counted in."""
+    """A direction, fitted or `given`, those made again from other pairs or draws, and the norms of its amounts."""
     block = measurement.block
     positive, negative = training_rows(read, block)
     consensus = tuple(measured.record["consensus"])
     how = measurement.cleaning
     dims = cleaned_dims(measured, block, how)
-    vector = fit(measurement, *extracted(measurement, positive, negative), dims, given)
+    vector = fit(measurement, positive, negative, dims, given)
+    several = [vector]
+    if measurement.count > 1 and measurement.method in directions.DRAWN:
+        several += [fit(measurement, positive, negative, dims, draw=draw) for draw in range(1, measurement.count)]
+    elif measurement.count > 1:
+        topics = read.record["topics"][: len(positive)]
+        parts = extractions(topics, measurement.count)
+        several = [fit(measurement, positive[part], negative[part], dims, given) for part in parts]
     rows = np.concatenate([positive, negative])
     record = {
         "share_outside": float(cleaning.share_outside(vector, consensus)),
@@ -142,24 +149,37 @@ def direction(measurement: Direction, read: Answer, measured: Answer, given: Arr
         "norm_without": float(calibration.activation_norm(rows, consensus)),
         "dose_norm": float(measured.arrays["token_norm_without"][block]),
     }
-    return Answer({"direction": vector.astype(np.float32)}, record)
+    stacked = np.stack(several)
+    return Answer({"direction": vector.astype(np.float32), "directions": stacked.astype(np.float32)}, record)
 
 
-def extracted(measurement: Direction, positive: Array, negative: Array) -> tuple[Array, Array]:
-    """The training rows of one extraction: as they are, or resampled by pairs."""
-    if measurement.extraction == 0:
-        return positive, negative
-    draws = resampling.resample_indices(len(positive), measurement.extraction, EXTRACTION_SEED)
-    chosen = draws[measurement.extraction - 1]
-    return positive[chosen], negative[chosen]
+def extractions(topics: Sequence[object], count: int) -> list[Array]:
+    """The pairs, by index, that each of `count` extractions is fitted on: topics are dealt out, so that none is in two.
+
+    Extractions that share pairs, such as resamples of all of them, lie closer to each other than to what other pairs
+    would give, and an interval from their spread is too short (`harness.montecarlo` has both). Raises CannotTell for
+    fewer topics than extractions.
+    """
+    kinds = list(dict.fromkeys(topics))
+    if len(kinds) < count:
+        raise resampling.CannotTell(
+            f"{len(kinds)} topics of training pairs make no {count} extractions: write more, or use --extractions 1."
+        )
+    part_of = np.array([kinds.index(topic) % count for topic in topics])
+    return [np.flatnonzero(part_of == part) for part in range(count)]
 
 
 def fit(
-    measurement: Direction, positive: Array, negative: Array, dims: Sequence[int], given: Array | None = None
+    measurement: Direction,
+    positive: Array,
+    negative: Array,
+    dims: Sequence[int],
+    given: Array | None = None,
+    draw: int = 0,
 ) -> Array:
     """The unit direction of a method (or a `given` one), cleaned of `dims` before or after the fit."""
     read, how = measurement.activations, measurement.cleaning
-    place = read.model, read.trait, measurement.block, measurement.extraction
+    place = read.model, read.trait, measurement.block, draw
     method = directions.method_at(measurement.method, *place, vector=given)
     if not how.before:
         return cleaning.clean_by(method(positive, negative), dims, how.how)
@@ -228,25 +248,40 @@ def steering_rows(
     prompts = [tuple(decoder.encode_question(question.text)) for question in questions[: measurement.questions]]
     if isinstance(measurement, Baseline) or vector is None:
         return [Row(prompt) for prompt in prompts], {"amounts": [0.0], "coefficients": [0.0], "doses": [0.0]}
-    unit, record = vector.arrays["direction"], vector.record
-    norm, dims = record["dose_norm"], record["massive_dims"]
+    units, dims, norm = vector.arrays["directions"], vector.record["massive_dims"], vector.record["dose_norm"]
+    turns = along(len(prompts), len(units))
+    coefficients = np.array([_coefficients(measurement, unit, vector.record) for unit in units])[list(turns)]
+    doses = [
+        [calibration.dose(float(one), units[turn].astype(np.float64), dims, norm) for one in run]
+        for run, turn in zip(coefficients, turns, strict=True)
+    ]
+    amounts = {
+        "amounts": list(measurement.amounts),
+        "coefficients": coefficients.mean(axis=0).tolist(),
+        "doses": np.mean(doses, axis=0).tolist(),
+    }
+    block = measurement.direction.block
+    rows = [
+        Row(prompt, units[turn], float(coefficients[question, run]), block)
+        for run in range(len(measurement.amounts))
+        for question, (prompt, turn) in enumerate(zip(prompts, turns, strict=True))
+    ]
+    return rows, amounts
+
+
+def _coefficients(measurement: Sweep, unit: Array, record: Mapping[str, Any]) -> list[float]:
+    """What each amount of a sweep is as a coefficient of one unit direction."""
     exact = unit.astype(np.float64)
     base, full_base = (calibration.base_coefficient(record[one], exact) for one in ("norm_without", "norm"))
-    to_coefficient = {
-        "dose": lambda amount: calibration.coefficient_for_dose(amount, exact, dims, norm),
+    to_coefficient: Mapping[str, Callable[[float], Any]] = {
+        "dose": lambda amount: calibration.coefficient_for_dose(
+            amount, exact, record["massive_dims"], record["dose_norm"]
+        ),
         "base": lambda amount: amount * base,
         "full base": lambda amount: amount * full_base,
         "coefficient": lambda amount: amount,
     }
-    coefficients = [float(to_coefficient[measurement.scale](amount)) for amount in measurement.amounts]
-    amounts = {
-        "amounts": list(measurement.amounts),
-        "coefficients": coefficients,
-        "doses": [calibration.dose(coefficient, exact, dims, norm) for coefficient in coefficients],
-    }
-    block = measurement.direction.block
-    rows = [Row(prompt, unit, coefficient, block) for coefficient in coefficients for prompt in prompts]
-    return rows, amounts
+    return [float(to_coefficient[measurement.scale](amount)) for amount in measurement.amounts]
 
 
 def responses(keys: Sequence[str], made: Mapping[str, Response], questions: int, amounts: Mapping[str, Any]) -> Answer:

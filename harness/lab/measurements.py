@@ -84,11 +84,13 @@ class MassiveActivations:
 
 @dataclass(frozen=True)
 class Direction:
-    """A unit direction at one block, made from scenario activations, cleaned before or after the fit.
+    """A unit direction at one block, made from scenario activations, cleaned before or after the fit; or several.
 
-    `extraction` 0 uses the training pairs as they are, k > 0 the k-th resample of them (drawn with replacement), so
-    that the noise of extraction can be measured.
-    Answer: array `direction` float32 [hidden]; record `massive_dims` (the consensus), `share_outside` (of the
+    `count` above 1 asks for so many: extractions, each fitted on another part of the training topics (see
+    `harness.lab.making.extractions`), or draws of a random control. Every question is answered along one of them
+    (`along`), so the noise of extraction lies in the answers at no more rows.
+    Answer: arrays `direction` float32 [hidden] (from all training pairs; the first draw) and `directions` float32
+    [count, hidden]; record `massive_dims` (the consensus), `share_outside` (of the
     direction's norm, outside those), `cleaned_dims`, `norm` and `norm_without` (of the training activations, with
     and without the massive dims: what base coefficients are counted in, as published), `dose_norm` (of a token of the
     steered model without the massive dims: what doses are counted in, whatever the window and the trait).
@@ -99,7 +101,13 @@ class Direction:
     method: str
     block: int
     cleaning: Cleaning
-    extraction: int = 0
+    count: int = 1
+
+
+def along(questions: int, count: int) -> tuple[int, ...]:
+    """Which of `count` directions each question is answered along: as often each, and never as its neighbours, which
+    may share a topic; every fold of `harness.stats.crossfit` has questions along all of them."""
+    return tuple((number + number // count) % count for number in range(questions))
 
 
 @dataclass(frozen=True)
@@ -165,7 +173,7 @@ class Sweep:
     with them), or coefficients; `harness.geometry.calibration` relates them.
 
     Answer: record `responses`: per amount a list (per question) of {text, ids, finished};
-    `amounts`, `coefficients`, `doses` (one number a run).
+    `amounts`, `coefficients`, `doses` (one number a run, the mean over questions where directions differ).
     """
 
     direction: Direction

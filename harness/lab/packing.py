@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from harness.atomic import write_atomically
 from harness.lab.store import FILE, CorruptEntry, Store, StoreError
@@ -22,14 +21,13 @@ PRESET = 9  # its window of 64 MiB finds a text again that stands in two tables
 def pack(store: Store, path: Path) -> int:
     """Write what a report shows of a store, compressed, and return its bytes.
 
-    Left out are activations, refits and cross-fits, resampled extractions and further draws of random controls, and
-    judgements row by row, which stand in the scores of their runs. Raises StoreError for a store that holds nothing.
+    Left out are activations, refits and cross-fits, and judgements row by row, which stand in the scores of their runs. Raises StoreError for a store that holds nothing.
     """
     with tempfile.TemporaryDirectory() as folder:
         smaller = Store(Path(folder), inline=sys.maxsize)  # one file holds arrays of any size
         wanted: list[str] = []
         for key, described in store.descriptions():
-            if described["measurement"]["kind_of"] not in SHOWN or _is_further(described["measurement"]):
+            if described["measurement"]["kind_of"] not in SHOWN:
                 continue
             with contextlib.suppress(CorruptEntry):  # the next run of the claims measures it again
                 answer = store.get(key)
@@ -43,12 +41,6 @@ def pack(store: Store, path: Path) -> int:
         raw = lzma.compress((Path(folder) / FILE).read_bytes(), preset=PRESET)
     write_atomically(path, raw)
     return len(raw)
-
-
-def _is_further(measured: dict[str, Any]) -> bool:
-    """Whether a measurement is of a resampled extraction or a further draw."""
-    of = measured.get("of", measured)
-    return bool(of.get("direction", of).get("extraction"))
 
 
 @contextlib.contextmanager

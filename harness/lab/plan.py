@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from harness.data.datasets import Elicitation, TraitData
-from harness.geometry.directions import DRAWN
 from harness.lab.measurements import (
     Activations,
     Baseline,
@@ -55,16 +54,6 @@ class Plan:
     stored: int
     missing: tuple[Measurement, ...]
     stages: tuple[Stage, ...]
-
-    @property
-    def repeated(self) -> dict[str, int]:
-        """Rows that are steered only to know how uncertain a direction is: "extractions" from resampled scenarios, and
-        "draws" of the controls after their first."""
-        rows = {"extractions": 0, "draws": 0}
-        for sweep in self.missing:
-            if isinstance(sweep, Sweep) and sweep.direction.extraction:
-                rows["draws" if sweep.direction.method in DRAWN else "extractions"] += rows_of(sweep)
-        return rows
 
     @property
     def calls(self) -> int:

@@ -52,7 +52,7 @@ class ModelSpec:
     weights can be had; `massive_dims` are published ones; `architecture` tells what a run would cost; `depth` is the
     number of blocks, where it has to be known before the weights are loaded; `origin` says where weights that do not
     ship with the checkout came from; `elicitation` is what directions are made from: scenarios, as published, or
-    questions under contrasting instructions. `extractions`, `draws` and `refit_resamples` are what a run asks for
+    questions under contrasting instructions. `extractions` and `refit_resamples` are what a run asks for
     unless it says otherwise (see `quantities.Settings`); one that names no trait is about `usual_traits`.
     `own_traits` are folders of traits from outside `datasets/`, `vectors` those that somebody else made, by name;
     `chat` is whether the instruct model has a chat template, without which nothing can be asked.
@@ -81,7 +81,6 @@ class ModelSpec:
     origin: str = ""
     elicitation: Elicitation = "scenarios"
     extractions: int = 1
-    draws: int = 5
     refit_resamples: int = 200
     usual_traits: tuple[str, ...] = ()
     own_traits: Mapping[str, Path] = field(default_factory=dict)
@@ -200,8 +199,6 @@ def _packaged(name: str, architecture: Architecture, description: str, doses: tu
         doses=doses,
         max_new_tokens=32,
         questions=24,
-        extractions=1,
-        draws=2,
         refit_resamples=50,
         usual_traits=TRAITS[:2],
     )

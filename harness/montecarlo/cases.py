@@ -27,7 +27,7 @@ from harness.quantities import (
 from harness.quantities.algebra import Difference, OnCell, OneOfPair, Ratio, UnderRelevanceCap, Unpaired
 from harness.stats.evidence import Evidence
 
-SETTINGS = Settings(resamples=RESAMPLES, draws=5)
+SETTINGS = Settings(resamples=RESAMPLES)
 FEW = (60, 120)  # sizes of what takes long
 
 

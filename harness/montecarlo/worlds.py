@@ -9,14 +9,25 @@ from pathlib import Path
 import numpy as np
 
 from harness.geometry.directions import DRAWN
-from harness.lab.making import cross_fit
-from harness.lab.measurements import Activations, Baseline, CrossFit, Direction, JudgeCheck, Measurement, Scores, Sweep
+from harness.lab import making
+from harness.lab.measurements import (
+    Activations,
+    Baseline,
+    CrossFit,
+    Direction,
+    JudgeCheck,
+    Measurement,
+    Scores,
+    Sweep,
+    along,
+)
 from harness.lab.store import Answer
 from harness.models.registry import ModelSpec
 from harness.quantities import Answers, Cell, Recipe, Settings
 
 QUESTION_SHARE = 0.5  # of the variance of a latent score lies in the question, which correlates the runs
 PAIRS = 20  # of scenarios
+PARTS = 60  # of the pairs, behind extractions; as many as can be dealt into two to six, ten or twelve
 GRADERS = 4  # a graded score is the mean of so many all-or-nothing ones
 GATE = 0.7  # of coherence, as a chance
 DOSES = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6)
@@ -60,8 +71,9 @@ class World:
     blocks: how many are steered, all alike. missing: share of missing judgements; `incoherent`: of the judgements of
     coherence below the gate alone. follows: correlation of trait and
     coherence through the question. alike: share of what is random in an answer that all directions have in common.
-    extraction: standard deviation, in points, by which one extraction of a direction is better or worse than another;
-    draw: the same for the draws of a control.
+    extraction: standard deviation, in points, by which a direction from all pairs is better or worse than from all that
+    there could be; an extraction has that of its own pairs. draw: the same for the draws of a control, of which a share
+    `rare` gain 60 points more. base: the corrected base coefficient in doses.
     """
 
     lines: Mapping[Recipe, Line] = field(default_factory=dict)
@@ -73,6 +85,8 @@ class World:
     alike: float = 0.0
     extraction: float = 0.0
     draw: float = 0.0
+    rare: float = 0.0
+    base: float = 1.0
 
     def line(self, direction: Direction) -> Line:
         """The line of a direction."""
@@ -86,15 +100,12 @@ class World:
 
     def answers(self, rng: np.random.Generator, questions: int, graded: bool) -> Answers:
         """One data set: every answer is drawn on first need and then stays."""
+        return _Sample(self, rng, questions, graded).answers()
+
+    def crossed(self, rng: np.random.Generator, questions: int, graded: bool, count: int) -> list[Answers]:
+        """One data set in which every question is answered along each of `count` extractions, one after another."""
         sample = _Sample(self, rng, questions, graded)
-        known: dict[Measurement, Answer] = {}
-
-        def lookup(measurement: Measurement) -> Answer:
-            if measurement not in known:
-                known[measurement] = sample.answer(measurement)
-            return known[measurement]
-
-        return Answers(lookup)
+        return [replace(sample, only=(number, count)).answers() for number in range(count)]
 
 
 @dataclass
@@ -105,19 +116,34 @@ class _Sample:
     rng: np.random.Generator
     questions: int
     graded: bool
+    only: tuple[int, int] | None = None  # the one extraction, of how many, along which all questions are answered
+    latents: list[np.ndarray] = field(default_factory=list)
+    shared: dict[object, np.ndarray] = field(default_factory=dict)
+    shifts: dict[object, np.ndarray] = field(default_factory=dict)
+    baseline: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.question = self.rng.normal(size=self.questions)
-        other = self.rng.normal(size=self.questions)
         follows = self.world.follows
+        if not self.latents:
+            self.latents += [self.rng.normal(size=self.questions) for _ in range(2)]
+        self.question, other = self.latents
         self.coherent = follows * self.question + np.sqrt(1 - follows**2) * other
-        self.shared: dict[object, np.ndarray] = {}
-        self.shifts: dict[object, float] = {}
+
+    def answers(self) -> Answers:
+        """Looks up answers, each drawn on first need."""
+        known: dict[Measurement, Answer] = {}
+
+        def lookup(measurement: Measurement) -> Answer:
+            if measurement not in known:
+                known[measurement] = self.answer(measurement)
+            return known[measurement]
+
+        return Answers(lookup)
 
     def answer(self, measurement: Measurement) -> Answer:
         match measurement:
             case Direction():
-                return Answer({}, {"norm": 1.0, "norm_without": 1.0, "dose_norm": 1.0})
+                return Answer({}, {"norm": 1.0, "norm_without": self.world.base, "dose_norm": 1.0})
             case Activations():
                 # Scenarios that any method tells apart: whether there is a direction is not what is simulated here.
                 sides = np.array([1.0, 0.2, 0.1]) + 0.1 * np.random.default_rng(0).normal(
@@ -126,39 +152,48 @@ class _Sample:
                 record = {"training_pairs": PAIRS, "topics": list(range(PAIRS))}
                 return Answer({"positive": sides, "negative": -sides}, record)
             case CrossFit(activations=read):
-                return cross_fit(measurement, self.answer(read), None)
+                return making.cross_fit(measurement, self.answer(read), None)
             case JudgeCheck():
                 return Answer({}, {})  # nothing that could speak against it
             case Scores(of=Baseline()):
-                return self._scores([0.0], [(0.0, 0.95)], "baseline")
+                if not self.baseline:
+                    self.baseline.append(self._scores([0.0], np.zeros((1, 1)), np.full((1, 1), 0.95), "baseline"))
+                return self.baseline[0]
             case Scores(of=Sweep() as sweep):
-                doses = list(sweep.amounts)
-                line, shift = self.world.line(sweep.direction), self._shift(sweep.direction)
-                moved_on = [
-                    (float(np.clip(trait + shift, 0.0, 1.0)), coherent) for trait, coherent in map(line.at, doses)
-                ]
-                return self._scores(doses, moved_on, (sweep.direction.block, sweep.scale))
+                unit = self.world.base if sweep.scale == "base" else 1.0
+                doses = [unit * amount for amount in sweep.amounts]
+                trait, coherence = np.array([self.world.line(sweep.direction).at(dose) for dose in doses]).T
+                moved_on = np.clip(trait[:, None] + self._shifts(sweep.direction), 0.0, 1.0)
+                return self._scores(doses, moved_on, coherence[:, None], (sweep.direction.block, sweep.scale))
             case _:
                 raise AssertionError(f"no steering claim asks for {measurement}")
 
-    def _shift(self, direction: Direction) -> float:
-        """How much better this extraction (or this draw of a control) is than the mean, as a chance.
+    def _shifts(self, direction: Direction) -> np.ndarray:
+        """How much better a direction is than the mean for every question, as a chance: its extraction, or its draw.
 
-        A further extraction is made from resampled scenarios: it is off from the first as that is from the truth.
+        As in `harness.lab.making.extractions`, pairs are dealt into parts, an extraction is as good as its own parts,
+        and all pairs are as good as all of them.
         """
-        key = (direction.method, direction.activations.window, direction.cleaning, direction.extraction)
+        number, count = (0, direction.count) if self.only is None or direction.method in DRAWN else self.only
+        key = (direction.method, direction.activations.window, direction.cleaning)
         if key not in self.shifts:
-            spread = (self.world.draw if direction.method in DRAWN else self.world.extraction) / 100
-            first = 0.0
-            if direction.extraction and direction.method not in DRAWN:
-                first = self._shift(replace(direction, extraction=0))
-            self.shifts[key] = first + float(self.rng.normal(0.0, spread)) if spread else 0.0
-        return self.shifts[key]
+            if direction.method in DRAWN:
+                found = self.rng.normal(0.0, self.world.draw / 100, count) + 0.6 * (
+                    self.rng.random(count) < self.world.rare
+                )
+            else:
+                parts = self.rng.normal(0.0, self.world.extraction / 100 * np.sqrt(PARTS), PARTS)
+                several = making.extractions(list(range(PARTS)), count) if count > 1 else [np.arange(PARTS)]
+                found = np.array([parts[chosen].mean() for chosen in several])
+            self.shifts[key] = found
+        turns = along(self.questions, count) if self.only is None or direction.method in DRAWN else [number]
+        return self.shifts[key][list(turns)]
 
-    def _scores(self, doses: list[float], chances: list[tuple[float, float]], place: object) -> Answer:
+    def _scores(self, doses: list[float], trait: np.ndarray, coherence: np.ndarray, place: object) -> Answer:
+        """Scores of runs whose chances are (runs, questions), or (runs, 1) where all questions have one."""
         arrays = {
-            name: self._drawn(np.array([each[index] for each in chances]), latent, place, name)
-            for index, (name, latent) in enumerate((("trait", self.question), ("coherence", self.coherent)))
+            "trait": self._drawn(trait, self.question, place, "trait"),
+            "coherence": self._drawn(coherence, self.coherent, place, "coherence"),
         }
         return Answer(arrays, {"amounts": doses, "doses": doses, "coefficients": doses})
 
@@ -177,10 +212,11 @@ class _Sample:
 
 
 def scores_of(chances: np.ndarray, latent: np.ndarray) -> np.ndarray:
-    """Scores (runs, units) from 0 to 100 whose means are 100 x `chances`, of normal latents (graders, runs, units)."""
+    """Scores (runs, units) from 0 to 100 whose means are 100 x `chances` (runs, or runs by units), of normal latents
+    (graders, runs, units)."""
     from scipy.special import ndtri
 
-    found: np.ndarray = 100.0 * (latent < ndtri(chances)[:, None]).mean(axis=0)
+    found: np.ndarray = 100.0 * (latent < ndtri(chances.reshape(len(chances), -1))).mean(axis=0)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -10,11 +10,9 @@ from harness.lab.measurements import Measurement
 from harness.lab.store import Answer
 from harness.quantities.cells import Cell, Pair, Recipe, Subject
 from harness.stats.evidence import Evidence, Extreme, IndependentDifference
-from harness.stats.repeats import mean_of_draws, repeated
-from harness.stats.resampling import CannotTell, Replicated
+from harness.stats.resampling import Replicated
 
 Lookup: TypeAlias = Callable[[Measurement], Answer]
-MIN_REPEATS = 0.8  # share of draws, or of extractions, that must have a value
 
 
 class Answers:
@@ -54,57 +52,25 @@ class Quantity:
 
 
 class OnCell(Quantity):
-    """A quantity of one model and trait: subclasses say what it needs there and what it comes to.
-
-    One that steers is measured again on every extraction and on every draw of a control that were asked for.
-    """
+    """A quantity of one model and trait: subclasses say what it needs there and what it comes to."""
 
     steers: ClassVar[bool] = False
 
     def needs(self, subject: Subject) -> tuple[Measurement, ...]:
-        cell = one_cell(subject, self)
-        cells = [*self._draws(cell), *self._extractions(cell)]
-        return tuple(needed for each in cells for needed in self.needs_on(each))
+        return self.needs_on(one_cell(subject, self))
 
     def evaluate(self, subject: Subject, answers: Answers) -> Evidence:
         cell = one_cell(subject, self)
-        first, *further = self._each(self._draws(cell), answers)
-        found = mean_of_draws([first, *further]) if further or first is None else first
-        others = self._each(self._extractions(cell), answers)
-        return repeated(found, "extractions", others) if others else found
-
-    def _each(self, cells: Sequence[Cell], answers: Answers) -> list[Evidence | None]:
-        """The quantity on each cell, None where it has no value; raises what the first failed with if too few have."""
-        found: list[Evidence | None] = []
-        failures = []
-        for cell in cells:
-            try:
-                found.append(self._once(cell, answers))
-            except CannotTell as error:
-                found.append(None)
-                failures.append(error)
-        if failures and len(cells) - len(failures) < max(2, MIN_REPEATS * len(cells)):
-            raise failures[0]
+        found: Evidence = answers.once((self, cell.identity), lambda: self.on(cell, answers))
+        if self.steers and isinstance(found, Replicated) and not self.extracted:
+            return replace(found, clustered=False)  # every draw of a control is a question's own
         return found
 
-    def _once(self, cell: Cell, answers: Answers) -> Evidence:
-        key = (self, cell.identity)
-        found: Evidence = answers.once(key, lambda: self.on(cell, answers))
-        return found
-
-    def _draws(self, cell: Cell) -> list[Cell]:
-        """The cell with every draw of its control, or as it is."""
-        drawn = self.steers and any(recipe.is_control for recipe in self._recipes())
-        return [replace(cell, draw=number) for number in range(cell.settings.draws if drawn else 1)]
-
-    def _extractions(self, cell: Cell) -> list[Cell]:
-        """The cell on every resample of its training scenarios that was asked for: none if only one is."""
-        asked = cell.settings.extractions
-        made = self.steers and asked > 1 and not all(recipe.is_control for recipe in self._recipes())
-        return [replace(cell, extraction=number) for number in range(1, asked + 1)] if made else []
-
-    def _recipes(self) -> list[Recipe]:
-        return [value for value in vars(self).values() if isinstance(value, Recipe)]
+    @property
+    def extracted(self) -> bool:
+        """Whether any direction that it is about was made from pairs, and would be another one from other pairs."""
+        recipes = [value for value in vars(self).values() if isinstance(value, Recipe)]
+        return any(recipe.is_fitted for recipe in recipes)
 
     def needs_on(self, cell: Cell) -> tuple[Measurement, ...]:
         """As `needs`, on one cell."""

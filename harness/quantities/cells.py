@@ -22,6 +22,7 @@ from harness.lab.measurements import (
     Scale,
     Scores,
     Sweep,
+    along,
 )
 from harness.models.registry import ModelSpec, swept_blocks
 from harness.stats.resampling import Resampling
@@ -45,13 +46,13 @@ class BlocksUnknown(RuntimeError):
 class Settings:
     """What a run asks of every cell: how many questions and extractions, and what is resampled how often.
 
-    `extractions` above 1 steers along that many directions, each refitted on resampled scenarios, so that the noise
-    of extraction lies inside the intervals. `draws` are taken of every control that is drawn (random, shuffled).
+    `extractions` above 1 makes every direction that often, from other training topics each, and answers every question
+    along one of them, so that the noise of extraction lies inside the intervals. Of a control that is drawn (random,
+    shuffled) every question has a draw of its own.
     """
 
     questions: int = 60
     extractions: int = 1
-    draws: int = 5
     seed: int = 20260129
     resamples: int = 2_000  # of questions: cheap, nothing is generated again
     refit_resamples: int = 200  # of scenario pairs: every one refits the method at every block
@@ -64,8 +65,6 @@ class Cell:
     model: ModelSpec
     trait: str
     settings: Settings = Settings()
-    extraction: int = 0  # the resample of the training scenarios that directions are made from; 0: all as they are
-    draw: int = 0  # of the controls that are drawn
 
     @property
     def name(self) -> str:
@@ -76,7 +75,7 @@ class Cell:
     def identity(self) -> tuple[object, ...]:
         """What tells this cell from every other of a run."""
         measured = self.name, self.trait, self.model.judge, self.model.elicitation
-        return *measured, self.settings, self.extraction, self.draw
+        return *measured, self.settings
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -123,7 +122,8 @@ class Cell:
         """How this cell's questions are resampled; equal for all quantities, and for models of one language."""
         settings = self.settings
         units = f"{self.model.language} {self.trait}"
-        return Resampling(settings.questions, "questions", units, settings.resamples, settings.seed)
+        clusters = along(settings.questions, settings.extractions) if settings.extractions > 1 else ()
+        return Resampling(settings.questions, "questions", units, settings.resamples, settings.seed, clusters)
 
     def scenarios_resampling(self, pairs: int) -> Resampling:
         """How this cell's scenario pairs are resampled where nothing is fitted again."""
@@ -252,8 +252,9 @@ class Recipe:
     def at(self, cell: Cell, block: int) -> Direction:
         """The direction of one cell and block."""
         read = cell.activations(self.window, self.elicitation)
-        made = cell.draw if self.is_control else cell.extraction if self.is_fitted else 0
-        return Direction(read, cell.massive, self.method, block, self.cleaning, made)
+        settings = cell.settings
+        count = settings.questions if self.is_control else settings.extractions if self.is_fitted else 1
+        return Direction(read, cell.massive, self.method, block, self.cleaning, count)
 
     def sweep(self, cell: Cell, block: int, grid: str) -> Scores:
         """The judged sweep over a named grid at one block."""

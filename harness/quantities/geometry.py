@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -206,7 +206,7 @@ def require_direction(recipe: Recipe, cell: Cell, answers: Answers) -> None:
     if not recipe.is_fitted:
         return
     bare = recipe.uncleaned
-    found = RightOrder(bare).evaluate(replace(cell, extraction=0, draw=0), answers).estimate()
+    found = RightOrder(bare).evaluate(cell, answers).estimate()
     if found.low <= CHANCE:
         blocks = ", ".join(map(str, cell.blocks))
         raise NoDirection(

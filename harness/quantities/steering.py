@@ -116,7 +116,7 @@ class Steered(OnCell):
 class BestDelta(Steered):
     """Largest gain over the baseline at coherence >= GATE along a recipe's dose-response curves, in trait points.
 
-    Between runs the curves are linear, so the best may lie where coherence crosses the gate. The point is chosen again
+    It is the best of the interpolated curve: linear between runs, so the best may lie where coherence crosses the gate. The point is chosen again
     inside every resample. Raises averages.NoValidRun when none is coherent enough, and CannotTell when the best is the
     last run, with coherence to spare and gain to be had: what lies beyond was not run.
     """
@@ -215,7 +215,10 @@ class GridBest(Steered):
 
 @dataclass(frozen=True)
 class AroundBase(Steered):
-    """Largest gain at coherence >= GATE among coefficients from half to twice the corrected base, in trait points."""
+    """Largest gain at coherence >= GATE among coefficients from half to twice the corrected base, in trait points.
+
+    Raises NoValidRun where nothing in that range is coherent, or not in nearly every resample.
+    """
 
     recipe: Recipe
     grids: tuple[str, ...] = ("doses", "around base")
@@ -224,7 +227,7 @@ class AroundBase(Steered):
         return (*sweeps(self.recipe, cell, self.grids), *_directions(self.recipe, cell))
 
     def on(self, cell: Cell, answers: Answers) -> Replicated:
-        inside = []
+        inside, least = [], []
         for block, curve in zip(
             self.recipe.blocks(cell), curves(self.recipe, cell, self.grids, answers, "coefficient"), strict=True
         ):
@@ -232,9 +235,11 @@ class AroundBase(Steered):
             within = (curve.amounts >= low * (1 - SAME_AMOUNT)) & (curve.amounts <= high * (1 + SAME_AMOUNT))
             if within.any():
                 inside.append(Curve(curve.amounts[within], curve.trait[within], curve.coherence[within]))
+                least.append(low)
         if not inside:
             raise NoValidRun(f"No run of {self.recipe.title} lies from half to twice its base coefficient.")
-        return interpolation.best_on_curves(inside, *unsteered(cell, answers), cell.resampling()).delta
+        scores, resampling = unsteered(cell, answers), cell.resampling()
+        return interpolation.best_on_curves(inside, *scores, resampling, least_amounts=least).delta
 
 
 def base_coefficient(recipe: Recipe, cell: Cell, block: int, answers: Answers, full: bool = False) -> float:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from harness.atomic import write_atomically
 from harness.data.vectors import HOOK, OURS
+from harness.lab.measurements import along
 from harness.lab.store import Store
 from harness.quantities.cells import Settings
 from harness.report.responses import UNSTEERED, Run, runs_of, title_of
@@ -86,7 +87,7 @@ def export(store: Store, model: str, trait: str, title: str, settings: Settings 
 
     Raises ExportError where the store holds no such direction, or several.
     """
-    runs = runs_of(store, model, trait, all_extractions=False)
+    runs = runs_of(store, model, trait)
     steered = [run for run in runs if run.direction != UNSTEERED]
     own = [run for run in steered if title in (run.direction, run.direction.rpartition(", by ")[0])]
     kinds = list(dict.fromkeys((run.direction, run.judge, run.block) for run in own))
@@ -111,7 +112,7 @@ def _direction(store: Store, model: str, trait: str, title: str, block: int) -> 
     """The unit direction [hidden] and the digest of the steered model."""
     for key, described in store.descriptions():
         one = described["measurement"]
-        if one["kind_of"] != "Direction" or one["block"] != block or one["extraction"] or title_of(one) != title:
+        if one["kind_of"] != "Direction" or one["block"] != block or title_of(one) != title:
             continue
         read = one["activations"]
         answer = store.get(key) if (read["model"], read["trait"]) == (model, trait) else None
@@ -123,7 +124,7 @@ def _direction(store: Store, model: str, trait: str, title: str, block: int) -> 
 
 
 def _best(runs: list[Run], own: list[Run], settings: Settings) -> tuple[Estimate, Estimate, Estimate]:
-    """Coefficient, gain and coherence where the trait gains most while coherent."""
+    """Coefficient, gain and coherence where the trait gains most while coherent, over the extractions that were run."""
     count = min(len(run.said) for run in own)
     unsteered = next(run for run in runs if run.direction == UNSTEERED and run.judge == own[0].judge)
     baseline = [_scores(unsteered, what)[:count] for what in ("trait", "coherence")]
@@ -132,7 +133,8 @@ def _best(runs: list[Run], own: list[Run], settings: Settings) -> tuple[Estimate
     trait, coherence = (np.stack([_scores(run, what)[:count] for run in ordered]) for what in ("trait", "coherence"))
     curve = Curve(amounts, trait, coherence)
     units = f"{own[0].model} {own[0].trait}"
-    resampling = Resampling(count, "questions", units, settings.resamples, settings.seed)
+    clusters = along(count, own[0].count) if own[0].count > 1 else ()
+    resampling = Resampling(count, "questions", units, settings.resamples, settings.seed, clusters)
     point = best_on_curves([curve], baseline[0], baseline[1], resampling, amount_unit="coefficient")
     there = at_amount(curve, baseline[0], baseline[1], point.amount.value, resampling)[1]
     return point.amount.estimate(), point.delta.estimate(), there.estimate()

@@ -35,7 +35,8 @@ class Said:
 class Run:
     """Every response at one coefficient of one direction, judged; of the unsteered run, `direction` is UNSTEERED.
 
-    `extraction` tells apart directions of resampled training pairs, and draws of a random control.
+    `count` is how many extractions of the direction, or draws of a random control, the questions were answered along;
+    coefficient and dose are means over them.
     """
 
     model: str
@@ -44,7 +45,7 @@ class Run:
     direction: str
     method: str
     block: int | None
-    extraction: int
+    count: int
     coefficient: float
     dose: float
     said: tuple[Said, ...]
@@ -60,10 +61,10 @@ class Run:
         return self.direction if self.block is None else f"{self.direction}, block {self.block}, dose {self.dose:.2f}"
 
 
-def runs_of(store: Store, model: str = "", trait: str = "", *, all_extractions: bool = True) -> list[Run]:
+def runs_of(store: Store, model: str = "", trait: str = "") -> list[Run]:
     """All judged runs of a store, or of one model and trait: the unsteered one first, then by direction, block, dose.
 
-    Without `all_extractions`, resampled extractions and further draws of random controls are left out.
+    Of a direction that was run with several numbers of extractions the largest is kept.
     """
     described = {key: text for key, text in store.descriptions() if text["measurement"]["kind_of"] in KINDS}
     made: dict[str, list[str]] = {}
@@ -74,16 +75,18 @@ def runs_of(store: Store, model: str = "", trait: str = "", *, all_extractions: 
         of = one["measurement"].get("of")
         if of is None or (model and (_origin(of)["model"], _origin(of)["trait"]) != (model, trait)):
             continue
-        if not all_extractions and of.get("direction", {}).get("extraction"):
-            continue
         steered = next((other for other in made.get(_name(of), ()) if _is_made_from(one, described[other])), None)
         scores, responses = _answer(store, key), _answer(store, steered) if steered else None
         if scores is not None and responses is not None:
             found += _runs(store, one["measurement"], scores, responses)
+    most: dict[tuple[object, ...], int] = {}
+    for run in found:
+        most[_curve(run)] = max(run.count, most.get(_curve(run), 0))
     # Grids share runs, and a later one may have asked more questions.
     fullest = {
-        (run.model, run.trait, run.judge, run.direction, run.block, run.extraction, run.coefficient): run
+        (_curve(run), run.coefficient): run
         for run in sorted(found, key=lambda run: len(run.said))
+        if run.count == most[_curve(run)]
     }
     return sorted(
         fullest.values(),
@@ -100,6 +103,11 @@ def runs_of(store: Store, model: str = "", trait: str = "", *, all_extractions: 
 
 
 KINDS = ("Scores", "Sweep", "Baseline")
+
+
+def _curve(run: Run) -> tuple[object, ...]:
+    """What the runs of one dose-response curve have in common."""
+    return run.model, run.trait, run.judge, run.direction, run.block
 
 
 def _name(measurement: Mapping[str, Any]) -> str:
@@ -135,7 +143,7 @@ def _runs(store: Store, measured: Mapping[str, Any], scores: Answer, responses: 
             direction=title_of(direction) if direction else UNSTEERED,
             method=direction["method"] if direction else UNSTEERED,
             block=direction["block"] if direction else None,
-            extraction=direction["extraction"] if direction else 0,
+            count=direction["count"] if direction else 1,
             coefficient=responses.record["coefficients"][number],
             dose=responses.record["doses"][number],
             said=tuple(
@@ -160,14 +168,14 @@ def chosen(runs: Sequence[Run], directions: Sequence[str] = (), dose: float | No
     """The unsteered run, and of each direction the run nearest to `dose`, else the best by the published rule: most
     of the trait among those whose mean coherence reaches the gate.
 
-    `directions` are names of methods, or titles; none means all. Resampled extractions and further draws are left out.
+    `directions` are names of methods, or titles; none means all.
     A direction none of whose runs is coherent enough is shown at its least incoherent one.
     """
 
     def named(run: Run) -> bool:
         return not directions or run.direction in directions or run.method in directions
 
-    asked = [run for run in runs if run.extraction == 0 and named(run)]
+    asked = [run for run in runs if named(run)]
     found = [run for run in runs if run.direction == UNSTEERED]
     for name in dict.fromkeys((run.judge, run.direction, run.block) for run in asked if run.direction != UNSTEERED):
         own = [run for run in asked if (run.judge, run.direction, run.block) == name]

@@ -19,7 +19,7 @@ UNJUDGED = 3.0  # trait points by which a best may rest on coherence that is mis
 UNLOCATED = 0.005  # share of resamples in which it may do so; at 0.01 one best in twelve at a flat gate was false
 
 
-def places_of(each: Knots, between_runs: bool = True) -> Places:
+def places_of(each: Knots, between_runs: bool = True, least: float = 0.0) -> Places:
     """For every run the last place at or before it where the gate is reached: itself, or where coherence crosses.
 
     So a place moves on smoothly when the coherence of its run falls below the gate, and the run is not lost. What was
@@ -38,7 +38,9 @@ def places_of(each: Knots, between_runs: bool = True) -> Places:
     allowed = (last >= 0) & steered & whole & each.measured
     if not between_runs:
         allowed &= left == knots_
-    return Places(left, np.nan_to_num(weight), allowed)
+    weight = np.nan_to_num(weight)
+    amounts = each.amounts[left] + weight * (each.amounts[right] - each.amounts[left])
+    return Places(left, weight, allowed & (amounts >= least * (1 - ROUNDING)))
 
 
 def highest(each: Knots, places: Places) -> np.ndarray:
@@ -79,7 +81,7 @@ def require_located(whole: Sequence[Knots], places: Sequence[Places], resampling
     gains = [here.along(each.gain.whole)[0] for each, here in zip(whole, places, strict=True)]
     allowed = np.concatenate([here.allowed[0, 0] for here in places])
     index, place = curve_and_place(int(best_of(np.concatenate([gain[0] for gain in gains]), allowed)), places)
-    best, moved = float(gains[index][0, place]), np.zeros(resampling.resamples, dtype=bool)
+    best, moved = float(gains[index][0, place]), np.zeros(resampling.rows, dtype=bool)
     for curve, (each, here) in enumerate(zip(whole, places, strict=True)):
         left, data = here.left[0, 1:], here.left[0, 0]
         gain_there = each.gain.whole[0, 0][left]
@@ -111,8 +113,8 @@ def enough(n: int, moved: float) -> int:
 
 def require_found(found: np.ndarray, resampling: Resampling, what: str) -> None:
     without = int((~found).sum())
-    if without > MISSING_REPLICATES * resampling.resamples:
+    if without > MISSING_REPLICATES * resampling.rows:
         raise NoValidRun(
-            f"Whether {what} cannot be told: {without} of {resampling.resamples} resamples have none, "
+            f"Whether {what} cannot be told: {without} of {resampling.rows} resamples have none, "
             f"so sweep finer or ask more {resampling.sample}."
         )

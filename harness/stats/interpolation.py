@@ -46,13 +46,15 @@ def best_on_curves(
     resampling: Resampling,
     amount_unit: str = "dose",
     between_runs: bool = True,
+    least_amounts: Sequence[float] | None = None,
 ) -> Point:
     """The largest gain over the baseline at coherence GATE or more, over all amounts of all curves, in points.
 
     Gains are paired: a question counts where its steered and its unsteered response are judged. Mean gain and mean
     coherence are linear between neighbouring runs, so the best lies at a run or where coherence crosses the gate (at a
-    run, if not `between_runs`: the published rule). Doing nothing is never the best: before the first run a crossing
-    counts only from FIRST_STRETCH of the way to it on. Which point is best is asked of other questions than its gain is
+    run, if not `between_runs`: the published rule): the best of the interpolated curve, which a smooth curve may exceed
+    between runs that lie far apart. Doing nothing is never the best: before the first run a crossing counts only from
+    FIRST_STRETCH of the way to it on, and none below the curve's entry of `least_amounts`. Which point is best is asked of other questions than its gain is
     read on (`harness.stats.crossfit`), again in every resample.
 
     Raises NoValidRun if no run and no such crossing reaches the gate, or none in over 5 % of the resamples; CannotTell
@@ -61,7 +63,8 @@ def best_on_curves(
     if not curves:
         raise ValueError("There is no curve to find the best point of: give one per block.")
     whole = [knots(curve, baseline_trait, baseline_coherence, resampling) for curve in curves]
-    places = [places_of(each, between_runs) for each in whole]
+    least = [0.0] * len(curves) if least_amounts is None else least_amounts
+    places = [places_of(each, between_runs, low) for each, low in zip(whole, least, strict=True)]
     require_valid(whole, places, resampling)
     require_located(whole, places, resampling)
     gains = [each.along(of.gain.whole)[0] for each, of in zip(places, whole, strict=True)]
@@ -82,7 +85,7 @@ def best_on_curves(
         if only is None:
             return highest(whole[which], places[which]), _read(whole[which], places[which])
         each = knots(curves[which], baseline_trait, baseline_coherence, resampling, only)
-        here = places_of(each, between_runs)
+        here = places_of(each, between_runs, least[which])
         return highest(each, here), _read(each, here)
 
     gain = gain_of(_over_blocks(len(curves), resampling, halved), resampling, n, baseline_trait)

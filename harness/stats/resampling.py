@@ -2,10 +2,10 @@
 
 import math
 import operator
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -15,7 +15,6 @@ from harness.stats import tails
 from harness.stats.tails import LEVEL, Bounds, CannotTell, End, interval
 
 POWER = 0.80
-Repeat = Literal["extractions", "draws"]
 Combine = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -82,7 +81,8 @@ class Resampling:
     """What is resampled, and how often. Equal resamplings draw equal resamples.
 
     `units` tells apart `n` units that happen to be equally many (a hash or name of the question set); `sample` is the
-    word for them in reports.
+    word for them in reports. `clusters` names the cluster of every unit, such as the extraction whose direction a
+    question is answered along: after the bootstrap resamples come as many that leave out one cluster (jackknife).
     """
 
     n: int
@@ -90,21 +90,30 @@ class Resampling:
     units: str = ""
     resamples: int = 2000
     seed: int = 0
+    clusters: tuple[int, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many resamples there are in all, those that leave out a cluster included."""
+        return self.resamples + len(set(self.clusters))
 
     def indices(self) -> np.ndarray:
-        """Which units each resample holds, (resamples, n)."""
+        """Which units each bootstrap resample holds, (resamples, n)."""
         return resample_indices(self.n, self.resamples, self.seed)
 
     def counts(self) -> np.ndarray:
-        """How often each resample holds each unit, (resamples, n) float64."""
-        return _counts(self.n, self.resamples, self.seed)
+        """How often each resample holds each unit, (rows, n) float64."""
+        return _counts(self)
 
 
 @lru_cache(maxsize=8)
-def _counts(n: int, resamples: int, seed: int) -> np.ndarray:
-    indices = resample_indices(n, resamples, seed)
-    flat = (indices + n * np.arange(resamples)[:, None]).ravel()
+def _counts(resampling: Resampling) -> np.ndarray:
+    n, resamples = resampling.n, resampling.resamples
+    flat = (resampling.indices() + n * np.arange(resamples)[:, None]).ravel()
     counts = np.bincount(flat, minlength=n * resamples).reshape(resamples, n).astype(np.float64)
+    of_units = np.array(resampling.clusters)
+    left_out = [(of_units != cluster).astype(np.float64) for cluster in np.unique(of_units)]
+    counts = np.vstack([counts, *left_out])
     counts.setflags(write=False)
     return counts
 
@@ -113,12 +122,12 @@ def _counts(n: int, resamples: int, seed: int) -> np.ndarray:
 class Replicated:
     """A quantity with one replicate per resample, so that arithmetic on quantities of one resampling is paired.
 
-    `replicates` is (resamples,) float64, NaN where a resample has no value. `bounds` are the smallest and
+    `replicates` is (resampling.rows,) float64, NaN where a resample has no value. `bounds` are the smallest and
     largest value possible, None if unknown. `baseline` names a baseline already subtracted: between two
     quantities less the same baseline it cancels, and the bounds of their difference are no wider than those
-    of either. `repeats` are values of the same quantity from directions that were made again, on the same units:
-    "extractions" from resampled scenarios (one of which `value` is), "draws" of a random control (whose mean it is),
-    NaN where one has none. How far they lie apart widens the interval.
+    of either. One that is `clustered` depends on the clusters of its resampling: its interval is the wider, at each
+    end, of that of the bootstrap and the value plus and minus Student's t times the jackknife's standard error over
+    clusters (Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 11).
     """
 
     value: float
@@ -128,12 +137,12 @@ class Replicated:
     n: int
     bounds: Bounds | None = None
     baseline: str = ""
-    repeats: Mapping[Repeat, tuple[float, ...]] = field(default_factory=dict)
+    clustered: bool = True
 
     def __post_init__(self) -> None:
-        if self.replicates.shape != (self.resampling.resamples,):
+        if self.replicates.shape != (self.resampling.rows,):
             raise ResamplingMismatch(
-                f"{self.replicates.shape} replicates do not fit {self.resampling.resamples} resamples: "
+                f"{self.replicates.shape} replicates do not fit {self.resampling.rows} resamples: "
                 "give one replicate per resample."
             )
         if not math.isfinite(self.value):
@@ -166,7 +175,6 @@ class Replicated:
             replicates=factor * self.replicates,
             bounds=bounds,
             baseline="",
-            repeats={of: tuple(factor * value for value in values) for of, values in self.repeats.items()},
         )
 
     __rmul__ = __mul__
@@ -184,35 +192,41 @@ class Replicated:
         """The same replicates moved so that their mean is the value; for what noise biases, such as cosines of
         refitted directions. Resampling adds the bias a second time; the value then stands for its expectation
         with this many units, not with infinitely many."""
-        present = self.replicates[np.isfinite(self.replicates)]
+        present = self._bootstrapped[np.isfinite(self._bootstrapped)]
         return replace(self, replicates=self.replicates - (present.mean() - self.value)) if present.size else self
 
     def estimate(self, level: float = LEVEL) -> Estimate:
         """The value with its interval; see `tails.interval` for its rule and errors."""
-        low, high = interval(self.value, self._with_repeats(), self.n, self.bounds, level)
+        low, high = interval(self.value, self._bootstrapped, self.n, self.bounds, level)
+        if spread := self._over_clusters():
+            low, high = tails.wider(self.value, (low, high), *spread, self.bounds, level)
         return Estimate(self.value, low, high, self.n, self.unit, level, self.resampling.sample)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
         """The smallest alpha at which that end of the interval reaches the bound; see `tails.level_of_end`."""
-        return tails.level_of_end(self.value, self._with_repeats(), self.n, self.bounds, end, bound, strict)
+        level = tails.level_of_end(self.value, self._bootstrapped, self.n, self.bounds, end, bound, strict)
+        if spread := self._over_clusters():
+            level = max(level, tails.level_of_t(self.value, *spread, end, bound, self.bounds))
+        return level
 
-    def _with_repeats(self) -> np.ndarray:
-        """The replicates, each moved by a draw of how far the repeats say that the value may be off.
+    @property
+    def _bootstrapped(self) -> np.ndarray:
+        return self.replicates[: self.resampling.resamples]
 
-        That is their standard deviation (over the root of their number where the value is their mean) times Student's t
-        of one degree less than there are: five repeats show little of their tails, and t knows how little.
+    def _over_clusters(self) -> tuple[float, int] | None:
+        """The jackknife's standard error over clusters and its degrees of freedom; None where it does not apply.
+
+        Raises CannotTell where the value is gone without one of them.
         """
-        from scipy.special import stdtrit
-
-        replicates, ranks = self.replicates, (np.arange(self.resampling.resamples) + 0.5) / self.resampling.resamples
-        for kind, (of, values) in enumerate(sorted(self.repeats.items())):
-            known = np.asarray(values)[np.isfinite(values)]
-            if len(known) < 2:
-                raise CannotTell(f"Of {len(values)} {of} {len(known)} have a value, 2 are needed: make more.")
-            error = known.std(ddof=1) / (math.sqrt(len(known)) if of == "draws" else 1.0)
-            order = np.random.default_rng([self.resampling.seed, kind]).permutation(len(ranks))
-            replicates = replicates + error * stdtrit(len(known) - 1, ranks)[order]
-        return replicates
+        left_out = self.replicates[self.resampling.resamples :]
+        if not self.clustered or not len(left_out):
+            return None
+        if not np.isfinite(left_out).all():
+            raise CannotTell(
+                f"Without one of {len(left_out)} extractions {self.resampling.sample} that are left give no value: "
+                f"ask more {self.resampling.sample}."
+            )
+        return math.sqrt((len(left_out) - 1) * left_out.var()), len(left_out) - 1
 
     def _require_same_resampling(self, other: "Replicated") -> None:
         if self.resampling != other.resampling:
@@ -228,20 +242,9 @@ class Replicated:
         unit: str,
         bounds: Bounds | None,
     ) -> "Replicated":
-        """Value with value, resample with resample, repeat with repeat; what was not repeated is the same in all."""
+        """Value with value, resample with resample; a ratio to 0 is infinite, and counts at that end."""
         with np.errstate(divide="ignore", invalid="ignore"):
             replicates = combine(self.replicates, other.replicates)
-            repeats = {
-                of: tuple(map(float, combine(*(_repeat(each, of, self, other) for each in (self, other)))))
-                for of in {**self.repeats, **other.repeats}
-            }
         value = float(combine(np.array(self.value), np.array(other.value)))
-        replicates = np.where(np.isfinite(replicates), replicates, np.nan)
-        return Replicated(value, replicates, self.resampling, unit, min(self.n, other.n), bounds, "", repeats)
-
-
-def _repeat(each: Replicated, of: Repeat, *both: Replicated) -> np.ndarray:
-    """The repeats of one quantity, as many as there are in either of both."""
-    if of in each.repeats:
-        return np.asarray(each.repeats[of])
-    return np.full(max(len(one.repeats.get(of, ())) for one in both), each.value)
+        n, clustered = min(self.n, other.n), self.clustered or other.clustered
+        return Replicated(value, replicates, self.resampling, unit, n, bounds, "", clustered)

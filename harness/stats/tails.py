@@ -43,7 +43,10 @@ def interval(
     present = present_of(replicates, n)
     tail = (1 - level) / 2
     expanded = expanded_tail(tail, n)
-    low, high = (float(end) for end in np.quantile(present, [expanded, 1 - expanded]))
+    with np.errstate(invalid="ignore"):  # between two infinite replicates
+        low, high = (float(end) for end in np.quantile(present, [expanded, 1 - expanded]))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise CannotTell("A ratio has no bound, as what it is taken over may be 0: measure more units.")
     low, high = min(low, value), max(high, value)
     if bounds is not None:
         unseen = 1 - tail ** (1 / n)
@@ -57,7 +60,7 @@ def present_of(replicates: np.ndarray, n: int) -> np.ndarray:
     """The replicates that have a value; errors as in `interval`."""
     if n < 2:
         raise CannotTell(f"An interval from {n} unit tells nothing: measure at least 2.")
-    present = replicates[np.isfinite(replicates)]
+    present = replicates[~np.isnan(replicates)]
     missing = len(replicates) - len(present)
     if not len(present) or missing > MISSING_REPLICATES * len(replicates):
         raise CannotTell(
@@ -96,6 +99,30 @@ def level_of_end(
     if floor is not None and value > floor:
         tail = max(tail, ((bound - floor) / (value - floor)) ** n)
     return float(np.clip(2 * tail, SMALLEST, 1.0))
+
+
+def wider(
+    value: float, ends: tuple[float, float], error: float, degrees: int, bounds: Bounds | None, level: float
+) -> tuple[float, float]:
+    """An interval's ends, or those of Student's t about the value (within `bounds`) where they lie further out."""
+    from scipy.special import stdtrit
+
+    half = error * float(stdtrit(degrees, (1 + level) / 2))
+    least, most = (-math.inf, math.inf) if bounds is None else bounds
+    low, high = max(value - half, min(least, value)), min(value + half, max(most, value))
+    return min(ends[0], low), max(ends[1], high)
+
+
+def level_of_t(value: float, error: float, degrees: int, end: End, bound: float, bounds: Bounds | None) -> float:
+    """The smallest alpha at which an end of Student's interval about the value is `bound`; see `level_of_end`."""
+    from scipy.special import stdtr
+
+    if bounds is not None and (bound < bounds[0] if end == "low" else bound > bounds[1]):
+        return SMALLEST  # nothing that is possible is on the other side
+    over = value - bound if end == "low" else bound - value
+    if error == 0:
+        return SMALLEST if over >= 0 else 1.0
+    return float(np.clip(2 * stdtr(degrees, -over / error), SMALLEST, 1.0))
 
 
 def expanded_tail(tail: float, n: int) -> float:

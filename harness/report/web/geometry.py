@@ -44,7 +44,7 @@ def _measured(store: Store, models: Collection[str]) -> Iterator[tuple[Mapping[s
         measured = text["measurement"]
         kind = measured["kind_of"]
         of_model = measured.get("model") or measured.get("activations", {}).get("model")
-        if kind not in ("Direction", "MassiveActivations") or of_model not in models or measured.get("extraction"):
+        if kind not in ("Direction", "MassiveActivations") or of_model not in models:
             continue
         try:
             answer = store.get(key)

@@ -26,7 +26,7 @@ def runs(store: Store, cells: Sequence[tuple[str, str]], most: int = MOST) -> di
     for; its curves are of all.
     """
     by_cell: dict[tuple[str, str], list[Run]] = {cell: [] for cell in cells}
-    for run in runs_of(store, all_extractions=False):
+    for run in runs_of(store):
         if (run.model, run.trait) in by_cell and not run.judge.endswith("+relevance"):
             by_cell[run.model, run.trait].append(run)
     whole = [run for found in by_cell.values() for run in found]
