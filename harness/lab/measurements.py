@@ -105,8 +105,8 @@ class Direction:
 
 
 def along(questions: int, count: int) -> tuple[int, ...]:
-    """Which of `count` directions each question is answered along: as often each, and never as its neighbours, which
-    may share a topic; every fold of `harness.stats.crossfit` has questions along all of them."""
+    """Which of `count` directions each question is answered along: all as often, and (of three or more) never as its
+    neighbours, which may share a topic; every fold of `harness.stats.crossfit` has questions along all of them."""
     return tuple((number + number // count) % count for number in range(questions))
 
 

@@ -21,7 +21,8 @@ PRESET = 9  # its window of 64 MiB finds a text again that stands in two tables
 def pack(store: Store, path: Path) -> int:
     """Write what a report shows of a store, compressed, and return its bytes.
 
-    Left out are activations, refits and cross-fits, and judgements row by row, which stand in the scores of their runs. Raises StoreError for a store that holds nothing.
+    Left out are activations, refits and cross-fits, and judgements row by row, which stand in the scores of their
+    runs. Raises StoreError for a store that holds nothing.
     """
     with tempfile.TemporaryDirectory() as folder:
         smaller = Store(Path(folder), inline=sys.maxsize)  # one file holds arrays of any size

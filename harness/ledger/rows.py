@@ -61,8 +61,8 @@ class Row:
       computed, `p` ({"support", "refute"}: the smallest alpha at which the interval would satisfy or violate the
       rule). `detectable` is the smallest effect the design could have told from zero, in the unit of the estimate.
       Where the rule was changed after a ledger was seen, `first_rule` is the first one and `first_verdict` what it
-      would come to. `beside`, where it is there, lists quantities that were shown and decided nothing: `name`,
-      `estimate`, and `why` there is none.
+      would come to. `scope` says what the verdict is about where that is less than it seems. `beside`, where it is
+      there, lists quantities that were shown and decided nothing: `name`, `estimate`, and `why` there is none.
     - `published`: what was published and how this row compares: `word` ("replicated", "contradicted", "not
       comparable", "new") and `why`, and, where there are any, `sentence` (or `quantity`), `value` (or `published`)
       with `low` and `high`, `unit`, `edition`, `published_as`, `model`, `trait`, `source`.

@@ -170,17 +170,19 @@ def story(
     command: str,
     published: str = "",
     beside: Sequence[str] = (),
+    scope: str = "",
 ) -> str:
     """What was found in one cell, what it should have been, what was published, and the command that runs it
     again.
 
     `claim` is its id, `sentence` its statement, `quantity` what was estimated; `published` says which values
-    were published and where, `beside` what else was found and decided nothing.
+    were published and where, `beside` what else was found and decided nothing, `scope` what the verdict is about
+    where that is less than it seems.
     """
     verdict = rule.decide(estimate)
     found = stated(quantity, estimate)
     wanted = rule.sentence(estimate.unit)
-    design = f"n={estimate.n} {estimate.sample}, {estimate.level:.0%} interval"
+    design = f"n={estimate.n} {estimate.sample}, {estimate.level:.0%} interval" + (f", {scope}" if scope else "")
     smallest = f"the smallest effect it would have seen is {number(estimate.detectable)} {estimate.unit}"
     more = would_decide(rule, estimate)
     lines = {

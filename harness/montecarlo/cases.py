@@ -26,9 +26,11 @@ from harness.quantities import (
 )
 from harness.quantities.algebra import Difference, OnCell, OneOfPair, Ratio, UnderRelevanceCap, Unpaired
 from harness.stats.evidence import Evidence
+from harness.stats.resampling import Replicated
 
 SETTINGS = Settings(resamples=RESAMPLES)
 FEW = (60, 120)  # sizes of what takes long
+USUAL = (24, 60, 120)  # sizes that models are run at
 
 
 def procedure(quantity: Quantity) -> str:
@@ -47,9 +49,8 @@ def procedure(quantity: Quantity) -> str:
         case OneOfPair(quantity=inner) | UnderRelevanceCap(quantity=inner):
             return procedure(inner)
         case OnCell():
-            drawn = quantity.steers and any(
-                isinstance(one, Recipe) and one.is_control for one in vars(quantity).values()
-            )
+            recipes = [one for one in vars(quantity).values() if isinstance(one, Recipe)]
+            drawn = quantity.steers and any(recipe.is_control for recipe in recipes)
             return type(quantity).__name__ + (" over draws" if drawn else "")
     raise TypeError(f"{type(quantity).__name__} is no quantity that a claim can be about.")
 
@@ -73,10 +74,31 @@ def simulated(
     return Case(name, truth, unit, draw, (procedure(quantity),), effects, sizes=tuple(sizes), repeats=repeats)
 
 
+def crossed(name: str, pair: tuple[Quantity, Quantity], truth: float, world: World, sizes: Sequence[int]) -> Case:
+    """The difference of two quantities where every question is answered along each of five extractions: five times the
+    rows. Its replicates are the mean's, moved by Student's t times the standard error over extractions."""
+    from scipy.special import stdtrit
+
+    def draw(rng: np.random.Generator, n: int, graded: bool) -> Evidence:
+        cell = world.cell(n, SETTINGS)
+        several: list[Replicated] = []
+        for answers in world.crossed(rng, n, graded, FIVE.extractions):
+            one, other = (quantity.evaluate(cell, answers) for quantity in pair)
+            assert isinstance(one, Replicated)
+            assert isinstance(other, Replicated)
+            several.append(one - other)
+        values = np.array([each.value for each in several])
+        mean, error = np.mean([each.replicates for each in several], axis=0), values.std(ddof=1) / np.sqrt(len(values))
+        moves = error * stdtrit(len(values) - 1, (rng.permutation(len(mean)) + 0.5) / len(mean))
+        return replace(several[0], value=float(values.mean()), replicates=mean + moves)
+
+    return Case(name, truth, "points", draw, sizes=tuple(sizes), repeats=0.3)
+
+
 # Stand for any directions: whether scenarios are told apart, which is asked of each, is soon told of these.
 A, B, C, D, E = [Recipe(method, window) for window in (5, 10, 20) for method in ("mean_diff", "unit_mean_diff")][:5]
 RANDOM = Recipe("random")
-EXTRACTED = replace(SETTINGS, extractions=5)
+ONE, TWO, FIVE, TEN = (replace(SETTINGS, extractions=count) for count in (1, 2, 5, 10))
 RATIOS = (0.2, 0.5, 1.0)
 GAIN = RISING.best()[0]
 AHEAD = World({A: moved(RISING, 0.05)})  # by 5 points, at every dose and so at the best
@@ -109,6 +131,10 @@ FLAT_TOP = Line((0.30, 0.90, 0.97, 0.98, 0.985, 0.99, 0.99), (0.9,) * 6 + (0.5,)
 NEAR_GATE, AT_GATE = (
     Line((0.1, 0.2, 0.35, 0.5, 0.7), (0.9, near, near, near, 0.4), (0.6, 1.0, 1.4, 1.8, 2.2)) for near in (0.69, 0.7)
 )
+LOST = Line((0.30, 0.40, 0.45, 0.45), (0.90, 0.74, 0.64, 0.60), (0.3, 0.5, 0.6, 2.5))  # before half of a base of 1.2
+EARLY = Line((0.40, 0.55, 0.65, 0.70, 0.75, 0.78, 0.80), (0.9,) * 6 + (0.6,))
+FLAT_BEFORE = Line((0.20, 0.20, 0.20, 0.20, 0.20, 0.30, 0.50), (0.9,) * 7)  # reaches its half at a dose of 1.3
+LATER = 100 * (RISING.at(1.3)[0] - 0.25)
 # A run of large effect fails the gate, unless judges fail on what is incoherent in it.
 HIDDEN = Line((0.10, 0.20, 0.40, 0.60, 0.95), (0.92, 0.90, 0.85, 0.74, 0.62), (0.6, 1.0, 1.4, 1.8, 2.2))
 STEERING: tuple[Case, ...] = (
@@ -134,12 +160,21 @@ STEERING: tuple[Case, ...] = (
         sizes=FEW,
         repeats=0.2,
     ),
+    simulated("best, 5 extractions of spread 5", BESTS[A], GAIN, World(extraction=5.0), settings=FIVE, repeats=0.5),
+    simulated("best of 7 equal runs, 5 extractions alike", BESTS[A], 40.0, World(usual=PLATEAU), settings=FIVE),
+    simulated("best of a control, draws of spread 10", BESTS[RANDOM], 40.0, World({RANDOM: PLATEAU}, draw=10.0)),
     simulated(
-        "best, 5 extractions of spread 5", BESTS[A], GAIN, World(extraction=5.0), settings=EXTRACTED, repeats=0.5
+        "best of a control of which one draw in ten gains 60",
+        BESTS[RANDOM],
+        10.0,
+        World({RANDOM: moved(PLATEAU, -0.36)}, rare=0.1),
     ),
-    simulated("best of a control, 5 draws of spread 10", BESTS[RANDOM], 40.0, World({RANDOM: PLATEAU}, draw=10.0)),
     simulated("best of a control that does nothing", BESTS[RANDOM], 2.0, World({RANDOM: moved(PLATEAU, -0.38)})),
     simulated("best around the base", AroundBase(A), GAIN, World()),
+    # Any interval would be false: nothing is coherent from half the base on, and the best lies below that.
+    simulated(
+        "best around the base, nothing coherent there", AroundBase(A), 100.0, World(usual=LOST, base=1.2), sizes=USUAL
+    ),
     simulated("difference of bests", BESTS[A] - BESTS[B], 5.0, AHEAD),
     simulated("difference of bests, 10 % missing", BESTS[A] - BESTS[B], 5.0, replace(AHEAD, missing=0.1)),
     simulated("difference of bests, answers nearly alike", BESTS[A] - BESTS[B], 0.0, World(alike=0.9)),
@@ -149,8 +184,26 @@ STEERING: tuple[Case, ...] = (
         BESTS[A] - BESTS[B],
         5.0,
         replace(AHEAD, extraction=5.0),
-        settings=EXTRACTED,
+        settings=FIVE,
         repeats=0.5,
+    ),
+    *(
+        simulated(
+            f"difference of bests of 7 equal runs, {settings.extractions} extractions of spread 5",
+            BESTS[A] - BESTS[B],
+            5.0,
+            World({A: moved(PLATEAU, 0.05)}, usual=PLATEAU, extraction=5.0),
+            settings=settings,
+            sizes=USUAL,
+        )
+        for settings in (TWO, FIVE, TEN)
+    ),
+    crossed(
+        "difference of bests of 7 equal runs, every question along each of 5 extractions of spread 5",
+        (BESTS[A], BESTS[B]),
+        5.0,
+        World({A: moved(PLATEAU, 0.05)}, usual=PLATEAU, extraction=5.0),
+        USUAL,
     ),
     simulated("difference of bests around the base", AroundBase(A) - AroundBase(B), 5.0, AHEAD),
     simulated("smallest of 2 equal leads", Smallest(LEADS[:2]), 5.0, AHEAD),
@@ -166,6 +219,8 @@ STEERING: tuple[Case, ...] = (
     simulated("ratio of needed doses, nearly alike", DOSES, 1.0, World(alike=0.9), "ratio", RATIOS),
     simulated("ratio of needed doses, flat on top", DOSES, 1.0, World(usual=FLAT_TOP), "ratio", RATIOS),
     simulated("ratio of needed doses, 3 blocks", DOSES, 1.0, World(blocks=3), "ratio", RATIOS, repeats=0.5),
+    simulated("ratio of needed doses, half near the first run", DOSES, 1.0, World(usual=EARLY), "ratio", RATIOS),
+    simulated("needed dose, half near the first run", NeededAmount(A), 0.4, World(usual=EARLY), "doses", RATIOS),
     simulated("adaptive search", SearchDelta(A), SEARCH, World()),
     simulated("adaptive search, trait follows coherence", SearchDelta(A), SEARCH, World(follows=0.8)),
     simulated("adaptive search, 3 blocks", SearchDelta(A), SEARCH, World(blocks=3), sizes=FEW, repeats=0.5),
@@ -174,6 +229,9 @@ STEERING: tuple[Case, ...] = (
     simulated("gain where another needs it, less its own", ELSEWHERE, 0.0, World()),
     simulated("gain where another needs it, nearly alike", ELSEWHERE, 0.0, World(alike=0.9)),
     simulated("gain where another needs it, flat on top", ELSEWHERE, 0.0, World(usual=FLAT_TOP)),
+    simulated(
+        "gain where another needs it, which is flat before", ELSEWHERE, LATER, World({B: FLAT_BEFORE}), sizes=USUAL
+    ),
     simulated("gain where another needs it, 3 blocks", ELSEWHERE, 0.0, World(blocks=3), sizes=FEW, repeats=0.5),
     simulated(
         "gain of a control where another needs it", GainWhereNeeded(RANDOM, B), 0.0, World(draw=5.0), repeats=0.5

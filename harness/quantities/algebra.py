@@ -81,6 +81,16 @@ class OnCell(Quantity):
         raise NotImplementedError
 
 
+def steers_one_direction(quantity: Quantity, subject: Subject) -> bool:
+    """Whether a quantity is of responses steered along directions that were extracted once: it says nothing of those
+    that other pairs would have given."""
+    if isinstance(quantity, OnCell):
+        cells = (subject.severer, subject.milder) if isinstance(subject, Pair) else (subject,)
+        return quantity.steers and quantity.extracted and any(cell.settings.extractions == 1 for cell in cells)
+    nested = [part for value in vars(quantity).values() for part in (value if isinstance(value, tuple) else (value,))]
+    return any(steers_one_direction(part, subject) for part in nested if isinstance(part, Quantity))
+
+
 def one_cell(subject: Subject, quantity: Quantity) -> Cell:
     """The subject if it is one cell. Raises TypeError for a pair: a claim must say which of the two it means."""
     if isinstance(subject, Pair):

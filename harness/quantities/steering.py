@@ -116,9 +116,9 @@ class Steered(OnCell):
 class BestDelta(Steered):
     """Largest gain over the baseline at coherence >= GATE along a recipe's dose-response curves, in trait points.
 
-    It is the best of the interpolated curve: linear between runs, so the best may lie where coherence crosses the gate. The point is chosen again
-    inside every resample. Raises averages.NoValidRun when none is coherent enough, and CannotTell when the best is the
-    last run, with coherence to spare and gain to be had: what lies beyond was not run.
+    It is the best of the interpolated curve: linear between runs, so the best may lie where coherence crosses the gate.
+    The point is chosen again inside every resample. Raises averages.NoValidRun when none is coherent enough, and
+    CannotTell when the best is the last run, with coherence to spare and gain to be had: what lies beyond was not run.
     """
 
     recipe: Recipe

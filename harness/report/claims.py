@@ -70,7 +70,7 @@ def _line(row: Row, entry: Mapping[str, Any], holm: Holm) -> list[str]:
     if estimate is None:
         return [*cells, "no valid run", NOTHING, NOTHING, NOTHING, NOTHING]
     survives = {True: "survives", False: "does not survive", None: NOTHING}[holm.get(row.identity) if decides else None]
-    found = [escaped(reading.short(estimate)), f"{estimate.n} {escaped(estimate.sample)}", escaped(estimate.unit)]
+    found = [escaped(reading.short(estimate)), escaped(reading.sample_words(entry, estimate)), escaped(estimate.unit)]
     detectable = NOTHING if row.is_arithmetic else escaped(number(estimate.detectable))
     return [*cells, *found, survives, detectable]
 

@@ -182,6 +182,11 @@ def last_estimate(row: Row) -> Estimate | None:
     return estimate_of(row.estimates[-1]) if row.estimates else None
 
 
+def sample_words(entry: Mapping[str, Any], estimate: Estimate) -> str:
+    """How many of what an estimate is from: "60 questions, one direction" where it was extracted once."""
+    return f"{estimate.n} {estimate.sample}{', one direction' if entry.get('scope') else ''}"
+
+
 def short(estimate: Estimate) -> str:
     """Value and interval."""
     return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"

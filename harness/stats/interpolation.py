@@ -54,8 +54,8 @@ def best_on_curves(
     coherence are linear between neighbouring runs, so the best lies at a run or where coherence crosses the gate (at a
     run, if not `between_runs`: the published rule): the best of the interpolated curve, which a smooth curve may exceed
     between runs that lie far apart. Doing nothing is never the best: before the first run a crossing counts only from
-    FIRST_STRETCH of the way to it on, and none below the curve's entry of `least_amounts`. Which point is best is asked of other questions than its gain is
-    read on (`harness.stats.crossfit`), again in every resample.
+    FIRST_STRETCH of the way to it on, and none below the curve's entry of `least_amounts`. Which point is best is asked
+    of other questions than its gain is read on (`harness.stats.crossfit`), again in every resample.
 
     Raises NoValidRun if no run and no such crossing reaches the gate, or none in over 5 % of the resamples; CannotTell
     if the baseline is not judged often enough, ValueError if a score is outside SCORES.

@@ -76,7 +76,7 @@ def _needed(
         np.take_along_axis(np.stack(part), blocks[None], axis=0)[0] for part in zip(*reached, strict=True)
     )
     if np.isnan(amounts[0]):
-        raise CannotTell("Half of the best gain was not reached at any amount that was run: run more amounts.")
+        raise CannotTell("Half of the best gain lies between amounts that were not run, or not judged: run more.")
     if surplus[0] > -np.nanstd(surplus[1:]):
         raise CannotTell(
             "Half of the best gain is reached before the first run, or within a standard error of it: run smaller "
@@ -86,7 +86,7 @@ def _needed(
 
 
 def _first_reach(each: Knots, best: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where half of a gain of `best` (rows,) is reached, whether before the first run, and by how much that run has more.
+    """Where half of a gain of `best` (rows,) is reached, whether before the first run, and how much more that run has.
 
     The gains on the way up are made to rise first: on a flat stretch of a noisy curve some run is always high, and the
     first to reach the half would come too early. NaN in a gap, or where the half is reached nowhere.

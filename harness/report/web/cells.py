@@ -220,7 +220,7 @@ def _cell(
         verdict=entry["verdict"],
         mark=reading.mark(row, holm) if last else "",
         estimate=plain(reading.short(estimate)) if estimate else "no valid run",
-        n=plain(f"{estimate.n} {estimate.sample}") if estimate else "",
+        n=plain(reading.sample_words(entry, estimate)) if estimate else "",
         why=why(entry, estimate),
         flip=flip(entry, estimate),
         drawing=drawing,

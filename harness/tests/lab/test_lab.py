@@ -13,16 +13,20 @@ import torch
 from harness.decoding.generation import greedy
 from harness.decoding.steering import Row, steer
 from harness.geometry import blocks
+from harness.geometry.directions import mean_diff
 from harness.judges.protocol import Exchange, Judgement
 from harness.lab import grading, making
+from harness.lab.making import extractions, steering_rows
 from harness.lab.measurements import (
     Baseline,
     BlockChoice,
     Cleaning,
     Scores,
     Sweep,
+    along,
 )
 from harness.models.decoder import Decoder
+from harness.stats.resampling import CannotTell
 from harness.tests.lab.tiny_lab import MASSIVE, WANTED, Bench, ParityJudge, activations, answers, same, scores
 
 
@@ -135,14 +139,43 @@ def test_directions_that_coincide_are_steered_once(bench: Callable[..., Bench]) 
     )
 
 
-def test_every_extraction_is_a_direction_of_its_own_and_the_same_again(bench: Callable[..., Bench]) -> None:
-    opened = bench().lab
-    directions = [scores(method="mean_diff").of.direction]  # type: ignore[union-attr]
-    directions += [replace(directions[0], extraction=number) for number in (1, 2)]
-    found = [opened.answer(direction).arrays["direction"] for direction in directions]
-    again = [bench().lab.answer(direction).arrays["direction"] for direction in directions]
-    assert all(np.array_equal(one, other) for one, other in zip(found, again, strict=True))
-    assert not any(np.allclose(found[one], found[other]) for one, other in ((0, 1), (0, 2), (1, 2)))
+def test_extractions_come_from_topics_that_none_of_them_share_and_questions_take_turns(
+    bench: Callable[..., Bench],
+) -> None:
+    lab, one = bench().lab, scores(method="mean_diff").of
+    assert isinstance(one, Sweep)
+    several = replace(one, direction=replace(one.direction, count=2))
+    made, read = lab.answer(several.direction).arrays, lab.answer(one.direction.activations)
+    pairs = read.record["training_pairs"]
+    topics = read.record["topics"][:pairs]
+    parts = extractions(topics, 2)
+    assert sorted(np.concatenate(parts)) == list(range(pairs))
+    assert not {topics[pair] for pair in parts[0]} & {topics[pair] for pair in parts[1]}
+    for number, part in enumerate(parts):
+        rows = (read.arrays[side][part, one.direction.block] for side in ("positive", "negative"))
+        np.testing.assert_allclose(made["directions"][number], mean_diff(*rows), rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(made["direction"], lab.answer(one.direction).arrays["direction"])
+    with pytest.raises(CannotTell, match="use --extractions 1"):
+        extractions(topics, 100)
+    steered = steering_rows(
+        lab._decoder("tiny", "instruct"),
+        lab._data.trait("tiny", "refusal").questions,
+        several,
+        lab.answer(several.direction),
+    )[0]
+    turns = along(several.questions, 2)
+    for place, row in enumerate(steered):
+        np.testing.assert_array_equal(row.direction, made["directions"][turns[place % several.questions]])
+
+
+def test_every_extraction_answers_as_many_questions_in_every_fold() -> None:
+    for questions, count in ((24, 5), (60, 5), (120, 5), (120, 10), (60, 2)):
+        turns = np.array(along(questions, count))
+        assert np.ptp(np.bincount(turns, minlength=count)) <= 1
+        assert count == 2 or (turns[1:] != turns[:-1]).all()
+    dealt = np.array(along(120, 5)).reshape(-1, 10)  # a fold is a column
+    assert all(len(set(fold)) == 5 for fold in dealt.T)
+    assert along(7, 7) == tuple(range(7))
 
 
 def test_doses_of_every_window_are_counted_in_the_steered_models_own_tokens(

@@ -68,8 +68,8 @@ FAULTS = (
         "dose-of-its-own",
         "a direction is compared at the dose that it needs, not at that which the other needs",
         NEED,
-        "_, blocks, amounts = _needed(others, ",
-        "_, blocks, amounts = _needed(curves, ",
+        "_, blocks, amounts, _ = _needed(others, ",
+        "_, blocks, amounts, _ = _needed(curves, ",
         (
             f"{CAUGHT}::test_a_direction_is_read_at_the_dose_that_another_needs",
             f"{NEEDED}::test_another_is_read_at_that_amount_and_pairs_the_questions",

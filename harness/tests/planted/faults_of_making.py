@@ -11,6 +11,8 @@ DOSES = "harness/tests/lab/test_lab.py::test_doses_become_coefficients_by_the_sh
 SCALES = "harness/tests/lab/test_lab.py::test_methods_cleanings_and_scales_of_a_sweep_are_what_they_say"
 TOKENS = "harness/tests/lab/test_lab.py::test_doses_of_every_window_are_counted_in_the_steered_models_own_tokens"
 HERE = "harness/tests/planted/test_caught_here.py"
+OF_RUNS = "for run in range(len(measurement.amounts))"
+OF_QUESTIONS = "for question, (prompt, turn) in enumerate(zip(prompts, turns, strict=True))"
 
 FAULTS = (
     Fault(
@@ -25,8 +27,8 @@ FAULTS = (
         "fold-amounts-and-questions",
         "rows of a sweep are made question by question but folded amount by amount",
         MAKING,
-        "for coefficient in coefficients for prompt in prompts]",
-        "for prompt in prompts for coefficient in coefficients]",
+        f"{OF_RUNS}\n        {OF_QUESTIONS}",
+        f"{OF_QUESTIONS}\n        {OF_RUNS}",
         (FOLDED,),
     ),
     Fault(
@@ -71,11 +73,14 @@ FAULTS = (
     ),
     Fault(
         "extractions-unpaired",
-        "repeated extractions resample positive scenarios alone, so that pairs are torn apart",
+        "an extraction has positive scenarios of its own topics and negative ones of all",
         MAKING,
-        "return positive[chosen], negative[chosen]",
-        "return positive[chosen], negative",
-        (f"{HERE}::test_an_extraction_resamples_both_members_of_a_pair_together",),
+        "fit(measurement, positive[part], negative[part], dims, given)",
+        "fit(measurement, positive[part], negative, dims, given)",
+        (
+            "harness/tests/lab/test_lab.py"
+            "::test_extractions_come_from_topics_that_none_of_them_share_and_questions_take_turns",
+        ),
     ),
     Fault(
         "refits-unpaired",
@@ -97,8 +102,8 @@ FAULTS = (
         "dose-of-window-means",
         "doses are counted in means of the base model's tokens, not in tokens of the model that is steered",
         MAKING,
-        'norm, dims = record["dose_norm"], record["massive_dims"]',
-        'norm, dims = record["norm_without"], record["massive_dims"]',
+        'record["massive_dims"], record["dose_norm"]',
+        'record["massive_dims"], record["norm_without"]',
         (DOSES,),
     ),
     Fault(

@@ -11,10 +11,8 @@ BOTH_WAYS = "harness/tests/quantities/test_claims_both_ways.py"
 NO_DIRECTION = f"{BOTH_WAYS}::test_where_no_method_tells_scenarios_apart_a_claim_about_directions_says_nothing"
 HERE = "harness/tests/planted/test_caught_here.py"
 INTERVALS = "harness/tests/planted/test_intervals_caught_here.py"
-DRAWS = (
-    "harness/tests/quantities/test_quantities.py"
-    "::test_a_control_is_the_mean_of_its_draws_and_as_uncertain_as_few_draws_deserve"
-)
+ALONG = "harness/tests/quantities/test_quantities.py"
+DRAWS = f"{ALONG}::test_every_question_has_a_draw_of_a_control_so_that_rare_ones_are_in_its_mean"
 
 
 def claim(title: str) -> str:
@@ -129,53 +127,27 @@ FAULTS = (
     ),
     Fault(
         "extractions-left-out",
-        "the interval over repeated extractions is that of the first one alone",
-        ALGEBRA,
-        'return repeated(found, "extractions", others) if others else found',
-        "return found",
-        (
-            "harness/tests/quantities/test_quantities.py::test_extractions_put_the_noise_of_the_scenarios_into_the_interval",
-        ),
+        "the interval over several extractions is that of one",
+        CELLS,
+        "if settings.extractions > 1 else ()",
+        "if settings.extractions > 99 else ()",
+        (f"{ALONG}::test_the_noise_of_extraction_is_in_the_interval_as_far_as_five_clusters_tell",),
     ),
     Fault(
         "one-draw-of-a-control",
         "a claim about random directions is about the one that happened to be drawn",
-        ALGEBRA,
-        "range(cell.settings.draws if drawn else 1)",
-        "range(1)",
-        (DRAWS,),
-    ),
-    Fault(
-        "draws-remembered-as-one",
-        "what one draw of a control came to is remembered for all of them",
         CELLS,
-        "self.extraction, self.draw",
-        "self.extraction",
+        "settings.questions if self.is_control",
+        "1 if self.is_control",
         (DRAWS,),
     ),
     Fault(
-        "half-the-draws-are-enough",
-        "a control's mean is taken over the draws that have a value, however few they are",
+        "controls-in-clusters",
+        "a control whose every question has a draw of its own is as uncertain as five clusters",
         ALGEBRA,
-        "if failures and len(cells) - len(failures) < max(2, MIN_REPEATS * len(cells)):",
-        "if failures and len(failures) == len(cells):",
-        (f"{INTERVALS}::test_one_draw_in_five_may_have_no_value_and_more_may_not",),
-    ),
-    Fault(
-        "value-among-its-repeats",
-        "the direction that steers counts as one of the repeats that say how far off it may be",
-        ALGEBRA,
-        "for number in range(1, asked + 1)]",
-        "for number in range(asked)]",
-        (f"{INTERVALS}::test_the_direction_of_all_scenarios_is_none_of_its_repeats",),
-    ),
-    Fault(
-        "extractions-not-beside-a-control",
-        "a direction that is compared with a control is taken from one extraction",
-        ALGEBRA,
-        "self.steers and asked > 1 and not all(",
-        "self.steers and asked > 1 and not any(",
-        (f"{INTERVALS}::test_a_control_is_read_beside_every_extraction_of_what_it_is_compared_with",),
+        "return replace(found, clustered=False)",
+        "return found",
+        (DRAWS,),
     ),
     Fault(
         "control-driven-further",

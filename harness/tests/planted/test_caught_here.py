@@ -59,9 +59,9 @@ def measured_answer() -> Answer:
     return Answer({"mean": mean, "token_norm_without": norms}, {"consensus": [0], "top": top})
 
 
-def direction(method: str = "mean_diff", cleaning: Cleaning | None = None, extraction: int = 0) -> Direction:
+def direction(method: str = "mean_diff", cleaning: Cleaning | None = None, count: int = 1) -> Direction:
     read, massive = Activations("tiny", "refusal", 3), MassiveActivations("tiny", 6)
-    return Direction(read, massive, method, 1, cleaning or Cleaning(), extraction)
+    return Direction(read, massive, method, 1, cleaning or Cleaning(), count)
 
 
 def training(read: Answer) -> tuple[np.ndarray, np.ndarray]:
@@ -100,14 +100,6 @@ def test_cleaning_before_the_fit_fits_on_cleaned_rows() -> None:
     np.testing.assert_allclose(after, clean(directions.probe(positive, negative), (0,)))
     np.testing.assert_allclose(before, directions.probe(treat(positive, (0,)), treat(negative, (0,))))
     assert directions.cosine(before, after) < 0.99
-
-
-def test_an_extraction_resamples_both_members_of_a_pair_together() -> None:
-    positive, negative = training(read_answer())
-    for extraction in range(4):
-        rows, others = making.extracted(direction(extraction=extraction), positive, negative)
-        assert np.abs(rows - others).max() < 10.0  # what tells pairs apart cancels
-        assert np.array_equal(rows, positive) == (extraction == 0)
 
 
 def test_refits_resample_both_members_of_a_pair_together() -> None:
@@ -200,7 +192,7 @@ def test_whatever_a_sweep_is_made_of_is_in_its_key() -> None:
         replace(sweep, direction=replace(sweep.direction, cleaning=Cleaning("top", 1))),
         replace(sweep, direction=replace(sweep.direction, cleaning=Cleaning("top", 1, before=True))),
         replace(sweep, direction=replace(sweep.direction, cleaning=Cleaning("top", 1, how="winsorise"))),
-        replace(sweep, direction=replace(sweep.direction, extraction=1)),
+        replace(sweep, direction=replace(sweep.direction, count=2)),
     ]
     assert len({keys.key(one) for one in (sweep, *others)}) == 1 + len(others)
 

@@ -2,60 +2,37 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import norm, t
+from scipy.stats import norm
 
-from harness.lab.measurements import Direction, Scores, Sweep
 from harness.ledger.multiplicity import p_refute, p_support
 from harness.ledger.verdict import Verdict, at_least, at_most
 from harness.montecarlo.worlds import scores
-from harness.quantities import BestDelta, CurveGap, GainWhereNeeded, Quantity, Recipe
+from harness.quantities import BestDelta, CurveGap, Quantity, Recipe
 from harness.stats.crossfit import means_by_part
 from harness.stats.curves import Curve, curve_gap
 from harness.stats.evidence import Bracketed, Evidence, Extreme
 from harness.stats.interpolation import best_on_curves, search_on_curves
-from harness.stats.resampling import CannotTell, Repeat, Replicated, Resampling
+from harness.stats.resampling import CannotTell, Replicated, Resampling
 from harness.tests.quantities import simulated
 from harness.tests.quantities.simulated import SETTINGS, World
 
 MEAN_DIFF, PROBE, RANDOM = (Recipe(method) for method in ("mean_diff", "probe", "random"))
-DRAWN, MADE = (10.0, 20.0, 25.0, 40.0, 60.0), (3.0, 9.0, -4.0)
 
 
-def quantity(value: float, spread: float = 0.0, seed: int = 0, **repeats: tuple[float, ...]) -> Replicated:
+def quantity(value: float, spread: float = 0.0, seed: int = 0) -> Replicated:
     """A quantity whose replicates scatter normally about its value, from so many units that t is normal."""
     resampling = Resampling(2000, resamples=4000)
     replicates = np.random.default_rng(seed).permutation(norm.ppf((np.arange(4000) + 0.5) / 4000))
-    return Replicated(value, value + spread * replicates, resampling, "points", 2000, repeats=dict(repeats))
+    return Replicated(value, value + spread * replicates, resampling, "points", 2000)
 
 
 def half_width(evidence: Evidence) -> float:
     estimate = evidence.estimate()
     return (estimate.high - estimate.low) / 2
-
-
-@pytest.mark.parametrize(
-    ("of", "values", "error"),
-    [("draws", DRAWN, np.std(DRAWN, ddof=1) / np.sqrt(5)), ("extractions", MADE, np.std(MADE, ddof=1))],
-)
-def test_repeats_widen_an_interval_by_students_t_times_their_spread(
-    of: Repeat, values: tuple[float, ...], error: float
-) -> None:
-    found = quantity(100.0, **{of: values})
-    expected = error * t.ppf(0.975, len(values) - 1)
-    assert half_width(found) == pytest.approx(expected, rel=0.02)
-    assert p_support(found, at_least(100.0 - expected)) == pytest.approx(0.05, rel=0.1)
-
-
-def test_a_difference_holds_the_noise_of_draws_and_of_extractions_of_either_side() -> None:
-    real, control = quantity(50.0, extractions=MADE), quantity(20.0, draws=DRAWN)
-    for lead in (real - control, control - real):
-        assert half_width(lead) > 1.05 * max(half_width(real), half_width(control))
-    assert half_width(real - real) == 0.0  # what one extraction does to both sides cancels
 
 
 def evaluated(quantity: Quantity, world: World, **settings: int) -> Evidence:
@@ -65,48 +42,11 @@ def evaluated(quantity: Quantity, world: World, **settings: int) -> Evidence:
     return quantity.evaluate(changed, simulated.answers({"simulated": world}))
 
 
-def effects(method: str, *by_number: float) -> World:
-    """A world in which what a method achieves depends on the extraction or draw; every other achieves 50 points."""
-    return World(effect=lambda made: by_number[made.extraction] if made.method == method else 50.0)
-
-
 def test_extractions_widen_a_gap_between_curves_as_they_widen_a_mean() -> None:
-    gap, world = CurveGap(MEAN_DIFF, PROBE), effects("probe", 50.0, 38.0, 62.0, 44.0)
-    one, three = (evaluated(gap, world, extractions=count) for count in (1, 3))
-    assert one.value == three.value
-    assert half_width(three) > 2 * half_width(one)
-
-
-def test_the_direction_of_all_scenarios_is_none_of_its_repeats() -> None:
-    world = effects("probe", 50.0, 30.0, 30.0, 30.0)  # resamples that agree with each other
-    one, three = (evaluated(BestDelta(PROBE), world, extractions=count) for count in (1, 3))
-    assert half_width(three) == pytest.approx(half_width(one))
-
-
-def test_a_gap_to_a_control_is_the_mean_over_its_draws() -> None:
-    gap, world = CurveGap(MEAN_DIFF, RANDOM), effects("random", 0.0, 45.0, 45.0, 45.0, 45.0)
-    one, five = (evaluated(gap, world, draws=count) for count in (1, 5))
-    assert five.value < 0.5 * one.value
-    assert half_width(five) > 1.5 * half_width(one)
-
-
-def test_a_control_is_read_beside_every_extraction_of_what_it_is_compared_with() -> None:
-    cell = simulated.cell("refusal")
-    cell = replace(cell, settings=replace(SETTINGS, extractions=3, draws=2))
-    needs = GainWhereNeeded(RANDOM, MEAN_DIFF).needs(cell)
-    made = [one.of.direction for one in needs if isinstance(one, Scores) and isinstance(one.of, Sweep)]
-    numbers = {method: {one.extraction for one in made if one.method == method} for method in ("mean_diff", "random")}
-    assert numbers == {"mean_diff": {0, 1, 2, 3}, "random": {0, 1}}
-
-
-@pytest.mark.parametrize(("lost", "told"), [({4}, True), ({3, 4}, False)])
-def test_one_draw_in_five_may_have_no_value_and_more_may_not(lost: set[int], told: bool) -> None:
-    def best_dose(made: Direction) -> float:
-        return 0.01 if made.method == "random" and made.extraction in lost else 1.6
-
-    world = World(effect=lambda _: 50.0, best_dose=best_dose)
-    with contextlib.nullcontext() if told else pytest.raises(CannotTell):
-        assert evaluated(BestDelta(RANDOM), world, draws=5).value == pytest.approx(50.0, abs=4.0)
+    gap = CurveGap(MEAN_DIFF, PROBE)
+    apart = World(further=lambda made, number: (24.0, -24.0, 12.0, -12.0, 0.0)[number] * (made.method == "probe"))
+    alike, unlike = (evaluated(gap, world, extractions=5) for world in (World(), apart))
+    assert half_width(unlike) > 2 * half_width(alike)
 
 
 def test_of_a_control_it_is_asked_what_it_does_within_the_doses_that_were_run() -> None:

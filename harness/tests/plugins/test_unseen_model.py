@@ -25,7 +25,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     for truth in folder.glob("*/ground_truth.json"):
         truth.unlink()
     model = f"mine={','.join(map(str, places))}"
-    few = ["--questions", "12", "--extractions", "1", "--draws", "1"]  # each multiplies what is steered
+    few = ["--questions", "12", "--extractions", "1"]
     return ["--model", model, "--language", "templated", "--judge", f"local:{judge}", *few]
 
 

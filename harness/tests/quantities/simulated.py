@@ -24,6 +24,7 @@ from harness.lab.measurements import (
     Refits,
     Scores,
     Sweep,
+    along,
     model_of,
 )
 from harness.lab.store import Answer
@@ -47,7 +48,8 @@ EXACT = {"gold": [100.0, 0.0] * 20, "scores": [100.0, 0.0] * 20, "questions": li
 class World:
     """A model in numbers. The defaults: every direction works equally well at its own coefficient.
 
-    `effect` is a direction's best Delta; `best_dose` the dose at which it gets there (coherence falls below 70 beyond).
+    `effect` is a direction's best Delta, to which an extraction (or draw) adds what is `further` by its number;
+    `best_dose` the dose at which it gets there (coherence falls below 70 beyond).
     `inside` is the share of mean_diff's norm in massive dims by window, `probe_inside` the probe's; `agreement` the
     cosine of the two outside them; `fit` the cosine of the probe with the mean difference of unit rows, and `hard_fit`
     that of a probe that is hardly regularised. `norm` and `ordinary` are activation norms with and without massive
@@ -57,6 +59,7 @@ class World:
     """
 
     effect: Effect = lambda direction: 0.0 if direction.method in ("random", "shuffled probe") else 50.0
+    further: Callable[[Direction, int], float] = lambda _direction, _number: 0.0
     best_dose: Effect = lambda _: 1.6
     inside: Mapping[int, float] = field(default_factory=dict)
     probe_inside: float = 0.05
@@ -221,7 +224,8 @@ def _sweep(world: World, sweep: Sweep) -> Answer:
     }[sweep.scale]
     coefficients = [amount * per_amount for amount in sweep.amounts]
     doses = [coefficient * record["share_outside"] / record["dose_norm"] for coefficient in coefficients]
-    effect, best = world.effect(sweep.direction), world.best_dose(sweep.direction)
+    best, made = world.best_dose(sweep.direction), sweep.direction
+    effect = np.array([world.effect(made) + world.further(made, turn) for turn in along(sweep.questions, made.count)])
     trait = [world.baseline + effect * np.clip(2 * dose / best - 1, 0.0, 1.0) for dose in doses]  # from half of it on
     coherence = [float(np.clip(95.0 - 25.0 * (dose / best) ** 4, 2.0, 95.0)) for dose in doses]  # 70 at the best dose
     amounts = {"doses": doses, "coefficients": coefficients}
@@ -233,7 +237,7 @@ def _scores(
 ) -> Answer:
     """All-or-nothing trait scores whose means are those given, the same questions answering first in every run."""
     chance = np.random.default_rng(11).permutation((np.arange(questions) + 0.5) / questions)
-    scores = 100.0 * (chance[None] < np.asarray(trait, np.float64)[:, None] / 100.0)
+    scores = 100.0 * (chance[None] < np.asarray(trait, np.float64).reshape(len(trait), -1) / 100.0)
     jitter = np.random.default_rng(12).normal(0.0, 1.0, questions)
     coherent = np.clip(np.asarray(coherence)[:, None] + (jitter - jitter.mean())[None], 0.0, 100.0)
     arrays = {"trait": scores.astype(np.float32), "coherence": coherent.astype(np.float32)}

@@ -79,7 +79,7 @@ def watched(world: World) -> tuple[Answers, list[Measurement]]:
 
 
 @pytest.mark.parametrize("quantity", EVERY, ids=lambda quantity: type(quantity).__name__)
-@pytest.mark.parametrize("extractions", [1, 2])
+@pytest.mark.parametrize("extractions", [1, 5])
 def test_a_quantity_asks_for_nothing_but_what_it_said_it_needs(quantity: Quantity, extractions: int) -> None:
     subject = replace(cell("refusal"), settings=replace(SETTINGS, extractions=extractions))
     known, asked = watched(World())
@@ -134,7 +134,7 @@ def test_geometry_comes_to_what_the_world_was_built_with() -> None:
 
 
 def test_there_is_a_direction_only_where_more_pairs_than_by_chance_are_surely_in_order() -> None:
-    subject = replace(cell("refusal"), extraction=1)
+    subject = cell("refusal")
     known, asked = watched(World(apart=0.8))
     found = RightOrder(RAW).evaluate(cell("refusal"), known).estimate()
     assert found.value > 0.5 >= found.low
@@ -171,51 +171,39 @@ def test_a_pair_is_compared_on_the_same_questions_and_each_side_is_its_own_model
         lead.evaluate(cell("refusal"), answers({"simulated": World()}))
 
 
-def test_extractions_put_the_noise_of_the_scenarios_into_the_interval() -> None:
-    def effect(direction: Direction) -> float:
-        return 50.0 + (0.0, -8.0, 8.0, -4.0)[direction.extraction]
+def on_extractions(quantity: Quantity, further: tuple[float, ...], method: str = "mean_diff", count: int = 5) -> Any:
+    """A quantity where the directions of a method achieve this much more or less by their number."""
 
-    world = answers({"simulated": World(effect=effect)})
-    one, three = (
-        BestDelta(RAW).evaluate(replace(cell("refusal"), settings=replace(SETTINGS, extractions=count)), world)
-        for count in (1, 3)
-    )
-    assert one.value == three.value
-    few = three.estimate().high - three.estimate().low
-    assert few > 1.5 * (one.estimate().high - one.estimate().low)
-    together = (BestDelta(RAW) - BestDelta(CLEANED)).evaluate(
-        replace(cell("refusal"), settings=replace(SETTINGS, extractions=3)), world
-    )
-    assert together.estimate().high < 8.0  # what one extraction does to both directions leaves their difference alone
+    def beyond(direction: Direction, number: int) -> float:
+        return further[number % len(further)] if direction.method == method else 0.0
+
+    world = answers({"simulated": World(effect=lambda _: 50.0, further=beyond)})
+    return quantity.evaluate(replace(cell("refusal"), settings=replace(SETTINGS, extractions=count)), world)
 
 
-def test_a_control_is_the_mean_of_its_draws_and_as_uncertain_as_few_draws_deserve() -> None:
-    def effect(direction: Direction) -> float:
-        return (10.0, 20.0, 30.0, 40.0, 50.0)[direction.extraction] if direction.method == "random" else 50.0
-
-    world, random = answers({"simulated": World(effect=effect)}), BestDelta(Recipe("random"))
-    draws = random.evaluate(replace(cell("refusal"), settings=replace(SETTINGS, draws=5)), world)
-    assert draws.value == pytest.approx(30.0, abs=2.0)
-    assert draws.estimate().high - draws.estimate().low > 1.9 * 2.78 * np.std([10, 20, 30, 40, 50], ddof=1) / np.sqrt(5)
-    one = random.evaluate(replace(cell("refusal"), settings=replace(SETTINGS, draws=1)), world)
-    assert one.value == pytest.approx(10.0, abs=2.0)
+def width(evidence: Any) -> float:
+    estimate = evidence.estimate()
+    return float(estimate.high - estimate.low)
 
 
-def test_an_extraction_without_a_value_keeps_its_place_in_a_difference() -> None:
-    def effect(direction: Direction) -> float:
-        return 50.0 + (0.0, -8.0, 8.0, -4.0, 4.0, 6.0)[direction.extraction]
+def test_the_noise_of_extraction_is_in_the_interval_as_far_as_five_clusters_tell() -> None:
+    apart = (40.0, -40.0, 20.0, -20.0, 0.0)
+    alike, unlike = (on_extractions(BestDelta(RAW), further) for further in ((0.0,), apart))
+    assert alike.value == pytest.approx(unlike.value, abs=3.0)
+    assert width(unlike) > 2.0 * width(alike)
+    one = on_extractions(BestDelta(RAW), apart, count=1)
+    assert width(one) < width(alike)  # it knows nothing of other extractions
+    lead = BestDelta(RAW) - BestDelta(CLEANED)
+    assert width(on_extractions(lead, apart)) < 0.3 * width(unlike)  # what moves both alike cancels
 
-    def best_dose(direction: Direction) -> float:
-        censored = direction.extraction == 2 and direction.cleaning.kind == "none"
-        return 4.0 if censored else 1.6
 
-    world = answers({"simulated": World(effect=effect, best_dose=best_dose)})
-    subject = replace(cell("refusal"), settings=replace(SETTINGS, extractions=5))
-    together = (BestDelta(RAW) - BestDelta(CLEANED)).evaluate(subject, world)
-    spread = np.asarray(together.repeats["extractions"])
-    assert np.isnan(spread).tolist() == [False, True, False, False, False]
-    np.testing.assert_allclose(spread[~np.isnan(spread)], 0.0, atol=0.5)  # paired: each extraction with itself
-    assert together.estimate().high < 8.0
+def test_every_question_has_a_draw_of_a_control_so_that_rare_ones_are_in_its_mean() -> None:
+    random = BestDelta(Recipe("random"))
+    rare = on_extractions(random, (48.0, *[-2.0] * 9), "random")
+    assert rare.value == pytest.approx(50.0 + 3.0, abs=3.0)
+    assert width(rare) < 1.6 * width(
+        on_extractions(random, (0.0,), "random")
+    )  # no clusters: a draw is a question's own
 
 
 def test_a_best_that_may_lie_beyond_the_last_dose_is_not_known() -> None:

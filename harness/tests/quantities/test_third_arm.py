@@ -8,7 +8,7 @@ import pytest
 from harness.data.vectors import Vector
 from harness.lab.measurements import Cleaning, Measurement, Scores, Sweep
 from harness.models.registry import find_model
-from harness.quantities import BestDelta, Cell, Cosine, Recipe, Smallest
+from harness.quantities import BestDelta, Cell, Cosine, Recipe, Settings, Smallest
 from harness.quantities.algebra import OneOfPair
 from harness.quantities.cells import NoVector
 from harness.quantities.steering import sweeps
@@ -52,9 +52,9 @@ def test_a_vector_stands_in_for_the_probe_or_for_mean_diff_and_for_nothing_it_ca
 
 def test_a_vector_is_steered_at_its_own_block_once_and_one_that_is_not_there_is_named():
     there = replace(find_model("severe"), vectors={"mine": Vector("mine", 4, np.ones(128), "mine.npy")})
-    cell = Cell(there, "refusal", extraction=3)
+    cell = Cell(there, "refusal", Settings(extractions=3))
     made = [one.of.direction for one in sweeps(Recipe.of_vector("mine"), cell, ("doses",)) if _is_swept(one)]
-    assert [(one.block, one.extraction) for one in made] == [(4, 0)]  # there is nothing to extract again
+    assert [(one.block, one.count) for one in made] == [(4, 1)]  # there is nothing to extract again
     with pytest.raises(
         NoVector, match=r"severe has no vector other; bring one that fits with --vector other=FILE:BLOCK"
     ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +50,7 @@ def test_shown_are_the_best_coherent_dose_of_a_direction_or_the_nearest_to_one_t
         made_up(0, 5, 90, UNSTEERED), made_up(0.2, 30, 85), made_up(0.4, 60, 70), made_up(0.8, 95, 20),
     )  # fmt: skip
     lost = made_up(0.4, 90, 60, "mean_diff"), made_up(0.8, 90, 30, "mean_diff")
-    further_draw = replace(made_up(0.3, 99, 99), extraction=1)
-    runs = [plain, low, best, broken, *lost, further_draw]
+    runs = [plain, low, best, broken, *lost]
     assert chosen(runs) == [plain, best, lost[0]]
     assert chosen(runs, dose=0.75) == [plain, broken, lost[1]]
     assert chosen(runs, ["probe"]) == [plain, best]

@@ -2,11 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t
 
 from harness.stats.averages import mean_of
 from harness.stats.resampling import (
@@ -244,15 +246,33 @@ def test_arithmetic_acts_on_value_replicates_and_bounds_alike():
     assert (a / b).unit == "ratio"
 
 
-def test_ratios_that_are_undefined_are_refused_and_their_replicates_are_missing():
+def test_a_ratio_to_what_may_be_0_is_refused_or_has_no_bound():
     resampling = Resampling(4, resamples=100)
     ones, zeros = mean_of(np.ones(4), resampling), mean_of(np.zeros(4), resampling)
     with pytest.raises(ValueError, match="ratio to 0"):
         ones / zeros
     sometimes_zero = mean_of(np.array([0.0, 0.0, 0.0, 1.0]), resampling)
-    assert np.isnan((ones / sometimes_zero).replicates).sum() == (sometimes_zero.replicates == 0).sum() > 5
-    with pytest.raises(ValueError, match="resamples give no value"):
+    assert np.isinf((ones / sometimes_zero).replicates).sum() == (sometimes_zero.replicates == 0).sum() > 5
+    with pytest.raises(CannotTell, match="has no bound"):
         (ones / sometimes_zero).estimate()
+
+
+def test_clusters_widen_an_interval_to_students_t_over_leaving_each_out():
+    clusters = tuple(number % 5 for number in range(100))
+    scores = np.random.default_rng(0).normal(size=100) + np.array([9.0, -9.0, 4.0, -4.0, 0.0])[list(clusters)]
+    plain, clustered = (mean_of(scores, Resampling(100, clusters=of)) for of in ((), clusters))
+    means = [scores[np.array(clusters) == cluster].mean() for cluster in range(5)]
+    half = t.ppf(0.975, 4) * np.std(means, ddof=1) / np.sqrt(5)
+    estimate = clustered.estimate()
+    assert (estimate.low, estimate.high) == pytest.approx((clustered.value - half, clustered.value + half))
+    assert clustered.level_of_end("low", clustered.value - half, strict=False) == pytest.approx(0.05, rel=1e-6)
+    assert replace(clustered, clustered=False).estimate() == plain.estimate()
+    difference = clustered - replace(clustered, clustered=False)
+    assert difference.clustered
+    assert (difference.estimate().low, difference.estimate().high) == (0.0, 0.0)
+    gone = replace(clustered, replicates=np.where(np.arange(2005) < 2004, clustered.replicates, np.nan))
+    with pytest.raises(CannotTell, match="Without one of 5 extractions"):
+        gone.estimate()
 
 
 def test_a_quantity_without_a_value_or_with_the_wrong_number_of_replicates_is_refused():
