@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -250,13 +251,14 @@ def usable(rows: Iterable[Row], fields: set[str], tell: Tell = refuse) -> Iterat
         try:
             _require_fields(row, where, fields)
             text = require_text(row["text"], where)
+            topic = {"topic": require_topic(row["topic"], where)} if "topic" in fields else {}
             if text in seen:
                 raise DatasetError(f"{where}: the text repeats {seen[text]}; remove one of the two.")
         except DatasetError as error:
             tell(error)
             continue
         seen[text] = _line(where)
-        yield where, row
+        yield where, row | topic
 
 
 def asked(rows: Iterable[Row], tell: Tell = refuse) -> tuple[Question, ...]:
@@ -283,6 +285,7 @@ def _object(raw: bytes, where: str) -> dict[str, Any]:
         raise DatasetError(f"{where}: not JSON ({error.msg} at column {error.colno}); one object a line.") from error
     if not isinstance(row, dict):
         raise DatasetError(f"{where}: expected the fields of an object, found {type(row).__name__}.")
+    require_characters(row, where)
     return row
 
 
@@ -291,12 +294,29 @@ def _require_fields(row: dict[str, Any], where: str, fields: set[str]) -> None:
         raise DatasetError(f"{where}: expected the fields {sorted(fields)}, found {sorted(row)}.")
 
 
+def require_characters(value: Any, where: str) -> None:
+    """Raise DatasetError for half of a character, which JSON and YAML can spell and nothing can write."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise DatasetError(f"{where}: {half} is half of a character (a lone surrogate); write all of it.") from error
+
+
+def require_topic(topic: Any, where: str) -> str:
+    """The topic as text; numbers, 0 among them, name one as well as words. Raises DatasetError where it is neither."""
+    if not isinstance(topic, str | int | float) or not str(topic).strip():
+        raise DatasetError(f"{where}: topic {topic!r}; it must be a word or a number.")
+    return str(topic)
+
+
 def require_text(text: Any, where: str) -> str:
     """The text. Raises DatasetError where it is none, is empty, or is too long to be read."""
     if not isinstance(text, str) or not text.strip():
         raise DatasetError(f"{where}: the text is empty; write one or remove the row.")
     if len(text) > MAX_CHARACTERS:
         raise DatasetError(f"{where}: {len(text)} characters; at most {MAX_CHARACTERS} are allowed.")
+    require_characters(text, where)
     return text
 
 
@@ -311,7 +331,7 @@ def _scenario(row: dict[str, Any], where: str) -> Scenario:
     require_label(row["label"], where)
     if type(row["pair"]) is not int:
         raise DatasetError(f"{where}: pair {row['pair']!r}; it must be a whole number.")
-    return Scenario(row["text"], row["label"], row["pair"], str(row["topic"]))
+    return Scenario(row["text"], row["label"], row["pair"], row["topic"])
 
 
 def paired(rows: Iterable[Row], path: Path, tell: Tell = refuse) -> Pairs:
@@ -402,6 +422,10 @@ def _is_contrast(phrasing: Any) -> bool:
 
 def _yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # not UTF-8, or a date that is none, are ValueErrors
         raise DatasetError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from error
+    half = re.search(r"\\u[dD][89a-fA-F]", text)  # YAML joins no two of them
+    require_characters(content, f"{path}:{text.count(chr(10), 0, half.start()) + 1}" if half else str(path))
+    return content

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.data.datasets import MAX_CHARACTERS, DatasetError, Row, Tell, refuse
+from harness.data.datasets import MAX_CHARACTERS, DatasetError, Row, Tell, refuse, require_characters
 
 KINDS = (
     "clear",
@@ -140,6 +140,7 @@ def _row(raw: bytes, where: str, fields: set[str], optional: Set[str]) -> dict[s
     if not isinstance(row, dict) or not fields <= set(row) <= fields | optional:
         found = sorted(row) if isinstance(row, dict) else type(row).__name__
         raise DatasetError(f"{where}: expected the fields {sorted(fields)}, found {found}.")
+    require_characters(row, where)
     return row
 
 

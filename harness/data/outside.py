@@ -262,7 +262,7 @@ def _tabular(rows: Iterable[Row], tell: Tell) -> Parts:
     for number, (where, row) in enumerate(kept):
         pair = _whole(row.get("pair", number))
         texts = [(row["label"], row["text"])] if "label" in row else [(label, row[label]) for label in LABELS]
-        topic = row.get("topic") or f"pair {pair}"
+        topic = _topic(row) or f"pair {pair}"
         scenarios += [(where, {"text": text, "label": label, "pair": pair, "topic": topic}) for label, text in texts]
     return Parts(scenarios)
 
@@ -294,7 +294,7 @@ def _by_line(rows: Iterable[Row], tell: Tell) -> tuple[list[Row], str]:
         except DatasetError as error:
             tell(error)
             continue
-        grouped.setdefault(str(row.get("topic") or ""), {one: [] for one in LABELS})[label].append((where, row))
+        grouped.setdefault(_topic(row), {one: [] for one in LABELS})[label].append((where, row))
     found: list[Row] = []
     for topic, members in grouped.items():
         for both in zip(*members.values(), strict=False):
@@ -315,6 +315,12 @@ def _by_line(rows: Iterable[Row], tell: Tell) -> tuple[list[Row], str]:
     )
     note += f"; {left} scenarios of the longer side are left out." if left else "."
     return found, note
+
+
+def _topic(row: Mapping[str, Any]) -> str:
+    """The topic that a row names; empty where it names none."""
+    topic = row.get("topic")
+    return "" if topic is None else str(topic).strip()
 
 
 def _whole(number: Any) -> Any:

@@ -12,15 +12,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from harness.decoding.generation import Generated, greedy
+from harness.decoding.generation import REMEDY, BadActivations, Generated, greedy
 from harness.geometry.calibration import activation_norm
 from harness.models.decoder import Decoder
 from harness.models.hooks import recorded_blocks
-
-
-class BadActivations(RuntimeError):
-    """Activations are NaN or infinite; the message names the block and the rows."""
-
 
 Visit = Callable[[int, Float[Tensor, "rows hidden"], Bool[Tensor, " rows"], Sequence[str]], None]
 
@@ -41,6 +36,8 @@ class _Reader:
     def record(self, block: int, stream: Float[Tensor, "rows positions hidden"]) -> None:
         if self._said is not None:
             self._visit(block, stream[:, -1], self._said, self._labels)
+        else:  # what the first token is chosen by
+            require_finite(stream[:, -1].float().cpu().numpy(), block, self._labels)
 
 
 def read_while_generating(
@@ -55,10 +52,16 @@ def read_while_generating(
 
     `visit(block, outputs, said, labels)`: outputs are [rows, hidden] on the block's own device, of one token of each
     row that is still in the batch, in the order of their labels; rows that are not `said` have met their stop token.
+    Raises BadActivations naming the first row whose logits are NaN or infinite, or a block's output before the first.
     """
     reader = _Reader(labels, visit)
     with recorded_blocks(decoder.blocks, reader.record):
-        return greedy(decoder, prompts, max_new_tokens, stop_ids=stop_ids, watcher=reader, feed_last=True)
+        try:
+            return greedy(decoder, prompts, max_new_tokens, stop_ids=stop_ids, watcher=reader, feed_last=True)
+        except BadActivations as error:
+            if not error.rows:  # of a block, which named its row
+                raise
+            raise _bad("after the last block: NaN or infinite logits", [*error.rows], labels) from error
 
 
 def summing_device(device: torch.device) -> torch.device:
@@ -154,9 +157,10 @@ def add_responses(
 
 def require_finite(values: Float[np.ndarray, "rows hidden"], block: int, labels: Sequence[str]) -> None:
     """Raise BadActivations naming the block and the first bad row when anything is NaN or infinite."""
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=-1))
-    if len(bad):
-        raise BadActivations(
-            f"block {block}: NaN or infinite activations in {len(bad)} of {len(values)} rows, first {labels[bad[0]]}; "
-            "run in float32 or bfloat16 (float16 overflows on massive activations)."
-        )
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=-1)).tolist()
+    if bad:
+        raise _bad(f"block {block}: NaN or infinite activations", bad, labels)
+
+
+def _bad(what: str, bad: Sequence[int], labels: Sequence[str]) -> BadActivations:
+    return BadActivations(f"{what} in {len(bad)} of {len(labels)} rows, first {labels[bad[0]]}; {REMEDY}.")

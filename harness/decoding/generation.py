@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import torch
@@ -11,10 +12,25 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from harness.decoding.cache import give_room
-from harness.models.decoder import Decoder, cache_name
+from harness.models.decoder import Decoder, are_finite, cache_name
 from harness.models.loadable import ModelError
 
 CHECK_EVERY = 8  # steps between two looks for finished rows where looking makes the host wait for the device
+NO_TOKEN = -1  # where NaN or infinite logits choose none
+REMEDY = "run in float32 or bfloat16 (float16 overflows on massive activations)"
+
+
+class BadActivations(RuntimeError):
+    """Activations or logits are NaN or infinite; the message names the block and the rows.
+
+    `rows` are the numbers of these rows, `responses` those of the others, by number.
+    """
+
+    def __init__(
+        self, message: str, rows: Sequence[int] = (), responses: Mapping[int, Generated] = MappingProxyType({})
+    ) -> None:
+        super().__init__(message)
+        self.rows, self.responses = tuple(rows), responses
 
 
 class RowWatcher(Protocol):
@@ -78,7 +94,8 @@ def greedy(
     to the end. The order of the results is the order of the rows.
     With `feed_last` the last token is fed back like all before it, in one more pass that chooses nothing: so a watcher
     has seen every response token go through the blocks.
-    Raises ValueError for a `check_every` below 1, and ModelError for a row that the model's context has no room for.
+    Raises ValueError for a `check_every` below 1, ModelError for a row that the model's context has no room for, and,
+    when all other rows are finished, BadActivations for rows whose logits choose no token.
     """
     if check_every is None:
         check_every = usual_pace(decoder.device)
@@ -114,10 +131,10 @@ def greedy(
         cache = output[named]
         if step == 0:
             give_room(cache, ids.shape[1] + max_new_tokens)
-        chosen = output.logits[:, -1].argmax(dim=-1)
-        columns.append((alive, chosen))
+        chosen, valid = output.logits[:, -1].argmax(dim=-1), are_finite(output.logits[:, -1])
+        columns.append((alive, chosen.where(valid, NO_TOKEN)))
         if stops:
-            done = done | torch.isin(chosen, stop_tensor)
+            done = done | torch.isin(chosen, stop_tensor) | ~valid
         if stops and (step + 1) % check_every == 0:
             keep = (~done).nonzero().squeeze(-1)  # the host waits for the device here
             if len(keep) == 0:
@@ -131,21 +148,36 @@ def greedy(
                     watcher.keep(keep)
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         tokens, positions = chosen.unsqueeze(-1), positions[:, -1:] + 1
-    return _collect(columns, len(rows), stops)
+    responses, bad = _collect(columns, len(rows), stops)
+    if bad:
+        message = (
+            f"{decoder.name}: NaN or infinite logits in {len(bad)} of {len(rows)} rows, first row {bad[0]}; {REMEDY}."
+        )
+        raise BadActivations(message, bad, {row: one for row, one in enumerate(responses) if row not in bad})
+    return responses
 
 
-def _collect(columns: list[tuple[Tensor, Tensor]], rows: int, stops: frozenset[int]) -> list[Generated]:
-    """Each row's tokens up to its stop token; what it said after that was only not dropped yet."""
+def _collect(
+    columns: list[tuple[Tensor, Tensor]], rows: int, stops: frozenset[int]
+) -> tuple[list[Generated], list[int]]:
+    """Each row's tokens up to its stop token, and the rows whose logits chose no token before it.
+
+    What a row says after its stop token was only not dropped yet.
+    """
     responses: list[list[int]] = [[] for _ in range(rows)]
     finished = [False] * rows
+    bad: list[int] = []
     if not columns:
-        return [Generated((), False) for _ in range(rows)]
+        return [Generated((), False) for _ in range(rows)], []
     # One transfer from the device for all steps.
     indices, tokens = (torch.cat(parts).tolist() for parts in zip(*columns, strict=True))
     for row, token in zip(indices, tokens, strict=True):
-        if not finished[row]:
-            if token in stops:
-                finished[row] = True
-            else:
-                responses[row].append(token)
-    return [Generated(tuple(ids), done) for ids, done in zip(responses, finished, strict=True)]
+        if finished[row]:
+            continue
+        if token == NO_TOKEN:
+            bad.append(row)
+        if token in stops or token == NO_TOKEN:
+            finished[row] = True
+        else:
+            responses[row].append(token)
+    return [Generated(tuple(ids), done) for ids, done in zip(responses, finished, strict=True)], sorted(bad)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from harness.decoding.generation import Generated, greedy
+from harness.decoding.generation import REMEDY, BadActivations, Generated, greedy
 from harness.models.decoder import Decoder
 from harness.models.hooks import residual
 from harness.models.memory import in_batches
@@ -42,6 +42,8 @@ class RowSteering:
     def __init__(self, rows: Sequence[Row], decoder: Decoder, positions: Literal["all", "response"] = "all") -> None:
         self._where = positions
         self._active: Tensor | None = None
+        self._rows = torch.arange(len(rows), device=decoder.device)  # those still in the batch, by number
+        self._overflowed = torch.zeros(len(rows), dtype=torch.bool, device=decoder.device)
         self._added: dict[int, Tensor] = {}  # block -> [rows, hidden]
         for index, row in enumerate(rows):
             if row.direction is None or row.coefficient == 0.0:
@@ -63,7 +65,13 @@ class RowSteering:
 
     def keep(self, rows: Int[Tensor, " kept"]) -> None:
         """Go on with only these rows."""
+        self._rows = self._rows[rows]
         self._added = {block: added[rows] for block, added in self._added.items()}
+
+    @property
+    def overflowed(self) -> set[int]:
+        """The rows that were NaN or infinite at their own block when their direction was added."""
+        return {*self._overflowed.nonzero().squeeze(-1).tolist()}
 
     @contextmanager
     def on(self, blocks: nn.ModuleList) -> Iterator[None]:
@@ -83,6 +91,9 @@ class RowSteering:
             stream = residual(output)
             added = self._added[block].to(stream).unsqueeze(1) * self._active.to(stream.device).unsqueeze(-1)
             steered = stream + added
+            # Some models clamp what overflowed in float16, and would answer as if nothing had.
+            lost = ~steered[:, -1].isfinite().all(dim=-1).to(self._rows.device) & self._active[:, -1]
+            self._overflowed[self._rows] |= lost
             return (steered, *output[1:]) if isinstance(output, tuple | list) else steered
 
         return hook
@@ -112,21 +123,45 @@ def steer(
     Rows of different directions, coefficients, blocks and prompts share a batch; padding and finished rows never
     change another row (up to floating-point order). Rows that are `known` already are not generated again;
     `on_batch` is told the indices and responses of every finished batch.
-    Raises ValueError for a block or direction that does not fit.
+    Raises ValueError for a block or direction that does not fit, and, when all other rows are finished, BadActivations
+    for rows whose activations or logits are NaN or infinite.
     """
-    responses = dict(known)
+    responses, bad = dict(known), set[int]()
     pending = [index for index in range(len(rows)) if index not in responses]
 
     def run(batch: list[int]) -> None:
         indices = [pending[place] for place in batch]
         chosen = [rows[index] for index in indices]
         steering = RowSteering(chosen, decoder, positions)
+        prompts = [row.prompt for row in chosen]
         with steering.on(decoder.blocks):
-            results = greedy(decoder, [row.prompt for row in chosen], max_new_tokens, watcher=steering)
-        responses.update(zip(indices, results, strict=True))
-        if on_batch is not None:
-            on_batch(indices, results)
+            try:
+                made = dict(enumerate(greedy(decoder, prompts, max_new_tokens, watcher=steering)))
+            except BadActivations as error:
+                made = dict(error.responses)
+        results = {indices[place]: made[place] for place in made.keys() - steering.overflowed}
+        responses.update(results)
+        bad.update({*indices} - {*results})
+        if on_batch is not None and results:
+            on_batch([*results], [*results.values()])
 
     lengths = [len(rows[index].prompt) for index in pending]
     calls = in_batches(lengths, decoder.together(batch_rows), run, on_halved)
+    if bad:
+        raise bad_rows(decoder.name, rows, sorted(bad), responses)
     return Steered([responses[index] for index in range(len(rows))], calls)
+
+
+def bad_rows(
+    name: str, rows: Sequence[Row], bad: Sequence[int], responses: Mapping[int, Generated] = MappingProxyType({})
+) -> BadActivations:
+    """The error of the `bad` ones among rows, which names the first of them; the others have `responses`."""
+    first = rows[bad[0]]
+    steered = first.direction is not None and first.coefficient != 0.0
+    how = f"steered at block {first.block} with coefficient {first.coefficient:g}" if steered else "not steered"
+    return BadActivations(
+        f"{name}: NaN or infinite activations in {len(bad)} of {len(rows)} rows, first row {bad[0]}, {how}; {REMEDY}"
+        f"{', or steer with smaller coefficients' if steered else ''}.",
+        bad,
+        responses,
+    )

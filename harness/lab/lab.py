@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.data.datasets import Elicitation
-from harness.decoding.generation import Generated
-from harness.decoding.steering import Row, steer
+from harness.decoding.generation import BadActivations, Generated
+from harness.decoding.steering import Row, bad_rows, steer
 from harness.judges.asking import NAMED
 from harness.judges.errors import JudgeError
 from harness.judges.protocol import Exchange, Judge, Judgement
@@ -259,6 +260,7 @@ class Lab:
             rows |= keyed
         keys = list(rows)
         made = self.store.responses(keys)
+        known = {index: Generated(made[key].ids, made[key].finished) for index, key in enumerate(keys) if key in made}
         with self._progress.stage(f"{model}: steer", len(keys)) as advance:
             advance(len(made))
 
@@ -271,23 +273,26 @@ class Lab:
                 }
                 made.update(found)
                 self._written(lambda: self.store.put_responses(found))
+                self.calls += 1
                 advance(len(indices))
 
-            steered = steer(
-                decoder,
-                list(rows.values()),
-                limit,
-                batch_rows=self._batch_rows,
-                positions=positions,
-                known={
-                    index: Generated(made[key].ids, made[key].finished) for index, key in enumerate(keys) if key in made
-                },
-                on_batch=keep,
-                on_halved=self._halved,
-            )
-        self.calls += steered.calls
+            # Rows that overflow cost only the sweeps that they are of.
+            with contextlib.suppress(BadActivations):
+                steer(
+                    decoder,
+                    list(rows.values()),
+                    limit,
+                    batch_rows=self._batch_rows,
+                    positions=positions,
+                    known=known,
+                    on_batch=keep,
+                    on_halved=self._halved,
+                )
         for measurement, own_keys, meaning in folds:
-            self._keep(measurement, making.responses(own_keys, made, measurement.questions, meaning))
+            if bad := [place for place, key in enumerate(own_keys) if key not in made]:
+                self._failures[measurement] = bad_rows(decoder.name, [rows[key] for key in own_keys], bad)
+            else:
+                self._keep(measurement, making.responses(own_keys, made, measurement.questions, meaning))
 
     def _judge(self, wanted: Sequence[Measurement]) -> None:
         for (model, trait, name), group in judged_groups(wanted).items():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
 
 from harness.models.attention import register
 from harness.models.hooks import recorded_blocks
@@ -89,9 +92,34 @@ class Decoder:
         """Number of blocks."""
         return len(self.blocks)
 
+    @functools.cached_property
+    def control(self) -> tuple[str, ...]:
+        """The texts that its tokenizer reads as one token wherever they stand, such as the end of a turn."""
+        return control_texts(self.tokenizer)
+
+    def as_text(self, text: str) -> str:
+        """The text with no control token in it: one that is spelled out has a space after its first character.
+
+        What cannot be written in UTF-8 becomes a question mark. Raises ModelError where the tokenizer reads a control
+        token nevertheless, as one that folds letters may.
+        """
+        plain = parted(text.encode("utf-8", "replace").decode("utf-8"), self.control)
+        special = {*getattr(self.tokenizer, "all_special_ids", ())} - {getattr(self.tokenizer, "unk_token_id", None)}
+        if inside := special.intersection(self.tokenizer(plain, add_special_tokens=False)["input_ids"]):
+            token = self.tokenizer.convert_ids_to_tokens(min(inside))
+            raise ModelError(
+                f"{self.name}: the tokenizer reads the control token {token!r} in the text {plain[:80]!r}; write the "
+                "text in other words."
+            )
+        return plain
+
     def encode(self, text: str) -> list[int]:
-        """Token ids of plain text, opened by exactly one `<bos>` where the tokenizer has one."""
-        return self._opened(list(self.tokenizer(text, add_special_tokens=True)["input_ids"]), "the tokenizer")
+        """Token ids of plain text, opened as the tokenizer opens every text: by a `<bos>`, or by nothing."""
+        return self._checked(self.tokenizer(self.as_text(text), add_special_tokens=True)["input_ids"], "the tokenizer")
+
+    def encode_response(self, text: str) -> list[int]:
+        """Token ids of what follows a prompt, opened by nothing; there may be none."""
+        return list(self.tokenizer(self.as_text(text), add_special_tokens=False)["input_ids"])
 
     @property
     def has_template(self) -> bool:
@@ -99,7 +127,7 @@ class Decoder:
         return bool(_template_of(self.tokenizer)) or not hasattr(self.tokenizer, "chat_template")
 
     def encode_question(self, question: str, instruction: str = "") -> list[int]:
-        """Token ids of one user turn in the chat template, ready for the model's turn, after exactly one `<bos>`.
+        """Token ids of one user turn in the chat template as it is, ready for the model's turn.
 
         An `instruction` is the system's turn; it opens the user's where a template knows no such role. Thinking is
         switched off in templates that know it. Raises ModelError for a tokenizer without a template.
@@ -110,36 +138,30 @@ class Decoder:
                 f"{self.name}: the chat template opens a thinking block that cannot be switched off; "
                 "take a checkpoint that answers at once."
             )
-        ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        return self._opened(ids, "the chat template")
+        return self._checked(self.tokenizer(text, add_special_tokens=False)["input_ids"], "the chat template")
 
     def asked(self, question: str, instruction: str = "") -> str:
         """The text of a question, under an instruction, in the chat template. Raises ModelError without a template."""
         try:
-            return _asked(self.tokenizer, question, instruction)
+            return _asked(self.tokenizer, self.as_text(question), self.as_text(instruction))
         except ModelError as error:
             raise ModelError(f"{self.name}: {error}") from error
 
-    def _opened(self, ids: list[int], source: str) -> list[int]:
-        """Ids that open with exactly one `<bos>` where the tokenizer has one, which is put there if nothing else did.
-
-        Raises ModelError when there are more, and for a token that the model does not know.
-        """
+    def _checked(self, ids: Sequence[int], source: str) -> list[int]:
+        """The ids of a prompt. Raises ModelError for none, for two `<bos>` at the start, and for a token that the model
+        does not know."""
         bos = self.tokenizer.bos_token_id
-        if max(ids, default=0) >= self.embedded:
+        if not ids:
+            raise ModelError(f"{self.name}: {source} makes no token of a text; write a text that has some.")
+        if max(ids) >= self.embedded:
             unknown = self.tokenizer.convert_ids_to_tokens(max(ids))
             raise ModelError(
                 f"{self.name}: the token {unknown!r} of a text has no embedding (the model has {self.embedded}); take "
                 "the tokenizer that the model was trained with."
             )
-        if bos is None:
-            return ids
-        count = ids.count(bos)
-        # Some models open every turn with the token that they call <bos>; their template spells it out.
-        opens_turns = str(getattr(self.tokenizer, "bos_token", "")) in str(_template_of(self.tokenizer))
-        if ids[:2] == [bos, bos] or (count > 1 and not opens_turns):
-            raise ModelError(f"{self.name}: {source} gives {count} <bos> tokens; exactly one is expected.")
-        return ids if ids[:1] == [bos] else [bos, *ids]
+        if bos is not None and [*ids[:2]] == [bos, bos]:
+            raise ModelError(f"{self.name}: {source} opens a prompt with two <bos> tokens; one at most is expected.")
+        return list(ids)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of response tokens, special tokens left out."""
@@ -173,7 +195,7 @@ def load_decoder(
         if not tokenizer.chat_template:  # a processor of text and pictures keeps its template in files of its own
             tokenizer.chat_template = next(_processors_templates(folder), None)
         model = _load_model(folder, name, config, dtype, attention, device_map or (None if device == "cpu" else device))
-        decoder = wrap(name, model.eval().requires_grad_(False), tokenizer)
+        decoder = wrap(name, model.eval().requires_grad_(False), tokenizer, _contradicted(folder, tokenizer))
         check_blocks(decoder)
     except ModelError:
         raise
@@ -212,7 +234,18 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def wrap(name: str, model: Any, tokenizer: Any) -> Decoder:
+def _contradicted(folder: Path, tokenizer: Any) -> tuple[str, ...]:
+    """A sentence where the tokenizer opens a text otherwise than its configuration says, which transformers leaves
+    unread beside a tokenizer.json."""
+    stated, bos = _read_json(folder / "tokenizer_config.json").get("add_bos_token"), tokenizer.bos_token_id
+    opens = bos is not None and list(tokenizer("a")["input_ids"][:1]) == [bos]
+    if not isinstance(stated, bool) or stated == opens:
+        return ()
+    how = f"with{'' if opens else 'out'} a <bos>"
+    return (f"tokenizer_config.json says add_bos_token {str(stated).lower()}, but the tokenizer opens a text {how}",)
+
+
+def wrap(name: str, model: Any, tokenizer: Any, findings: tuple[str, ...] = ()) -> Decoder:
     """A Decoder around a model that is already in memory."""
     config = model.config.get_text_config()
     stop_ids = _stop_ids(model, tokenizer)
@@ -220,7 +253,8 @@ def wrap(name: str, model: Any, tokenizer: Any) -> Decoder:
     # A padding token that was added after training may have no embedding to look up.
     if pad is None or not 0 <= pad < config.vocab_size:
         pad = min(stop_ids, default=0)
-    return Decoder(name, model, tokenizer, find_blocks(model), int(config.hidden_size), int(pad), stop_ids)
+    blocks, width = find_blocks(model), int(config.hidden_size)
+    return Decoder(name, model, tokenizer, blocks, width, int(pad), stop_ids, findings=findings)
 
 
 def find_blocks(model: nn.Module) -> nn.ModuleList:
@@ -244,7 +278,7 @@ def find_blocks(model: nn.Module) -> nn.ModuleList:
 def check_blocks(decoder: Decoder) -> None:
     """Run one token and see every block pass on one residual stream of the decoder's width, once and in order.
 
-    Raises ModelError when they do not, or when the logits are NaN.
+    Raises ModelError when they do not, or when the logits choose no token.
     """
     seen: list[tuple[int, tuple[int, ...]]] = []
     bos = decoder.tokenizer.bos_token_id
@@ -262,11 +296,37 @@ def check_blocks(decoder: Decoder) -> None:
             f"{decoder.name}: {type(decoder.model).__name__} does not pass one residual stream of width "
             f"{decoder.width} through its {decoder.depth} blocks in order; it cannot be steered."
         )
-    if output.logits.isnan().any():
+    if not are_finite(output.logits).all():
         raise ModelError(
-            f"{decoder.name}: one token gives NaN logits; float16 overflows on massive activations, and damaged "
-            "weights do the same: take bfloat16 or float32, or get the weights again."
+            f"{decoder.name}: one token gives NaN or infinite logits; float16 overflows on massive activations, and "
+            "damaged weights do the same: take bfloat16 or float32, or get the weights again."
         )
+
+
+def are_finite(logits: Float[Tensor, "*rows vocabulary"]) -> Bool[Tensor, "*rows"]:
+    """Whether the largest logit of a row is a number, which neither NaN nor infinity is; -inf masks some tokens."""
+    return logits.amax(dim=-1).isfinite()
+
+
+def control_texts(tokenizer: Any) -> tuple[str, ...]:
+    """The texts that a tokenizer reads as one token wherever they stand, longest first.
+
+    Neither white space nor words that were added to its vocabulary control anything.
+    """
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    control = [token.content for token in added if token.special or not token.content.lstrip(" ▁")[:1].isalnum()]
+    texts = {*control, *getattr(tokenizer, "all_special_tokens", ())}
+    return tuple(
+        sorted((one for one in texts if len(one) > 1 and one.strip(" ▁\t\r\n")), key=lambda one: (-len(one), one))
+    )
+
+
+def parted(text: str, control: Sequence[str]) -> str:
+    """The text with a space after the first character of every string of `control`, so that it is none any more."""
+    for token in control:
+        if token in text:
+            text = re.sub(f"{re.escape(token[0])}(?={re.escape(token[1:])})", lambda match: f"{match[0]} ", text)
+    return text
 
 
 def cache_name(model: Any) -> str:

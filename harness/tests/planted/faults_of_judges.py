@@ -57,8 +57,8 @@ FAULTS = (
         "words-after-the-end",
         "what a row says after its stop token stays in its response while nobody looks",
         GENERATION,
-        "if not finished[row]:",
-        "if row >= 0:",
+        "if finished[row]:",
+        "if row < 0:",
         (
             "harness/tests/decoding/test_generation.py::test_how_rarely_finished_rows_are_looked_for_never_changes_a_result",
         ),
