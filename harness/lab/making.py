@@ -69,6 +69,8 @@ def activations(
     calls = in_batches([len(prompt) for prompt in prompts], decoder.together(batch_rows), run, on_halved)
     topics = [positive.topic for positive, _ in pairs]
     record = {"training_pairs": training_pairs(pairs), "topics": topics, "responses": texts}
+    if questions := [positive.question for positive, _ in pairs if positive.question]:
+        record["questions"] = questions
     answers = {
         measurement: Answer(
             {"positive": means[measurement.window][0::2], "negative": means[measurement.window][1::2]}, record
@@ -125,6 +127,12 @@ def training_rows(answer: Answer, block: int) -> tuple[Array, Array]:
     return answer.arrays["positive"][:pairs, block], answer.arrays["negative"][:pairs, block]
 
 
+def ways_of(answer: Answer, pairs: int | None = None) -> tuple[Array, ...]:
+    """How the first `pairs` of an answer (None: all) belong together; see `separation.ways_of`."""
+    topics, questions = answer.record["topics"][:pairs], answer.record.get("questions")
+    return separation.ways_of(topics, questions and questions[:pairs])
+
+
 def direction(measurement: Direction, read: Answer, measured: Answer, given: Array | None = None) -> Answer:
     """One direction, fitted or `given`, and the norms its amounts are counted in."""
     block = measurement.block
@@ -132,7 +140,8 @@ def direction(measurement: Direction, read: Answer, measured: Answer, given: Arr
     consensus = tuple(measured.record["consensus"])
     how = measurement.cleaning
     dims = cleaned_dims(measured, block, how)
-    vector = fit(measurement, *extracted(measurement, positive, negative), dims, given)
+    chosen = extracted(measurement, read)
+    vector = fit(measurement, positive[chosen], negative[chosen], dims, given)
     rows = np.concatenate([positive, negative])
     record = {
         "share_outside": float(cleaning.share_outside(vector, consensus)),
@@ -145,13 +154,12 @@ def direction(measurement: Direction, read: Answer, measured: Answer, given: Arr
     return Answer({"direction": vector.astype(np.float32)}, record)
 
 
-def extracted(measurement: Direction, positive: Array, negative: Array) -> tuple[Array, Array]:
-    """The training rows of one extraction: as they are, or resampled by pairs."""
+def extracted(measurement: Direction, read: Answer) -> Array:
+    """The training pairs of one extraction: as they are, or resampled by topics."""
+    pairs = read.record["training_pairs"]
     if measurement.extraction == 0:
-        return positive, negative
-    draws = resampling.resample_indices(len(positive), measurement.extraction, EXTRACTION_SEED)
-    chosen = draws[measurement.extraction - 1]
-    return positive[chosen], negative[chosen]
+        return np.arange(pairs)
+    return resampling.resample_groups(ways_of(read, pairs), measurement.extraction, EXTRACTION_SEED)[-1]
 
 
 def fit(
@@ -176,7 +184,7 @@ def block_choice(measurement: BlockChoice, read: Answer, measured: Answer) -> An
 
 
 def cross_fit(measurement: CrossFit, read: Answer, measured: Answer | None, given: Array | None = None) -> Answer:
-    """Every pair of scenarios along a direction that was made from the pairs of other topics."""
+    """Every pair of scenarios along a direction that was made from the pairs of other topics and questions."""
     origin, block, how = measurement.activations, measurement.block, measurement.cleaning
     dims = cleaned_dims(measured, block, how) if measured is not None else ()
 
@@ -186,17 +194,17 @@ def cross_fit(measurement: CrossFit, read: Answer, measured: Answer | None, give
         return np.asarray(cleaning.clean_by(method(positive, negative), dims, how.how))
 
     positive, negative = read.arrays["positive"][:, block], read.arrays["negative"][:, block]
-    topics = list(read.record["topics"])
     with threadpool_limits(1):
-        found = separation.held_out(positive, negative, separation.folds_of(topics), fit_without)
-    return Answer({name: getattr(found, name) for name in ("positive", "negative", "polarity")}, {"topics": topics})
+        found = separation.held_out(positive, negative, separation.folds_by(ways_of(read)), fit_without)
+    record = {name: list(read.record[name]) for name in ("topics", "questions") if name in read.record}
+    return Answer({name: getattr(found, name) for name in ("positive", "negative", "polarity")}, record)
 
 
 def refits(measurement: Refits, read: Answer, advance: Advance, given: Array | None = None) -> Answer:
-    """A method refitted at every block on resampled training pairs (positive and negative of a pair together)."""
+    """A method refitted at every block on resampled training pairs, whole topics of them; a pair has both classes."""
     pairs = read.record["training_pairs"]
-    origin = measurement.activations
-    indices = resampling.resample_indices(pairs, measurement.resamples, measurement.seed)
+    origin, ways = measurement.activations, ways_of(read, pairs)
+    indices = resampling.resample_groups(ways, measurement.resamples, measurement.seed)
     choices = [np.arange(pairs), *indices]
     depth, hidden = read.arrays["positive"].shape[1:]
     places = measurement.blocks or tuple(range(depth))
@@ -209,7 +217,8 @@ def refits(measurement: Refits, read: Answer, advance: Advance, given: Array | N
                 method = directions.method_at(measurement.method, *place_of, vector=given)
                 found[number, place] = method(positive[chosen], negative[chosen])
             advance(1)
-    return Answer({"directions": found}, {"pairs": pairs, "blocks": list(places)})
+    topics = separation.coarsest(ways).tolist()
+    return Answer({"directions": found}, {"pairs": pairs, "topics": topics, "blocks": list(places)})
 
 
 def require_questions(data: TraitData, measurement: Sweep | Baseline) -> None:

@@ -41,8 +41,8 @@ FAULTS = (
         "repeats-left-out-of-p-values",
         "p-values forget how far the repeats lie apart, though the interval does not",
         RESAMPLING,
-        "tails.level_of_end(self.value, self._with_repeats(),",
-        "tails.level_of_end(self.value, self.replicates,",
+        "replicates = self._with_repeats()",
+        "replicates = self.replicates",
         (WIDENED,),
     ),
     Fault(

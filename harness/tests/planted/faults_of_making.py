@@ -73,8 +73,8 @@ FAULTS = (
         "extractions-unpaired",
         "repeated extractions resample positive scenarios alone, so that pairs are torn apart",
         MAKING,
-        "return positive[chosen], negative[chosen]",
-        "return positive[chosen], negative",
+        "fit(measurement, positive[chosen], negative[chosen], dims, given)",
+        "fit(measurement, positive[chosen], negative, dims, given)",
         (f"{HERE}::test_an_extraction_resamples_both_members_of_a_pair_together",),
     ),
     Fault(

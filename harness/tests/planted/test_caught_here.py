@@ -46,7 +46,10 @@ def read_answer(seed: int = 0) -> Answer:
     shift[TRAINING:] *= -1.0
     pair[..., 0] += 500.0
     rows = {"positive": pair + shift, "negative": pair - shift}
-    return Answer({name: row.astype(np.float32) for name, row in rows.items()}, {"training_pairs": TRAINING})
+    return Answer(
+        {name: row.astype(np.float32) for name, row in rows.items()},
+        {"training_pairs": TRAINING, "topics": [*range(PAIRS)]},
+    )
 
 
 def measured_answer() -> Answer:
@@ -103,11 +106,11 @@ def test_cleaning_before_the_fit_fits_on_cleaned_rows() -> None:
 
 
 def test_an_extraction_resamples_both_members_of_a_pair_together() -> None:
-    positive, negative = training(read_answer())
+    expected = making.direction(direction(), read_answer(), measured_answer()).arrays["direction"]
     for extraction in range(4):
-        rows, others = making.extracted(direction(extraction=extraction), positive, negative)
-        assert np.abs(rows - others).max() < 10.0  # what tells pairs apart cancels
-        assert np.array_equal(rows, positive) == (extraction == 0)
+        found = making.direction(direction(extraction=extraction), read_answer(), measured_answer()).arrays["direction"]
+        assert np.array_equal(found, expected) == (extraction == 0)
+        assert found @ expected > 0.9  # what tells pairs apart cancels
 
 
 def test_refits_resample_both_members_of_a_pair_together() -> None:
