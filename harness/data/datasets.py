@@ -26,6 +26,7 @@ GOLD_FILE = "gold.jsonl"  # beside them where the trait is none of this project'
 INSTRUCTIONS = ("instructions.yaml", "extraction_questions.jsonl")  # the files, in the folder of a trait
 NO_INSTRUCTIONS = "has no instructions.yaml in this language; take --elicitation scenarios."
 DEFINED = ("name", "statement", "score_high", "score_low")  # what a definition must say; it may say a language
+NO_TOPIC = "not said"  # of a question, which then is alone
 QUESTIONS_A_PHRASING = 6  # asked under both instructions of one phrasing
 VALIDATION_SHARE = 0.10  # the sources' split: the last tenth, in file order
 MAX_CHARACTERS = 2_000
@@ -51,7 +52,8 @@ class Scenario:
     """A prompt whose continuation shows a trait or its opposite.
 
     Either an unfinished text that the base model continues, whose last clause decides the class; or, where there is an
-    `instruction`, a question that the instruct model answers under it. Pairs of one topic are no independent witnesses.
+    `instruction`, a question that the instruct model answers under it. Pairs of one topic are no independent witnesses,
+    and neither are those of one `question` (that is, of questions of one topic).
     """
 
     text: str
@@ -59,6 +61,7 @@ class Scenario:
     pair: int
     topic: str
     instruction: str = ""
+    question: str = ""
 
 
 Pairs = tuple[tuple[Scenario, Scenario], ...]
@@ -98,6 +101,12 @@ class TraitData:
         if not self.instructed:
             raise DatasetError(f"{self.name} {NO_INSTRUCTIONS}")
         return self.instructed
+
+
+def groups_of(questions: Sequence[Question]) -> tuple[str, ...]:
+    """Which questions are no independent witnesses: those of one topic. One that all have tells none apart."""
+    said = {question.topic for question in questions} - {NO_TOPIC}
+    return tuple(one.topic if one.topic in said and len(said) > 1 else one.text for one in questions)
 
 
 def training_pairs(pairs: Pairs) -> int:
@@ -381,8 +390,9 @@ def instructed(
     """Each phrasing with a few extraction questions, both instructions before the same question.
 
     Phrasings go through the questions in turn, from the first again after the last. A phrasing is a topic, however few
-    there are: were questions held out in its place, what a phrasing does that is no trait would pass for one. `path`
-    and `asked_in` are the files that phrasings and questions are from. DatasetErrors tell of phrasings that are no
+    there are: were questions held out in its place, what a phrasing does that is no trait would pass for one. So would
+    what a question does that recurs under other phrasings, which is why a pair says its question, too. `path` and
+    `asked_in` are the files that phrasings and questions are from. DatasetErrors tell of phrasings that are no
     contrasts, or too few of either.
     """
     phrasings = []
@@ -398,12 +408,12 @@ def instructed(
             f"{asked_in}: {len(questions)} questions; {QUESTIONS_A_PHRASING} or more are asked under every instruction."
         )
         tell(DatasetError(few))
-    found = []
+    found, groups = [], groups_of(questions)
     for pair in range(QUESTIONS_A_PHRASING * len(phrasings) if questions else 0):
-        number, text = pair // QUESTIONS_A_PHRASING, questions[pair % len(questions)].text
+        number, place = pair // QUESTIONS_A_PHRASING, pair % len(questions)
         both = (phrasings[number][label].strip() for label in LABELS)
         one, other = (
-            Scenario(text, label, pair, f"phrasing {number + 1}", instruction)
+            Scenario(questions[place].text, label, pair, f"phrasing {number + 1}", instruction, groups[place])
             for label, instruction in zip(LABELS, both, strict=True)
         )
         found.append((one, other))

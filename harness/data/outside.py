@@ -21,6 +21,7 @@ from harness.data.datasets import (
     GOLD_FILE,
     INSTRUCTIONS,
     LABELS,
+    NO_TOPIC,
     DatasetError,
     Question,
     Row,
@@ -47,7 +48,6 @@ STEERING = "steering.json"
 # The fields of a table that must be there, and those that may be: a pair a row, or a scenario a row.
 TABLES = (({"positive", "negative"}, {"topic"}), ({"text", "label"}, {"pair", "topic"}))
 EXTRACT, EVALUATE = "trait_data_extract", "trait_data_eval"  # the folders of persona_vectors
-NO_TOPIC = "not said"  # of a question
 FORMS = (
     f"a folder with {SCENARIOS} or {INSTRUCTIONS[0]}, one with positive.txt and negative.txt, a JSON file of "
     "persona_vectors, a CSV or a JSONL file"

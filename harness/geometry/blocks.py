@@ -28,7 +28,7 @@ def separation(
     def fit(one: np.ndarray, other: np.ndarray, _half: int) -> np.ndarray:
         return np.asarray(cleaning.clean(directions.mean_diff(one, other), dims))
 
-    read = held_out(positive, negative, np.arange(len(positive)) % 2, fit)
+    read = held_out(positive, negative, np.arange(len(positive))[None] % 2, fit)
     spread = np.sqrt((read.positive.var(ddof=1) + read.negative.var(ddof=1)) / 2)
     return float((read.positive.mean() - read.negative.mean()) / max(spread, SMALLEST_SPREAD))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -69,6 +69,8 @@ def activations(
     calls = in_batches([len(prompt) for prompt in prompts], decoder.together(batch_rows), run, on_halved)
     topics = [positive.topic for positive, _ in pairs]
     record = {"training_pairs": training_pairs(pairs), "topics": topics, "responses": texts}
+    if questions := [positive.question for positive, _ in pairs if positive.question]:
+        record["questions"] = questions
     answers = {
         measurement: Answer(
             {"positive": means[measurement.window][0::2], "negative": means[measurement.window][1::2]}, record
@@ -125,6 +127,12 @@ def training_rows(answer: Answer, block: int) -> tuple[Array, Array]:
     return answer.arrays["positive"][:pairs, block], answer.arrays["negative"][:pairs, block]
 
 
+def ways_of(answer: Answer, pairs: int | None = None) -> tuple[Array, ...]:
+    """How the first `pairs` of an answer (None: all) belong together; see `separation.ways_of`."""
+    topics, questions = answer.record["topics"][:pairs], answer.record.get("questions")
+    return separation.ways_of(topics, questions and questions[:pairs])
+
+
 def direction(measurement: Direction, read: Answer, measured: Answer, given: Array | None = None) -> Answer:
     """A direction, fitted or `given`, those made again from other pairs or draws, and the norms of its amounts."""
     block = measurement.block
@@ -153,20 +161,20 @@ def direction(measurement: Direction, read: Answer, measured: Answer, given: Arr
     return Answer({"direction": vector.astype(np.float32), "directions": stacked.astype(np.float32)}, record)
 
 
-def extractions(topics: Sequence[object], count: int) -> list[Array]:
+def extractions(topics: Sequence[Hashable], count: int) -> list[Array]:
     """The pairs, by index, that each of `count` extractions is fitted on: topics are dealt out, so that none is in two.
 
     Extractions that share pairs, such as resamples of all of them, lie closer to each other than to what other pairs
     would give, and an interval from their spread is too short (`harness.montecarlo` has both). Raises CannotTell for
-    fewer topics than extractions.
+    fewer topics than extractions. Questions that recur in several topics are in several extractions.
     """
-    kinds = list(dict.fromkeys(topics))
-    if len(kinds) < count:
+    numbers = resampling.numbered(topics)
+    if numbers.max() + 1 < count:
         raise resampling.CannotTell(
-            f"{len(kinds)} topics of training pairs make no {count} extractions: write more, or use --extractions 1."
+            f"{numbers.max() + 1} topics of training pairs make no {count} extractions: write more, or use "
+            "--extractions 1."
         )
-    part_of = np.array([kinds.index(topic) % count for topic in topics])
-    return [np.flatnonzero(part_of == part) for part in range(count)]
+    return [np.flatnonzero(numbers % count == part) for part in range(count)]
 
 
 def fit(
@@ -196,7 +204,7 @@ def block_choice(measurement: BlockChoice, read: Answer, measured: Answer) -> An
 
 
 def cross_fit(measurement: CrossFit, read: Answer, measured: Answer | None, given: Array | None = None) -> Answer:
-    """Every pair of scenarios along a direction that was made from the pairs of other topics."""
+    """Every pair of scenarios along a direction that was made from the pairs of other topics and questions."""
     origin, block, how = measurement.activations, measurement.block, measurement.cleaning
     dims = cleaned_dims(measured, block, how) if measured is not None else ()
 
@@ -206,17 +214,17 @@ def cross_fit(measurement: CrossFit, read: Answer, measured: Answer | None, give
         return np.asarray(cleaning.clean_by(method(positive, negative), dims, how.how))
 
     positive, negative = read.arrays["positive"][:, block], read.arrays["negative"][:, block]
-    topics = list(read.record["topics"])
     with threadpool_limits(1):
-        found = separation.held_out(positive, negative, separation.folds_of(topics), fit_without)
-    return Answer({name: getattr(found, name) for name in ("positive", "negative", "polarity")}, {"topics": topics})
+        found = separation.held_out(positive, negative, separation.folds_by(ways_of(read)), fit_without)
+    record = {name: list(read.record[name]) for name in ("topics", "questions") if name in read.record}
+    return Answer({name: getattr(found, name) for name in ("positive", "negative", "polarity")}, record)
 
 
 def refits(measurement: Refits, read: Answer, advance: Advance, given: Array | None = None) -> Answer:
-    """A method refitted at every block on resampled training pairs (positive and negative of a pair together)."""
+    """A method refitted at every block on resampled training pairs, whole topics of them; a pair has both classes."""
     pairs = read.record["training_pairs"]
-    origin = measurement.activations
-    indices = resampling.resample_indices(pairs, measurement.resamples, measurement.seed)
+    origin, ways = measurement.activations, ways_of(read, pairs)
+    indices = resampling.resample_groups(ways, measurement.resamples, measurement.seed)
     choices = [np.arange(pairs), *indices]
     depth, hidden = read.arrays["positive"].shape[1:]
     places = measurement.blocks or tuple(range(depth))
@@ -229,7 +237,8 @@ def refits(measurement: Refits, read: Answer, advance: Advance, given: Array | N
                 method = directions.method_at(measurement.method, *place_of, vector=given)
                 found[number, place] = method(positive[chosen], negative[chosen])
             advance(1)
-    return Answer({"directions": found}, {"pairs": pairs, "blocks": list(places)})
+    topics = separation.coarsest(ways).tolist()
+    return Answer({"directions": found}, {"pairs": pairs, "topics": topics, "blocks": list(places)})
 
 
 def require_questions(data: TraitData, measurement: Sweep | Baseline) -> None:

@@ -59,7 +59,8 @@ class Activations:
     Base model on scenarios, or instruct model under contrasting instructions.
 
     Answer: arrays `positive`, `negative` float32 [pairs, blocks, hidden] in file order;
-    record `training_pairs`, `topics` (one a pair), `responses` (generated text, for reading only).
+    record `training_pairs`, `topics` (one a pair), `questions` (one a pair of instructions: its question's topic),
+    `responses` (generated text, for reading only).
     """
 
     model: str
@@ -128,7 +129,7 @@ class CrossFit:
     """Every pair of scenarios along a method's direction that was made from other topics, cleaned after the fit.
 
     Answer: arrays `positive`, `negative`, `polarity` float64 [pairs] (see `harness.geometry.separation.HeldOut`);
-    record `topics`, one a pair.
+    record `topics` and `questions` as `Activations` has them.
     """
 
     activations: Activations
@@ -140,9 +141,10 @@ class CrossFit:
 
 @dataclass(frozen=True)
 class Refits:
-    """One method refitted on the training pairs (entry 0) and on resampled pairs (the rest), at `blocks` (none: all).
+    """One method refitted on the training pairs (entry 0) and on resampled topics of them (the rest), at `blocks`.
 
-    Answer: array `directions` float32 [1 + resamples, blocks, hidden]; record `pairs` (units resampled), `blocks`.
+    Answer: array `directions` float32 [1 + resamples, blocks, hidden]; record `pairs`, `topics` (a number a pair),
+    `blocks` (all where none are named).
     """
 
     activations: Activations

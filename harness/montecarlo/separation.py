@@ -60,7 +60,7 @@ def _held_out(world: World, rng: np.random.Generator, n: int, knows: bool) -> se
     def fit(one: np.ndarray, other: np.ndarray, fold: int) -> np.ndarray:
         return mean_diff(one, other) if knows else random_direction(one, other, fold)
 
-    return separation.held_out(positive, negative, separation.folds_of(world.topics(n)), fit)
+    return separation.held_out(positive, negative, separation.folds_by(separation.ways_of(world.topics(n))), fit)
 
 
 def _accuracy(world: World, rng: np.random.Generator, n: int, _graded: bool, knows: bool = True) -> separation.Share:

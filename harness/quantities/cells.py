@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -125,15 +125,16 @@ class Cell:
         clusters = along(settings.questions, settings.extractions) if settings.extractions > 1 else ()
         return Resampling(settings.questions, "questions", units, settings.resamples, settings.seed, clusters)
 
-    def scenarios_resampling(self, pairs: int) -> Resampling:
-        """How this cell's scenario pairs are resampled where nothing is fitted again."""
-        return replace(self.pairs_resampling(pairs), resamples=self.settings.resamples)
+    def scenarios_resampling(self, topics: Sequence[int]) -> Resampling:
+        """How this cell's scenario pairs are resampled where nothing is fitted again; `topics` has one a pair."""
+        return replace(self.pairs_resampling(topics), resamples=self.settings.resamples)
 
-    def pairs_resampling(self, pairs: int) -> Resampling:
+    def pairs_resampling(self, topics: Sequence[int]) -> Resampling:
         """How this cell's scenario pairs are resampled for refitted directions."""
         settings = self.settings
         units = f"{self.model.language} {self.trait}"
-        return Resampling(pairs, "scenario pairs", units, settings.refit_resamples, settings.seed)
+        drawn = settings.refit_resamples, settings.seed
+        return Resampling(len(topics), "scenario pairs", units, *drawn, tuple(topics))
 
 
 @dataclass(frozen=True)

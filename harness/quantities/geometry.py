@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,8 +79,8 @@ class Cosine(OnCell):
         blocks = _blocks(cell, self.where, (self.one, self.other))
         one, other = (refitted(recipe, cell, blocks, answers) for recipe in (self.one, self.other))
         cosines = (one * other).sum(axis=-1).mean(axis=-1)  # [1 + resamples]
-        pairs = min(answers(each.refits(cell, blocks)).record["pairs"] for each in (self.one, self.other))
-        return Refitted(float(cosines[0]), cosines[1:], cell.pairs_resampling(pairs), "cosine", pairs, COSINES)
+        resampling = min((_refits_resampling(each, cell, blocks, answers) for each in (self.one, self.other)), key=_few)
+        return Refitted(float(cosines[0]), cosines[1:], resampling, "cosine", resampling.n, COSINES)
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ class ShareInside(OnCell):
         ]
         shares = [np.linalg.norm(vectors[:, place][:, dims], axis=1) for place, dims in enumerate(chosen)]
         mean = np.mean(shares, axis=0)
-        pairs = answers(self.recipe.refits(cell, blocks)).record["pairs"]
-        return Refitted(float(mean[0]), mean[1:], cell.pairs_resampling(pairs), "share of norm", pairs, SHARES)
+        resampling = _refits_resampling(self.recipe, cell, blocks, answers)
+        return Refitted(float(mean[0]), mean[1:], resampling, "share of norm", resampling.n, SHARES)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class NormOutside(OnCell):
     def on(self, cell: Cell, answers: Answers) -> Replicated:
         read, dims = answers(cell.activations(self.window)), list(answers(cell.massive).record["consensus"])
         pairs = read.record["training_pairs"]
-        resampling = cell.scenarios_resampling(pairs)
+        resampling = cell.scenarios_resampling(topics_of(read, pairs))
         both = np.stack([read.arrays["positive"][:pairs], read.arrays["negative"][:pairs]])[:, :, list(cell.blocks)]
         whole = np.linalg.norm(both.astype(np.float64), axis=-1).mean(axis=(0, 2))  # [pairs]
         outside = np.linalg.norm(np.delete(both.astype(np.float64), dims, axis=-1), axis=-1).mean(axis=(0, 2))
@@ -183,8 +183,9 @@ class EffectSize(OnCell):
 
     def on(self, cell: Cell, answers: Answers) -> Evidence:
         read = answers(self.recipe.cross_fit(cell, self.recipe.blocks(cell)[0]))
-        topics = read.record["topics"]
-        return separation.effect_size(_held_out(read), topics, _topics_resampling(cell, len(set(topics))))
+        topics, questions = _topics_and_questions(read)
+        resampling = _topics_resampling(cell, separation.independent(topics, questions))
+        return separation.effect_size(_held_out(read), topics, resampling, questions)
 
 
 class NoDirection(CannotTell):
@@ -227,7 +228,26 @@ def _share(
     """The share of `rows` a pair that are `right`, averaged over the steered blocks."""
     read = [answers(one) for one in _cross_fits(recipe, cell)]
     shares = np.mean([right(_held_out(one)) for one in read], axis=0)
-    return separation.accuracy(shares, read[0].record["topics"], rows=rows)
+    return separation.accuracy(shares, *_topics_and_questions(read[0]), rows=rows)
+
+
+def _topics_and_questions(answer: Answer) -> tuple[Sequence[Hashable], Sequence[Hashable] | None]:
+    return answer.record["topics"], answer.record.get("questions")
+
+
+def topics_of(answer: Answer, pairs: int) -> Sequence[int]:
+    """The topic of each of the first pairs, or its question where these are fewer."""
+    topics, questions = (each and each[:pairs] for each in _topics_and_questions(answer))
+    assert topics is not None
+    return separation.coarsest(separation.ways_of(topics, questions)).tolist()
+
+
+def _refits_resampling(recipe: Recipe, cell: Cell, blocks: tuple[int, ...], answers: Answers) -> Resampling:
+    return cell.pairs_resampling(answers(recipe.refits(cell, blocks)).record["topics"])
+
+
+def _few(resampling: Resampling) -> tuple[int, int]:
+    return resampling.independent, resampling.n
 
 
 def _topics_resampling(cell: Cell, topics: int) -> Resampling:

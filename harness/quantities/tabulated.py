@@ -10,6 +10,7 @@ import numpy as np
 from harness.lab.measurements import Measurement
 from harness.quantities.algebra import Answers, OnCell
 from harness.quantities.cells import WINDOW, Cell, Recipe
+from harness.quantities.geometry import topics_of
 from harness.quantities.steering import DOSES, base_coefficient, best_point, curves, sweeps, unsteered
 from harness.stats import averages
 from harness.stats.curves import at_amount
@@ -78,7 +79,7 @@ class NormOf(OnCell):
         both = np.stack([read.arrays["positive"][:pairs, block], read.arrays["negative"][:pairs, block]])
         rows = both.astype(np.float64)
         kept = {"full": rows, "outside": np.delete(rows, dims, axis=-1), "inside": rows[..., dims]}[self.part]
-        resampling = cell.scenarios_resampling(pairs)
+        resampling = cell.scenarios_resampling(topics_of(read, pairs))
         norm = averages.mean_of(np.linalg.norm(kept, axis=-1).mean(axis=0), resampling, "activation norm")
         return self.times * norm
 

@@ -24,11 +24,11 @@ class Refitted(Replicated):
 
     def estimate(self, level: float = LEVEL) -> Estimate:
         """The value with the wider interval of plain and recentred replicates, within the bounds."""
-        ends = [interval(self.value, replicates, self.n, None, level) for replicates in self._both()]
+        ends = [interval(self.value, each, self.n, None, level, self.independent) for each in self._both()]
         least, most = self._possible()
         low, high = max(least, min(low for low, _ in ends)), min(most, max(high for _, high in ends))
         low, high = min(low, self.value), max(high, self.value)
-        return Estimate(self.value, low, high, self.n, self.unit, level, self.resampling.sample)
+        return self._estimate(low, high, level)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
         """See `harness.stats.evidence.Evidence.level_of_end`: both intervals must reach the bound."""
@@ -37,7 +37,8 @@ class Refitted(Replicated):
         if past < 0 or (past == 0 and not strict):
             return SMALLEST  # nothing that is possible is on the other side
         both = self._both()
-        return max(tails.level_of_end(self.value, each, self.n, None, end, bound, strict) for each in both)
+        given = self.n, None, end, bound, strict, self.independent
+        return max(tails.level_of_end(self.value, each, *given) for each in both)
 
     def _both(self) -> tuple[np.ndarray, np.ndarray]:
         return self.replicates, self.recentred().replicates

@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -25,7 +25,7 @@ class ResamplingMismatch(ValueError):
 @dataclass(frozen=True)
 class Estimate:
     """A value with its interval: `n` counts `sample` (questions, scenarios), `unit` is what the value is
-    measured in."""
+    measured in; `topics` is of how many they are, 0 where each has its own."""
 
     value: float
     low: float
@@ -34,6 +34,7 @@ class Estimate:
     unit: str
     level: float = LEVEL
     sample: str = "questions"
+    topics: int = 0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.value <= self.high):
@@ -53,6 +54,11 @@ class Estimate:
         quantile = float(ndtri((1 + self.level) / 2))
         return (self.high - self.low) / 2 / quantile * (quantile + float(ndtri(POWER)))
 
+    @property
+    def size(self) -> str:
+        """What it is from, in words: "120 questions of 24 topics"."""
+        return f"{self.n} {self.sample}" + (f" of {self.topics} topics" if self.topics else "")
+
     def to_json(self) -> dict[str, Any]:
         """Builtin types only, for a ledger row."""
         return asdict(self)
@@ -63,8 +69,49 @@ class Estimate:
         return cls(**row)
 
 
+def numbered(groups: Sequence[Hashable]) -> np.ndarray:
+    """The group of every unit as a number from 0, in order of their first unit."""
+    number = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+    return np.array([number[group] for group in groups], dtype=np.int64)
+
+
+def crossing(*ways: Sequence[Hashable]) -> tuple[np.ndarray, ...]:
+    """The ways to group the same units, less those whose every group lies within one of another way; `numbered`.
+
+    Of pairs that have a question each, only their topics are left; where questions recur in several topics, both.
+    """
+    kept: list[np.ndarray] = []
+    for way in map(numbered, ways):
+        if not any(_within(way, other) for other in kept):
+            kept = [*(other for other in kept if not _within(other, way)), way]
+    return tuple(kept)
+
+
+def _within(way: np.ndarray, other: np.ndarray) -> bool:
+    return len(set(zip(way.tolist(), other.tolist(), strict=True))) == len(set(way.tolist()))
+
+
+def resample_groups(ways: Sequence[np.ndarray], resamples: int, seed: int) -> list[np.ndarray]:
+    """Which units each resample holds, whole groups of them; `ways` as `crossing` gives them.
+
+    Of units that are grouped in two ways a resample holds each as often as both of its groups were drawn, one way times
+    the other (the pigeonhole bootstrap: Owen 2007, The Annals of Applied Statistics 1:386). Raises CannotTell where a
+    way has one group, or a resample holds no unit.
+    """
+    groups = [int(way.max(initial=-1)) + 1 for way in ways]
+    if len(ways) == 1:
+        members = [np.flatnonzero(ways[0] == group) for group in range(groups[0])]
+        draws = resample_indices(groups[0], resamples, seed)
+        return [np.concatenate([members[group] for group in drawn]) for drawn in draws]
+    counts = [_counts(number, resamples, seed, stream) for stream, number in enumerate(groups)]
+    often = np.prod([count[:, way] for count, way in zip(counts, ways, strict=True)], axis=0).astype(np.int64)
+    if not often.any(axis=1).all():
+        raise CannotTell(f"A resample of {len(ways[0])} units by both ways they are grouped in holds none: add units.")
+    return [np.repeat(np.arange(len(row)), row) for row in often]
+
+
 @checked
-def resample_indices(n: int, resamples: int, seed: int) -> Int[np.ndarray, "resamples n"]:
+def resample_indices(n: int, resamples: int, seed: int, stream: int = 0) -> Int[np.ndarray, "resamples n"]:
     """Which of `n` units each bootstrap resample holds, drawn with replacement; the same seed draws the same.
 
     Raises CannotTell for fewer than two units, ValueError for no resample.
@@ -73,7 +120,7 @@ def resample_indices(n: int, resamples: int, seed: int) -> Int[np.ndarray, "resa
         raise CannotTell(f"Resamples of {n} units tell nothing: give 2 units or more.")
     if resamples < 1:
         raise ValueError(f"{resamples} resamples tell nothing: give 1 or more.")
-    return np.random.default_rng([seed, 0]).integers(0, n, (resamples, n))
+    return np.random.default_rng([seed, stream]).integers(0, n, (resamples, n))
 
 
 @dataclass(frozen=True)
@@ -83,6 +130,8 @@ class Resampling:
     `units` tells apart `n` units that happen to be equally many (a hash or name of the question set); `sample` is the
     word for them in reports. `clusters` names the cluster of every unit, such as the extraction whose direction a
     question is answered along: after the bootstrap resamples come as many that leave out one cluster (jackknife).
+    Units of one topic are drawn together, all or none: `topics` has that of every unit, and is empty where each has its
+    own.
     """
 
     n: int
@@ -91,29 +140,51 @@ class Resampling:
     resamples: int = 2000
     seed: int = 0
     clusters: tuple[int, ...] = ()
+    topics: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.topics and len(self.topics) != self.n:
+            raise ValueError(f"{len(self.topics)} topics do not fit {self.n} {self.sample}: give one a unit.")
+        if len(set(self.topics)) == self.n:
+            object.__setattr__(self, "topics", ())
 
     @property
     def rows(self) -> int:
         """How many resamples there are in all, those that leave out a cluster included."""
         return self.resamples + len(set(self.clusters))
 
-    def indices(self) -> np.ndarray:
-        """Which units each bootstrap resample holds, (resamples, n)."""
-        return resample_indices(self.n, self.resamples, self.seed)
+    @property
+    def independent(self) -> int:
+        """How many units or topics are drawn."""
+        return len(set(self.topics)) or self.n
+
+    def indices(self) -> Sequence[np.ndarray]:
+        """Which units each bootstrap resample holds."""
+        return resample_groups([numbered(self.topics or range(self.n))], self.resamples, self.seed)
 
     def counts(self) -> np.ndarray:
         """How often each resample holds each unit, (rows, n) float64."""
-        return _counts(self)
+        if self.independent < 2:
+            raise CannotTell(f"All {self.n} {self.sample} have one topic, and so are one witness: add other topics.")
+        counts = _counts(self.independent, self.resamples, self.seed)
+        if self.topics:
+            counts = counts[:, numbered(self.topics)]
+        return np.vstack([counts, _left_out(self.clusters)]) if self.clusters else counts
 
 
 @lru_cache(maxsize=8)
-def _counts(resampling: Resampling) -> np.ndarray:
-    n, resamples = resampling.n, resampling.resamples
-    flat = (resampling.indices() + n * np.arange(resamples)[:, None]).ravel()
+def _left_out(clusters: tuple[int, ...]) -> np.ndarray:
+    """Every unit but those of one cluster, once, for each cluster."""
+    of_units = np.array(clusters)
+    left_out: np.ndarray = (of_units != np.unique(of_units)[:, None]).astype(np.float64)
+    return left_out
+
+
+@lru_cache(maxsize=8)
+def _counts(n: int, resamples: int, seed: int, stream: int = 0) -> np.ndarray:
+    indices = resample_indices(n, resamples, seed, stream)
+    flat = (indices + n * np.arange(resamples)[:, None]).ravel()
     counts = np.bincount(flat, minlength=n * resamples).reshape(resamples, n).astype(np.float64)
-    of_units = np.array(resampling.clusters)
-    left_out = [(of_units != cluster).astype(np.float64) for cluster in np.unique(of_units)]
-    counts = np.vstack([counts, *left_out])
     counts.setflags(write=False)
     return counts
 
@@ -197,14 +268,26 @@ class Replicated:
 
     def estimate(self, level: float = LEVEL) -> Estimate:
         """The value with its interval; see `tails.interval` for its rule and errors."""
-        low, high = interval(self.value, self._bootstrapped, self.n, self.bounds, level)
+        low, high = interval(self.value, self._bootstrapped, self.n, self.bounds, level, self.independent)
         if spread := self._over_clusters():
             low, high = tails.wider(self.value, (low, high), *spread, self.bounds, level)
-        return Estimate(self.value, low, high, self.n, self.unit, level, self.resampling.sample)
+        return self._estimate(low, high, level)
+
+    @property
+    def independent(self) -> int:
+        """How many of its units, or topics of them, are independent."""
+        return min(self.n, self.resampling.independent)
+
+    def _estimate(self, low: float, high: float, level: float) -> Estimate:
+        resampling = self.resampling
+        topics = resampling.independent if resampling.topics else 0
+        return Estimate(self.value, low, high, self.n, self.unit, level, resampling.sample, topics)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
         """The smallest alpha at which that end of the interval reaches the bound; see `tails.level_of_end`."""
-        level = tails.level_of_end(self.value, self._bootstrapped, self.n, self.bounds, end, bound, strict)
+        level = tails.level_of_end(
+            self.value, self._bootstrapped, self.n, self.bounds, end, bound, strict, self.independent
+        )
         if spread := self._over_clusters():
             level = max(level, tails.level_of_t(self.value, *spread, end, bound, self.bounds))
         return level

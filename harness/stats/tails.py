@@ -32,17 +32,19 @@ def interval(
     n: int,
     bounds: Bounds | None = None,
     level: float = LEVEL,
+    independent: int | None = None,
 ) -> tuple[float, float]:
     """The interval of a value from its bootstrap replicates; it always contains the value and is never NaN.
 
     Percentiles expanded for small samples (Hesterberg 2015, The American Statistician 69:4), see `expanded_tail`. With
     `bounds`, united with what n units cannot exclude: a share 1 - (tail)^(1/n) of units may never have been seen (the
     rule of three) and may all sit at one bound. Replicates of NaN are left out; CannotTell if they are more than 10 %,
-    or if n is below 2.
+    or if n is below 2. Units that were drawn in topics are as many as those in what is expanded (`independent`).
     """
-    present = present_of(replicates, n)
+    independent = n if independent is None else independent
+    present = present_of(replicates, independent)
     tail = (1 - level) / 2
-    expanded = expanded_tail(tail, n)
+    expanded = expanded_tail(tail, independent)
     with np.errstate(invalid="ignore"):  # between two infinite replicates
         low, high = (float(end) for end in np.quantile(present, [expanded, 1 - expanded]))
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -78,6 +80,7 @@ def level_of_end(
     end: End,
     bound: float,
     strict: bool,
+    independent: int | None = None,
 ) -> float:
     """The smallest alpha at which the low (high) end of `interval` at level 1 - alpha is `bound` or more (or less).
 
@@ -85,7 +88,8 @@ def level_of_end(
     percentiles go on as a normal tail about the median, so alpha falls continuously and is never 0. It is 1 if the
     value itself is not there. Errors as in `interval`.
     """
-    present = present_of(replicates, n)
+    independent = n if independent is None else independent
+    present = present_of(replicates, independent)
     sign = 1.0 if end == "low" else -1.0  # seen so that it is the low end that must be high
     value, bound = sign * value, sign * bound
     if value < bound or (strict and value == bound):
@@ -95,7 +99,7 @@ def level_of_end(
         floor = min(sign * bounds[0], sign * bounds[1])
         if floor > bound or (floor == bound and not strict):
             return SMALLEST  # nothing that is possible is on the other side
-    tail = tail_from_quantile(_quantile_at(np.sort(sign * present), bound, strict), n)
+    tail = tail_from_quantile(_quantile_at(np.sort(sign * present), bound, strict), independent)
     if floor is not None and value > floor:
         tail = max(tail, ((bound - floor) / (value - floor)) ** n)
     return float(np.clip(2 * tail, SMALLEST, 1.0))

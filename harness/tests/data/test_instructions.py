@@ -55,7 +55,7 @@ def test_each_phrasing_is_asked_with_six_questions_and_both_its_instructions_sta
     asked = [QUESTIONS[number % 8]["text"] for number in range(60)]  # in turn, from the first again after the last
     for number, (positive, negative) in enumerate(pairs):
         way = number // QUESTIONS_A_PHRASING + 1
-        common = {"text": asked[number], "pair": number, "topic": f"phrasing {way}"}
+        common = {"text": asked[number], "pair": number, "topic": f"phrasing {way}", "question": asked[number]}
         assert positive == Scenario(label="positive", instruction=f"Do it, way {way}.", **common)  # type: ignore[arg-type]
         assert negative == Scenario(label="negative", instruction=f"Leave it, way {way}.", **common)  # type: ignore[arg-type]
 

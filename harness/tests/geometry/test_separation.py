@@ -14,10 +14,12 @@ from harness.geometry.separation import (
     _effects,
     accuracy,
     effect_size,
+    folds_by,
     folds_of,
     held_out,
     right_orders,
     right_sides,
+    ways_of,
 )
 from harness.stats.resampling import CannotTell, Resampling
 
@@ -47,8 +49,8 @@ def test_a_pair_is_read_along_a_direction_that_has_not_seen_its_topic() -> None:
     """Noise in many dims that four pairs of a topic share: known to a direction that has seen one of them."""
     rng, topics = np.random.default_rng(0), [pair // 4 for pair in range(80)]
     positive, negative = rng.normal(size=(2, 20, 200))[:, topics]
-    apart = right_sides(held_out(positive, negative, folds_of(topics), fit)).mean()
-    torn = right_sides(held_out(positive, negative, np.arange(80) % 4, fit)).mean()
+    apart = right_sides(held_out(positive, negative, folds_by(ways_of(topics)), fit)).mean()
+    torn = right_sides(held_out(positive, negative, np.arange(80)[None] % 4, fit)).mean()
     assert torn > 0.95
     assert apart == pytest.approx(0.5, abs=0.2)
 
@@ -60,7 +62,7 @@ def test_threshold_and_polarity_come_from_the_other_folds() -> None:
     def at(*cosines: float) -> np.ndarray:
         return np.array([[cosine, np.sqrt(1 - cosine**2)] for cosine in cosines])
 
-    read = held_out(at(0.3, 0.4, -0.1, 0.0), at(-0.1, 0.0, 0.5, 0.2), np.array([0, 0, 1, 1]), lambda *_: east)
+    read = held_out(at(0.3, 0.4, -0.1, 0.0), at(-0.1, 0.0, 0.5, 0.2), np.array([[0, 0, 1, 1]]), lambda *_: east)
     np.testing.assert_allclose(read.positive, [0.3 - 0.15, 0.4 - 0.15, -0.1 - 0.15, 0.0 - 0.15])
     np.testing.assert_allclose(read.negative, [-0.1 - 0.15, 0.0 - 0.15, 0.5 - 0.15, 0.2 - 0.15])
     assert read.polarity.tolist() == [-1, -1, 1, 1]
@@ -169,7 +171,7 @@ def test_with_nothing_to_find_phrasings_must_be_held_out_and_questions_would_not
         rows = rng.normal(size=(30, 2, 24)) + 0.7 * rng.normal(size=(30, 1, 24))
         rows += 1.5 * rng.normal(size=(5, 2, 24))[phrasings]
         for what, topics in (("phrasings", phrasings.tolist()), ("questions", (np.arange(30) % 20).tolist())):
-            folds = folds_of(topics)
+            folds = folds_by(ways_of(topics))
             read = held_out(rows[:, 0], rows[:, 1], folds, lambda one, other, _: mean_diff(one, other))
             share = accuracy(right_orders(read), topics, rows=1)
             falsely_there[what] += share.estimate().low > 0.5

@@ -46,7 +46,10 @@ def read_answer(seed: int = 0) -> Answer:
     shift[TRAINING:] *= -1.0
     pair[..., 0] += 500.0
     rows = {"positive": pair + shift, "negative": pair - shift}
-    return Answer({name: row.astype(np.float32) for name, row in rows.items()}, {"training_pairs": TRAINING})
+    return Answer(
+        {name: row.astype(np.float32) for name, row in rows.items()},
+        {"training_pairs": TRAINING, "topics": [*range(PAIRS)]},
+    )
 
 
 def measured_answer() -> Answer:

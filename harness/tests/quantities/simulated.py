@@ -175,7 +175,8 @@ def _refits(world: World, measurement: Refits) -> Answer:
         vectors = _turned(_even(list(range(HIDDEN - 4, HIDDEN))), vectors, world.alike)
     vectors = vectors + noise
     vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return Answer({"directions": vectors.astype(np.float32)}, {"pairs": TRAINING, "blocks": list(blocks)})
+    record = {"pairs": TRAINING, "topics": list(range(TRAINING)), "blocks": list(blocks)}
+    return Answer({"directions": vectors.astype(np.float32)}, record)
 
 
 def _activations(world: World, measurement: Activations) -> Answer:
