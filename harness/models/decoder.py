@@ -124,6 +124,7 @@ class Decoder:
     def _opened(self, ids: list[int], source: str) -> list[int]:
         """Ids that open with exactly one `<bos>` where the tokenizer has one, which is put there if nothing else did.
 
+        A checkpoint that says in so many words that it adds none is taken at its word.
         Raises ModelError when there are more, and for a token that the model does not know.
         """
         bos = self.tokenizer.bos_token_id
@@ -140,7 +141,8 @@ class Decoder:
         opens_turns = str(getattr(self.tokenizer, "bos_token", "")) in str(_template_of(self.tokenizer))
         if ids[:2] == [bos, bos] or (count > 1 and not opens_turns):
             raise ModelError(f"{self.name}: {source} gives {count} <bos> tokens; exactly one is expected.")
-        return ids if ids[:1] == [bos] else [bos, *ids]
+        adds = getattr(self.tokenizer, "init_kwargs", {}).get("add_bos_token") is not False
+        return [bos, *ids] if adds and ids[:1] != [bos] else ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of response tokens, special tokens left out."""

@@ -71,7 +71,7 @@ REQUIRED = (
 _ROPE = frozenset(
     ("rope_type type rope_theta factor original_max_position_embeddings attention_factor beta_fast beta_slow "
      "short_factor long_factor low_freq_factor high_freq_factor partial_rotary_factor mscale mscale_all_dim truncate "
-     "mrope_section short_mscale long_mscale").split()
+     "mrope_section short_mscale long_mscale llama_4_scaling_beta max_position_embeddings").split()
 )  # fmt: skip
 _FLOATS = ("F64", "F32", "F16", "BF16")
 _QUANTIZED_BESIDE = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
@@ -166,12 +166,13 @@ def check_config(name: str, stated: Mapping[str, Any], config: Any) -> None:
 
 
 def _unread(stated: Mapping[str, Any], config: Any) -> list[str]:
-    read = {field.name for field in dataclasses.fields(config)} | set(config.attribute_map)
+    bare = vars(type(config)())
+    read = {field.name for field in dataclasses.fields(config)} | {*config.attribute_map, *bare}
     twins = ("hidden_act", "hidden_activation", "activation_function")  # one setting, stated under two names
     return [
         key
         for key, value in stated.items()
-        # What has become an attribute without being a field was only handed through.
+        # What became an attribute though the class itself has none of this name was only handed through.
         if key in vars(config) and key not in read and not is_off(value)
         and not (key in twins and any(one in read and getattr(config, one) == value for one in twins))
     ]  # fmt: skip
@@ -181,8 +182,14 @@ def _rotary(parameters: object, config: Any) -> list[dict[str, Any]]:
     """The settings of the rotary embedding, or those of every kind of block."""
     if not isinstance(parameters, dict):
         return []
-    kinds = set(getattr(config, "layer_types", None) or ())
-    return [one for key, one in parameters.items() if key in kinds and isinstance(one, dict)] or [parameters]
+    nested = [parameters[kind] for kind in _kinds(config) if kind in parameters]
+    return [one for one in nested if isinstance(one, dict)] if nested else [parameters]
+
+
+def _kinds(config: Any) -> list[str]:
+    """The kinds of blocks that have a rotary embedding each; none where all share one."""
+    bare = getattr(type(config)(), "rope_parameters", None)
+    return sorted(bare.keys() - _ROPE) if isinstance(bare, dict) else []
 
 
 def _unstated(stated: Mapping[str, Any], config: Any) -> list[str]:
@@ -198,6 +205,9 @@ def _unstated(stated: Mapping[str, Any], config: Any) -> list[str]:
         recent = str(stated.get("transformers_version", "")).startswith("5")
         if any("rope_theta" not in one for one in settings) or (recent and "rope_parameters" not in stated):
             missing.append("rope_theta")
+        kinds = set(_kinds(config)) & set(getattr(config, "layer_types", None) or ())
+        nested = kinds & set(stated.get("rope_parameters") or ())
+        missing += [f"the rotary embedding of {kind}" for kind in sorted(kinds - nested) if nested]
     return missing
 
 
