@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import nn
 
 from harness.models.attention import register
 from harness.models.hooks import recorded_blocks
-from harness.models.leftovers import check_config, check_files, check_loaded
+from harness.models.leftovers import check_config, check_files, check_folder
 from harness.models.loadable import ModelError, check_request, first_line, read_config
 from harness.models.memory import free_memory, is_out_of_memory
 
@@ -44,6 +44,7 @@ class Decoder:
 
     `blocks` are the decoder blocks in order; `width` is the size of the residual stream;
     `stop_ids` end a response; `pad_id` fills rows on the left. `findings` are sentences on what is odd about it.
+    `opens` is False where the checkpoint says that no `<bos>` is added to a text.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Decoder:
     stop_ids: frozenset[int]
     manner: Manner = Manner()
     findings: tuple[str, ...] = ()
+    opens: bool = True
 
     def together(self, rows: int) -> int:
         """How many of `rows` may share a batch."""
@@ -124,7 +126,7 @@ class Decoder:
     def _opened(self, ids: list[int], source: str) -> list[int]:
         """Ids that open with exactly one `<bos>` where the tokenizer has one, which is put there if nothing else did.
 
-        A checkpoint that says in so many words that it adds none is taken at its word.
+        None is put there where the checkpoint says so.
         Raises ModelError when there are more, and for a token that the model does not know.
         """
         bos = self.tokenizer.bos_token_id
@@ -141,8 +143,7 @@ class Decoder:
         opens_turns = str(getattr(self.tokenizer, "bos_token", "")) in str(_template_of(self.tokenizer))
         if ids[:2] == [bos, bos] or (count > 1 and not opens_turns):
             raise ModelError(f"{self.name}: {source} gives {count} <bos> tokens; exactly one is expected.")
-        adds = getattr(self.tokenizer, "init_kwargs", {}).get("add_bos_token") is not False
-        return [bos, *ids] if adds and ids[:1] != [bos] else ids
+        return [bos, *ids] if self.opens and ids[:1] != [bos] else ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of response tokens, special tokens left out."""
@@ -177,7 +178,8 @@ def load_decoder(
         if not tokenizer.chat_template:  # a processor of text and pictures keeps its template in files of its own
             tokenizer.chat_template = next(_processors_templates(folder), None)
         model = _load_model(folder, name, config, dtype, attention, device_map or (None if device == "cpu" else device))
-        decoder = wrap(name, model.eval().requires_grad_(False), tokenizer)
+        opens = _read_json(folder / "tokenizer_config.json").get("add_bos_token") is not False
+        decoder = replace(wrap(name, model.eval().requires_grad_(False), tokenizer), opens=opens)
         check_blocks(decoder)
     except ModelError:
         raise
@@ -302,7 +304,7 @@ def _load_model(
         ignore_mismatched_sizes=True,
         **safely,
     )
-    check_loaded(name, str(folder), model, report)
+    check_folder(name, folder, model, report, config)
     return model
 
 

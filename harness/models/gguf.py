@@ -15,7 +15,7 @@ from harness.models.gguf_keys import (
     check_keys,
     check_tensors,
     check_tokenizer,
-    read,
+    contents_of,
     refuse_at_once,
     settings_of,
 )
@@ -81,7 +81,7 @@ def dequantize(gguf: Path, folder: Path) -> None:
 
     logging.disable_progress_bar()
     try:
-        keys, tensors = read(gguf)
+        keys, tensors = contents_of(gguf)
         refuse_at_once(gguf.name, keys, len(tensors))
         _write_model(gguf, folder, keys, tensors)
         _write_tokenizer(gguf, folder, keys)

@@ -121,16 +121,16 @@ def check_keys(name: str, keys: Mapping[str, Any], config: Any) -> None:
         if taken is None and not is_off(value) and not (value == 1 and "scal" in key):
             refuse_leftovers(name, "keys", [key], f"it says {value!r}; take the safetensors checkpoint instead")
         if taken is not None and not _same(value, taken):
-            said = f"says {value!r} for {key}" if key in stated else f"does not say {key}, which means {value!r}"
+            statement = f"says {value!r} for {key}" if key in stated else f"does not say {key}, which means {value!r}"
             raise ModelError(
-                f"{name} {said}, and it is loaded with {taken!r}; take the safetensors checkpoint instead."
+                f"{name} {statement}, and it is loaded with {taken!r}; take the safetensors checkpoint instead."
             )
 
 
 def _loaded(key: str, config: Any) -> Any:
     """What a configuration says for a key of the architecture; None where it has no place for it."""
-    if key in READ:
-        return READ[key](config)
+    if key in COMPUTED:
+        return COMPUTED[key](config)
     return next((getattr(config, one) for one in NAMES.get(key, ()) if getattr(config, one, None) is not None), None)
 
 
@@ -189,7 +189,7 @@ def _scale(config: Any) -> float | None:
 
 
 # Where more than the name of an attribute is needed.
-READ: Mapping[str, Callable[[Any], Any]] = {
+COMPUTED: Mapping[str, Callable[[Any], Any]] = {
     "attention.key_length": _head,
     "attention.value_length": _head,
     "attention.scale": _scale,
@@ -250,7 +250,7 @@ def settings_of(keys: Mapping[str, Any]) -> dict[str, bool]:
     return {one: bool(keys[f"tokenizer.ggml.{one}"]) for one in names if f"tokenizer.ggml.{one}" in keys}
 
 
-def read(gguf: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def contents_of(gguf: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Keys and tensors of a GGUF file by name; raises what the library raises for a file that is none."""
     from gguf import GGUFReader
 

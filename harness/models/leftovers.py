@@ -16,7 +16,7 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 # Full matches of what may be left over, by kind, and why it changes no logit.
 HARMLESS: Mapping[str, Mapping[str, str]] = {
     "tensors": {
-        r"(.+\.)?rotary_emb\.inv_freq": "computed from the configuration; compared with it in `check_frequencies`",
+        r"(.+\.)?rotary_emb\.inv_freq": "computed from the configuration; compared with them in `_check_frequencies`",
         r"(.+\.)?position_ids": "a count from 0",
         r"(.+\.)?num_batches_tracked": "a count of training steps",
         r"(.+\.)?(attn|attention)\.(masked_)?bias": "a causal mask, which is computed",
@@ -27,21 +27,19 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
     },
     "keys in config.json": {
         r"_.+": "notes of transformers about the object in memory",
-        r"architectures|auto_map|custom_pipelines|model_type|transformers_version|transformers_weights": "names of code",
+        r"architectures|auto_map|custom_pipelines|model_type|transformers_(version|weights)": "names of code",
         r"torch_dtype|dtype|bf16|fp16|fp32|params_dtype": "the number format, which the run chooses",
         r".*(dropout|pdrop|drop_rate|droprate|_drop)(_.+)?": "used in training only",
         r"initializer_.+|init_.+|.*_init_std|.*aux_loss.*|.*z_loss.*|.*loss_(coef|type|function)": "training only",
         r"gradient_checkpointing|pretraining_tp|use_cache|cache_implementation|unsloth_.+|output_.+": "of the run",
         r"(use_)?_?flash_attn.*|attn_implementation|use_sdpa.*|reorder_and_upcast_attn|.*fused.*": "of the kernels",
-        r"(bos|eos|pad|unk|sep|cls|mask|image|video|audio|decoder_start|boi|eoi)_token_(id|index)": "named by the tokenizer",
-        r"tokenizer_class|processor_class|prefix|language|license|tags|model_max_length|seq_length|max_seq_len": "notes",
-        r"task_specific_params|finetuning_task|problem_type|.*id2label|.*label2id|num_labels|summary_.+|classifier_.+": (
-            "of classifiers"
-        ),
+        r"(bos|eos|pad|unk|sep|cls|mask|image|video|audio|decoder_start|boi|eoi)_token_(id|index)": "the tokenizer's",
+        r"tokenizer_class|processor_class|prefix|language|license|tags|model_max_length|(max_)?seq_len(gth)?": "notes",
+        r"(task_specific|problem_type|finetuning|summary|classifier)_?.*|.*id2label|.*label2id|num_labels": "of classifiers",
         r"quantization_config|transformers\.js_config|neuron|base_model_name(_or_path)?": "read elsewhere, or notes",
         r"vision_config|audio_config|.*projector.*|mm_.+|vision_.+|image_.+|audio_.+": "no picture or sound passes",
         r"mtp_.+|num_nextn_predict_layers": "of the head that guesses several tokens ahead, which no logit passes",
-        r"max_window_layers|max_sequence_length|max_length|sliding_window_pattern": "read into `layer_types`, or a limit",
+        r"max_window_layers|max_sequence_length|max_length|sliding_window_pattern": "in `layer_types`, or a limit",
     },
     "keys in the rotary embedding": {r"finetuned|mrope_interleaved": "a note, or read by the architecture"},
     "keys": {
@@ -55,8 +53,8 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         r"tokenizer\.ggml\.(model|pre|tokens|scores|token_type|merges)": "read by transformers",
         r"tokenizer\.ggml\.(bos|eos|unknown|padding)_token_id": "read by transformers",
         r"tokenizer\.ggml\.(eot|eom)_token_id": "taken as tokens that end a response",
-        r"tokenizer\.ggml\.(add_bos_token|add_eos_token|add_space_prefix)": "written down beside the tokenizer, or checked",
-        r"tokenizer\.ggml\.(fim_.+|prefix|suffix|middle|seperator|mask|cls)_token_id": "tokens that no prompt here has",
+        r"tokenizer\.ggml\.add_(bos_token|eos_token|space_prefix)": "kept beside the tokenizer, or checked",
+        r"tokenizer\.ggml\.(fim_.+|prefix|suffix|middle|seperator|mask|cls)_token_id": "in no prompt here",
         r"tokenizer\.ggml\.(add_sep_token|token_type_count)": "of encoders",
     },
 }
@@ -69,10 +67,13 @@ REQUIRED = (
     *("attention_multiplier", "logits_scaling"),
 )
 _ROPE = frozenset(
-    ("rope_type type rope_theta factor original_max_position_embeddings attention_factor beta_fast beta_slow "
-     "short_factor long_factor low_freq_factor high_freq_factor partial_rotary_factor mscale mscale_all_dim truncate "
-     "mrope_section short_mscale long_mscale llama_4_scaling_beta max_position_embeddings").split()
-)  # fmt: skip
+    (
+        *("rope_type", "type", "rope_theta", "factor", "partial_rotary_factor", "attention_factor", "mrope_section"),
+        *("original_max_position_embeddings", "max_position_embeddings", "beta_fast", "beta_slow", "truncate"),
+        *("short_factor", "long_factor", "short_mscale", "long_mscale", "low_freq_factor", "high_freq_factor"),
+        *("mscale", "mscale_all_dim", "llama_4_scaling_beta"),
+    )
+)
 _FLOATS = ("F64", "F32", "F16", "BF16")
 _QUANTIZED_BESIDE = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
 
@@ -166,16 +167,12 @@ def check_config(name: str, stated: Mapping[str, Any], config: Any) -> None:
 
 
 def _unread(stated: Mapping[str, Any], config: Any) -> list[str]:
-    bare = vars(type(config)())
-    read = {field.name for field in dataclasses.fields(config)} | {*config.attribute_map, *bare}
-    twins = ("hidden_act", "hidden_activation", "activation_function")  # one setting, stated under two names
-    return [
-        key
-        for key, value in stated.items()
-        # What became an attribute though the class itself has none of this name was only handed through.
-        if key in vars(config) and key not in read and not is_off(value)
-        and not (key in twins and any(one in read and getattr(config, one) == value for one in twins))
-    ]  # fmt: skip
+    known = {*(field.name for field in dataclasses.fields(config)), *config.attribute_map, *vars(type(config)())}
+    # What became an attribute, though the class itself has none of this name, was only handed through.
+    handed = [key for key in stated.keys() & vars(config).keys() - known if not is_off(stated[key])]
+    twins = {"hidden_act", "hidden_activation", "activation_function"}  # one setting, stated under two names
+    taken = [getattr(config, twin) for twin in twins & known]
+    return [key for key in handed if not (key in twins and stated[key] in taken)]
 
 
 def _rotary(parameters: object, config: Any) -> list[dict[str, Any]]:
@@ -193,22 +190,43 @@ def _kinds(config: Any) -> list[str]:
 
 
 def _unstated(stated: Mapping[str, Any], config: Any) -> list[str]:
-    fields = {field.name: field.default for field in dataclasses.fields(config)}
-    missing = []
-    for key in REQUIRED:
-        field = config.attribute_map.get(key, key)
-        if field in fields and not is_off(fields[field]) and key not in stated and field not in stated:
-            missing.append(key)
-    if "rope_parameters" in fields and not stated.keys() & {"rope_theta", "rope_scaling"}:
-        # Older releases left the base out where it is that of the class; this one writes it down.
-        settings = _rotary(stated.get("rope_parameters"), config)
-        recent = str(stated.get("transformers_version", "")).startswith("5")
-        if any("rope_theta" not in one for one in settings) or (recent and "rope_parameters" not in stated):
-            missing.append("rope_theta")
-        kinds = set(_kinds(config)) & set(getattr(config, "layer_types", None) or ())
-        nested = kinds & set(stated.get("rope_parameters") or ())
-        missing += [f"the rotary embedding of {kind}" for kind in sorted(kinds - nested) if nested]
-    return missing
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    named = {config.attribute_map.get(key, key) for key in stated} | stated.keys()
+    fields = [config.attribute_map.get(key, key) for key in REQUIRED]
+    missing = [field for field in fields if not is_off(defaults.get(field)) and field not in named]
+    if str(stated.get("transformers_version", "")).startswith("5"):
+        # Older releases left out what is as in the class; this one writes it down.
+        rotary = {"rope_parameters", "rope_scaling", "rope_theta"}
+        missing += sorted(
+            {"layer_types", "rope_parameters"} & defaults.keys() - named - (rotary if named & rotary else set())
+        )
+    settings = stated.get("rope_parameters")
+    if any("rope_theta" not in one | stated for one in _rotary(settings, config)):
+        missing.append("rope_theta")
+    kinds = set(_kinds(config)) & set(getattr(config, "layer_types", None) or ())
+    nested = kinds & set(settings or ())
+    return missing + [f"the rotary embedding of {kind}" for kind in sorted(kinds - nested) if nested]
+
+
+def _check_frequencies(name: str, folder: Path, files: Iterable[str], model: Any) -> None:
+    """Raise ModelError for frequencies of the rotary embedding, kept by old releases, that are not those computed."""
+    from safetensors import safe_open
+
+    computed = [buffer.float().cpu() for key, buffer in model.named_buffers() if key.endswith("rotary_emb.inv_freq")]
+    for file in files:
+        with safe_open(folder / file, "pt") as weights:
+            for key in (key for key in weights.keys() if key.endswith("rotary_emb.inv_freq")):  # noqa: SIM118
+                kept = weights.get_tensor(key).float()
+                if not any(one.shape == kept.shape and one.allclose(kept, rtol=1e-2) for one in computed):
+                    raise ModelError(
+                        f"{name}: {key} in {folder} is not what config.json gives; get the checkpoint again."
+                    )
+
+
+def check_folder(name: str, folder: Path, model: Any, report: Mapping[str, Any], stated: Mapping[str, Any]) -> None:
+    """As `check_loaded`, of a folder of safetensors files."""
+    check_loaded(name, str(folder), model, report)
+    _check_frequencies(name, folder, weight_files(folder, stated), model)
 
 
 def check_loaded(name: str, where: str, model: Any, report: Mapping[str, Any]) -> None:
