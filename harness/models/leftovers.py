@@ -35,7 +35,7 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         r"(use_)?_?flash_attn.*|attn_implementation|use_sdpa.*|reorder_and_upcast_attn|.*fused.*": "of the kernels",
         r"(bos|eos|pad|unk|sep|cls|mask|image|video|audio|decoder_start|boi|eoi)_token_(id|index)": "the tokenizer's",
         r"tokenizer_class|processor_class|prefix|language|license|tags|model_max_length|(max_)?seq_len(gth)?": "notes",
-        r"(task_specific|problem_type|finetuning|summary|classifier)_?.*|.*id2label|.*label2id|num_labels": "of classifiers",
+        r"(task_specific|problem|finetuning|summary|classifier)_.*|.*id2label|.*label2id|num_labels": "of classifiers",
         r"quantization_config|transformers\.js_config|neuron|base_model_name(_or_path)?": "read elsewhere, or notes",
         r"vision_config|audio_config|.*projector.*|mm_.+|vision_.+|image_.+|audio_.+": "no picture or sound passes",
         r"mtp_.+|num_nextn_predict_layers": "of the head that guesses several tokens ahead, which no logit passes",
