@@ -31,7 +31,8 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         r"torch_dtype|dtype|bf16|fp16|fp32|params_dtype": "the number format, which the run chooses",
         r".*(dropout|pdrop|drop_rate|droprate|_drop)(_.+)?": "used in training only",
         r"initializer_.+|init_.+|.*_init_std|.*aux_loss.*|.*z_loss.*|.*loss_(coef|type|function)": "training only",
-        r"gradient_checkpointing|pretraining_tp|use_cache|cache_implementation|unsloth_.+|output_.+": "of the run",
+        r"gradient_checkpointing|pretraining_tp|use_cache|cache_implementation|unsloth_.+": "of the run",
+        r"output_(attentions|hidden_states|router_logits|past)": "what else is handed out",
         r"(use_)?_?flash_attn.*|attn_implementation|use_sdpa.*|reorder_and_upcast_attn|.*fused.*": "of the kernels",
         r"(bos|eos|pad|unk|sep|cls|mask|image|video|audio|decoder_start|boi|eoi)_token_(id|index)": "the tokenizer's",
         r"tokenizer_class|processor_class|prefix|language|license|tags|model_max_length|(max_)?seq_len(gth)?": "notes",
@@ -201,7 +202,7 @@ def _unstated(stated: Mapping[str, Any], config: Any) -> list[str]:
             {"layer_types", "rope_parameters"} & defaults.keys() - named - (rotary if named & rotary else set())
         )
     settings = stated.get("rope_parameters")
-    if any("rope_theta" not in one | stated for one in _rotary(settings, config)):
+    if any("rope_theta" not in {*one, *stated} for one in _rotary(settings, config)):
         missing.append("rope_theta")
     kinds = set(_kinds(config)) & set(getattr(config, "layer_types", None) or ())
     nested = kinds & set(settings or ())

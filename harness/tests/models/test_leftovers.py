@@ -309,3 +309,58 @@ def test_what_a_gguf_file_says_is_applied(tiny: Path, tmp_path: Path) -> None:
 def test_every_reason_is_given_for_a_pattern_that_matches_whole_names() -> None:
     assert why_harmless("tensors", "model.layers.0.self_attn.rotary_emb.inv_freq")
     assert not why_harmless("tensors", "model.layers.0.self_attn.q_proj.bias")
+
+
+def write_gemma3(path: Path, source: Path) -> Path:
+    """A Gemma 3 as llama.cpp's converter writes it: norms with one added, the scaling of global blocks in keys."""
+    config = json.loads((source / "config.json").read_bytes())
+    tokenizer = json.loads((source / "tokenizer.json").read_bytes())["model"]["vocab"]
+    vocabulary = sorted(tokenizer, key=tokenizer.get)
+    names = library.get_tensor_name_map(library.MODEL_ARCH.GEMMA3, config["num_hidden_layers"])
+    writer = library.GGUFWriter(path, "gemma3")
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_key_length(config["head_dim"])
+    writer.add_value_length(config["head_dim"])
+    writer.add_sliding_window(config["sliding_window"])
+    writer.add_rope_freq_base(config["rope_parameters"]["full_attention"]["rope_theta"])
+    writer.add_rope_scaling_type(library.RopeScalingType.LINEAR)
+    writer.add_rope_scaling_factor(config["rope_parameters"]["full_attention"]["factor"])
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(
+        vocabulary + [f"[unused {number}]" for number in range(config["vocab_size"] - len(vocabulary))]
+    )
+    writer.add_token_scores([0.0] * config["vocab_size"])
+    writer.add_token_types([library.TokenType.NORMAL] * config["vocab_size"])
+    writer.add_bos_token_id(config["bos_token_id"])
+    writer.add_eos_token_id(config["eos_token_id"])
+    writer.add_add_bos_token(True)
+    writer.add_add_space_prefix(False)
+    for name, weights in load_file(source / "model.safetensors").items():
+        array = weights.numpy() + 1 if name.endswith("norm.weight") else weights.numpy()
+        writer.add_tensor(str(names.get_name(name, try_suffixes=(".weight",))), array)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_a_gemma_3_file_has_the_scaling_that_it_states_and_the_one_that_goes_without_saying(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = write_checkpoint(tmp_path / "source", "gemma3", blocks=6)
+    full = {"rope_type": "linear", "factor": 8.0, "rope_theta": 77.0}
+    rotary = json.loads((source / "config.json").read_bytes())["rope_parameters"] | {"full_attention": full}
+    change(source / "config.json", query_pre_attn_scalar=8, rope_parameters=rotary)
+    given, written = seen(load_decoder(source, "given")), located(write_gemma3(tmp_path / "g.gguf", source))
+    with torch.inference_mode():
+        logits = written.model(input_ids=torch.tensor([given.ids])).logits
+    assert (logits - given.logits).abs().max() < 1e-4
