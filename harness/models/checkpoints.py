@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.models.gguf import ORIGIN, unpacked
+from harness.models.leftovers import first_file
 from harness.models.loadable import ModelError, why_no_decoder
 
 GGUF = ".gguf"
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 _IDENTITY_SUFFIXES = {".safetensors", ".json", ".jinja", ".model", ".tiktoken"}
@@ -191,8 +191,7 @@ def _config(folder: Path, checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _require_weights(folder: Path, config: dict[str, Any], checkpoint: Checkpoint) -> None:
     """Raise NotAtHand unless every safetensors file that would be loaded is there and whole."""
-    named = config.get("transformers_weights")
-    first = named if isinstance(named, str) else WEIGHTS if (folder / WEIGHTS).is_file() else INDEX
+    first = first_file(folder, config)
     if not (folder / first).is_file():
         _raise_without_safetensors(folder, checkpoint)
     files = _shards(folder / first, checkpoint) if first.endswith(".json") else [first]

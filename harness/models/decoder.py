@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from harness.models.attention import register
 from harness.models.hooks import recorded_blocks
+from harness.models.leftovers import check_config, check_files, check_folder
 from harness.models.loadable import ModelError, check_request, first_line, read_config
 from harness.models.memory import free_memory, is_out_of_memory
 
@@ -190,6 +191,7 @@ def load_decoder(
     folder = Path(folder)
     config = read_config(folder, name)
     check_request(config, name, dtype, device, attention, device_map)
+    check_files(folder, name, config)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if not tokenizer.chat_template:  # a processor of text and pictures keeps its template in files of its own
@@ -342,7 +344,9 @@ def _load_model(
 
     causal = config["model_type"] in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     safely = {"local_files_only": True, "trust_remote_code": False}
-    text = AutoConfig.from_pretrained(folder, **safely).get_text_config()
+    loaded = AutoConfig.from_pretrained(folder, **safely)
+    check_config(name, config, loaded)
+    text = loaded.get_text_config()
     if attention == "auto":
         # The fused kernel leaves out the soft-capping of attention logits that Gemma 2 was trained with.
         attention = register() if getattr(text, "attn_logit_softcapping", None) else ""
@@ -356,13 +360,7 @@ def _load_model(
         ignore_mismatched_sizes=True,
         **safely,
     )
-    # transformers fills what is missing or does not fit with random numbers and goes on.
-    mismatched = sorted(str(key[0]) for key in report["mismatched_keys"])
-    for what, weights in (("missing", sorted(report["missing_keys"])), ("not of the shape of config.json", mismatched)):
-        if weights:
-            raise ModelError(
-                f"{name}: {len(weights)} weights in {folder} are {what}, first {weights[0]}; get the checkpoint again."
-            )
+    check_folder(name, folder, model, report, config)
     return model
 
 

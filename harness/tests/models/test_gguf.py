@@ -12,6 +12,7 @@ import gguf as library
 import numpy as np
 import pytest
 import torch
+import transformers
 from safetensors.numpy import load_file
 
 from harness.models import gguf
@@ -23,6 +24,7 @@ from harness.tests.models.checkpoints import change, write_checkpoint
 from harness.tests.plugins import CONFTEST
 
 Q8 = library.GGMLQuantizationType.Q8_0
+VERSION = f"{gguf._CONVERTER}-{transformers.__version__}"
 HEADS = {"q_proj": 4, "k_proj": 2}
 
 
@@ -124,12 +126,12 @@ def test_it_is_made_once_by_its_content_and_says_where_it_came_from(
     shutil.copy(file, tmp_path / "moved.gguf")
     monkeypatch.setenv("HOME", str(tmp_path))
     folder = locate(Checkpoint(str(file)))
-    assert locate(Checkpoint("~/moved.gguf")) == folder == cache / f"gguf-{sha256(file)[:16]}"
+    assert locate(Checkpoint("~/moved.gguf")) == folder == cache / f"gguf-{VERSION}-{sha256(file)[:16]}"
     other = tmp_path / "other.gguf"
     other.write_bytes(file.read_bytes() + b"\0")
     assert locate(Checkpoint(str(other))) != folder
     assert made == ["Tiny.Q8_0.gguf", "other.gguf"]
-    assert {entry.name for entry in cache.iterdir()} == {f"gguf-{sha256(one)[:16]}" for one in (file, other)}
+    assert {entry.name for entry in cache.iterdir()} == {f"gguf-{VERSION}-{sha256(one)[:16]}" for one in (file, other)}
     origin = json.loads((folder / ORIGIN).read_bytes())
     assert origin == {"from": "Tiny.Q8_0.gguf", "sha256": sha256(file), "quantization": "Q8_0"}
 
@@ -166,7 +168,7 @@ def test_what_cannot_be_made_is_one_sentence_and_leaves_nothing_behind(
 def test_of_two_that_make_the_same_at_once_the_first_is_kept(
     file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = cache / f"gguf-{sha256(file)[:16]}"
+    folder = cache / f"gguf-{VERSION}-{sha256(file)[:16]}"
 
     def slowly(_path: Path, made: Path) -> None:
         for one, text in ((made, "second"), (folder, "first")):
@@ -248,7 +250,7 @@ def test_a_file_of_a_repository_is_found_in_the_hubs_cache_or_the_command_brings
     blob.parent.mkdir()
     shutil.copy(file, blob)
     (snapshot / "deep" / "m.gguf").symlink_to(blob)
-    assert locate(wanted) == cache / "gguf-abababababababab"  # the name of a blob is its hash
+    assert locate(wanted) == cache / f"gguf-{VERSION}-abababababababab"  # the name of a blob is its hash
 
 
 CLAIM = """
@@ -274,4 +276,4 @@ def test_a_file_of_the_command_line_is_tested_and_the_ledger_says_how_it_was_qua
     result.assert_outcomes(passed=1, deselected=1)
     about = json.loads(Path("told", "ledger.jsonl").read_text().splitlines()[0])["models"]["mine"]
     assert (about["origin"], about["quantization"]) == (str(file), "Q8_0, as float32")
-    assert [entry.name for entry in cache.iterdir()] == [f"gguf-{sha256(file)[:16]}"]
+    assert [entry.name for entry in cache.iterdir()] == [f"gguf-{VERSION}-{sha256(file)[:16]}"]
