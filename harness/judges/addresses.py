@@ -7,7 +7,7 @@ import os
 import ssl
 from collections.abc import Sequence
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies, proxy_bypass
 
 from harness.judges.errors import JudgeError
 
@@ -65,8 +65,8 @@ def why_unreached(url: str, error: BaseException) -> tuple[str, str]:
         if isinstance(cause, ssl.SSLError):
             return "made no secure connection", "see whether its address begins with http or https"
         cause = cause.__cause__ or cause.__context__
-    parts, proxies = urlsplit(url), getproxies_environment()
-    proxied = (parts.scheme in proxies or "all" in proxies) and not proxy_bypass_environment(parts.hostname or "")
+    parts, proxies = urlsplit(url), getproxies()
+    proxied = (parts.scheme in proxies or "all" in proxies) and not proxy_bypass(parts.hostname or "")
     if is_loopback(parts.hostname or "") or not proxied:
         return "could not be reached", "see whether it is up"
     used = [f"{parts.scheme}_proxy"] if parts.scheme in proxies else ["all_proxy"]

@@ -37,11 +37,12 @@ def token_table(completion: Any) -> list[tuple[str, float]] | None:
     content = getattr(getattr(choice, "logprobs", None), "content", None)
     if not content and not text:
         return None
-    top = getattr(content[0], "top_logprobs", None) if isinstance(content, list) and content else None
+    opening = content[0] if isinstance(content, list) and content else None
+    top = getattr(opening, "top_logprobs", None)
     if not top or _thought(choice.message):
         raise NoLogprobs
     table = [_entry(entry) for entry in top]
-    value, first = plain_integer(text), str(getattr(content[0], "token", "")).strip()
+    value, first = plain_integer(text), str(getattr(opening, "token", "")).strip()
     if value is None:
         return [(text, 1.0)] if any(map(str.isdigit, text)) else table
     if first.isdigit() and first != str(value):  # the tokens are digits
