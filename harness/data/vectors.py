@@ -7,6 +7,7 @@ seldom say how they count, and nothing is guessed: where a file does not state t
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -70,7 +71,7 @@ def parse(text: str) -> Vector:
     *only, name = written["name"].split("/") if written else ("",)
     if not written or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", name):
         raise VectorError(f"{text!r}: write NAME=FILE or NAME=FILE:BLOCK, the name of letters and digits.")
-    path = Path(written["file"]).expanduser()
+    path = Path(os.path.expanduser(written["file"]))
     entries, stated = read(path)
     block = None if written["block"] is None else int(written["block"])
     key = written["entry"] if written["entry"] is not None else _only_entry(path, entries, block)

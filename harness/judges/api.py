@@ -6,34 +6,48 @@ import asyncio
 import logging
 import os
 import random
+import re
+import ssl
 import time
+import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from harness.judges import prompts, scoring
-from harness.judges.addresses import is_loopback, shown
-from harness.judges.asking import SAMPLES, Asking, directed_wait, refused_parameter, sampled_score
-from harness.judges.completions import NoLogprobs, Thinks, largest_integer, sampled, token_table
-from harness.judges.errors import JudgeError, JudgeUnavailable
+from harness.judges.addresses import is_loopback, shown, why_no_client, why_unreached
+from harness.judges.asking import (
+    FINAL,
+    PASSING,
+    SAMPLES,
+    Asking,
+    directed_wait,
+    first_tokens,
+    refused_parameter,
+    sampled_score,
+    texts_in,
+    why_unjudgeable,
+)
+from harness.judges.completions import NoLogprobs, Refused, Thinks, sampled, token_table
+from harness.judges.errors import JudgeError, JudgeUnavailable, JudgeWarning
 from harness.judges.identity import code_of, definitions_hash
 from harness.judges.protocol import Exchange, Judgement
 
 CONCURRENCY = 8  # exchanges under way at once
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between attempts
-DIGITS_SUSPECTED = 20  # answers by numbers, none above 9, from which the server's tokens must be digits
-UNJUDGEABLE = ("content_filter", "context_length_exceeded")  # refusals of one text, which say nothing of the next
-FINAL = ("insufficient_quota",)  # refusals that come with a status that is otherwise worth another attempt
+DIGITS_SUSPECTED = 20  # answers by numbers, none above 10, from which they must be digits, or on another scale
 ADVICE = {  # what these statuses mean by themselves; others mean many things
     401: "set {key} to a key that it takes",
     404: "check the model's name and the address",
+    407: "give user name and password in the variable that names the proxy",
     429: "wait, or allow fewer requests a minute",
 }
 # What the client logs below a warning holds addresses with their queries, and headers that may repeat the key.
 CLIENT_LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
+CLIENT_VARIABLES = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")  # what the client sends of its own accord
 CODE = tuple(f"judges/{module}" for module in ("prompts", "scoring", "asking", "completions", "api"))
 
 
@@ -82,6 +96,7 @@ class ApiJudge:
         self._numbers_seen, self._largest_seen = 0, 0
         self._asking = Asking()
         self.first_tokens: Counter[str] = Counter()  # of answers that gave no score
+        self._refused: Counter[str] = Counter()  # why the server would not judge a text
 
     @property
     def identity(self) -> str:
@@ -112,8 +127,10 @@ class ApiJudge:
             prompts.prefix(asked, prompts.API)  # a definition that lacks a part is found before anything is sent
         client = self._client()
         judged: dict[int, Judgement] = {}
+        self._refused.clear()
         with quiet(CLIENT_LOGGERS):
             failure = asyncio.run(self._judge_all(client, questions, exchanges, judged))
+        self._warn_of_refusals()
         if isinstance(failure, _Failure):
             raise JudgeUnavailable(
                 f"{self._model} at {self._where} {failure.problem}, with {len(judged)} of {len(exchanges)} responses "
@@ -136,27 +153,44 @@ class ApiJudge:
             )
         parts = urlsplit(self._url)
         local = is_loopback(parts.hostname or "")
-        user = (unquote(parts.username or ""), unquote(parts.password or "")) if parts.username else None
+        if not local and not header(self._key_variable):
+            raise JudgeError(
+                f"{self._model} at {self._where} needs a key; set {self._key_variable} in the environment."
+            )
+        for variable in CLIENT_VARIABLES:
+            header(variable)
         return openai.AsyncOpenAI(
-            api_key=self._key(local),
+            api_key=header(self._key_variable) or "none",
             base_url=self._where,
             default_query=dict(parse_qsl(parts.query)),
             max_retries=0,
             timeout=self._timeout,
-            # A proxy of the environment is for the world outside.
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=not local, auth=user),
+            http_client=self._transport(openai.DefaultAsyncHttpxClient, local),
         )
 
-    def _key(self, local: bool) -> str:
-        key = os.environ.get(self._key_variable, "").strip()
-        if not key and not local:
-            raise JudgeError(
-                f"{self._model} at {self._where} needs a key; set {self._key_variable} in the environment."
+    def _transport(self, make: Callable[..., Any], local: bool) -> Any:
+        """What carries requests. A proxy of the environment is for the world outside; its certificates are for all."""
+        parts = urlsplit(self._url)
+        user = (unquote(parts.username or ""), unquote(parts.password or "")) if parts.username else None
+        try:
+            if local and parts.scheme == "https":
+                file, folder = (os.environ.get(f"SSL_CERT_{kind}") or None for kind in ("FILE", "DIR"))
+                trusted = ssl.create_default_context(cafile=file, capath=folder)
+                return make(trust_env=False, auth=user, verify=trusted)
+            return make(trust_env=not local, auth=user)
+        except Exception as error:  # packages, files and addresses fail with many kinds
+            problem = why_no_client(error)
+        del user, parts  # a report of the error may show what its frames hold
+        raise JudgeError(f"{self._model} at {self._where} cannot be asked: {problem}.")
+
+    def _warn_of_refusals(self) -> None:
+        if self._refused:
+            warnings.warn(
+                f"{self._model} at {self._where} would not judge some texts: {first_tokens(self._refused)}; their "
+                "scores are missing, so take a judge that reads longer texts or filters none.",
+                JudgeWarning,
+                stacklevel=3,
             )
-        if not key.isascii() or any(not character.isprintable() or character == " " for character in key):
-            del key  # a report of the error may show what its frames hold
-            raise JudgeError(f"{self._key_variable} holds characters that no key has; set it again.")
-        return key or "none"
 
     async def _judge_all(
         self,
@@ -225,6 +259,7 @@ class ApiJudge:
         table: list[tuple[str, float]] | None = None
         said: list[str] = []
         score: float | None = None
+        completion: Any = None
         try:
             while len(said) < SAMPLES:  # of probabilities the first answer is enough
                 await self._wait_for_turn()
@@ -240,13 +275,13 @@ class ApiJudge:
             else:
                 score = sampled_score(said, least_mass)
         except openai.APIStatusError as error:
-            if error.code in UNJUDGEABLE:
-                return None
-            return asking.without(refused_parameter(error.body)) or self._refusal(error)
+            return self._refusal(error.response.status_code, body_of(error.response), asking, error.response.headers)
         except (TimeoutError, openai.APITimeoutError):
             return _Failure(f"gave no whole answer within {self._timeout:g} s", "see whether it is overloaded")
-        except openai.APIConnectionError:
-            return _Failure("could not be reached", "see whether it is up")
+        except openai.APIConnectionError as error:
+            return _Failure(*why_unreached(self._url, error))
+        except Refused:
+            return self._refusal(200, completion.error, asking, {})
         except Thinks:
             return JudgeError(
                 f"{self._model} at {self._where} thinks before it answers, so its first token is no score; switch that "
@@ -256,9 +291,11 @@ class ApiJudge:
             return replace(asking, top=0)
         except (openai.OpenAIError, ValueError, TypeError, AttributeError):  # Malformed is a ValueError
             return _Failure("answered with no whole chat completion", "see whether it serves chat completions")
-        if score is None and (table or said):
-            self.first_tokens[(table[0][0] if table else said[0]).strip()] += 1
-        return self._digits_suspected(table) or score
+        if score is None:
+            unread = [table[0][0]] if table else [one for one in said if scoring.plain_integer(one) is None]
+            self.first_tokens[(unread or [""])[0].strip() or "(no text)"] += 1
+        values = [value for value, _ in scoring.integers(table or [])] + [*map(scoring.plain_integer, said)]
+        return self._small_scale_suspected([value for value in values if value is not None]) or score
 
     async def _wait_for_turn(self) -> None:
         """Requests start at least a minute / `requests_per_minute` apart, attempts included."""
@@ -268,32 +305,58 @@ class ApiJudge:
         self._next_start = start + 60 / self._per_minute
         await asyncio.sleep(start - time.monotonic())
 
-    def _refusal(self, error: Any) -> _Failure:
-        status = int(error.status_code)
-        again = (status in (408, 409, 429) or status >= 500) and error.code not in FINAL
-        named = refused_parameter(error.body)
-        advice = f"take a model or server that allows {named}" if named else ADVICE.get(status, "see its log")
+    def _refusal(self, status: int, body: Any, asking: Asking, headers: Mapping[str, str]) -> _Failure | Asking | None:
+        """What follows from a refusal: no score of this text, another way to ask, or a failure."""
+        speaks = status not in PASSING
+        if speaks and (why := why_unjudgeable(status, body, asking.parameters())):
+            self._refused[why] += 1
+            self.first_tokens[f"({why})"] += 1
+            return None
+        named = refused_parameter(body, asking.parameters()) if speaks else ""
+        if other := asking.without(named):
+            return other
+        if status == 200 and not named:
+            return _Failure("answered with no whole chat completion", "see whether it serves chat completions")
+        again = status in PASSING or status >= 500
         return _Failure(
             f"answered with status {status}{f' and named {named}' if named else ''}",
-            advice.format(key=self._key_variable),
-            again and not named,
-            directed_wait(error.response.headers),
+            f"take a model or server that allows {named}"
+            if named
+            else ADVICE.get(status, "see its log").format(key=self._key_variable),
+            again and not named and not any(FINAL in text for text in texts_in(body)),
+            directed_wait(headers),
         )
 
-    def _digits_suspected(self, table: list[tuple[str, float]] | None) -> JudgeError | None:
-        """An error once so many answers held no integer above 9 that the server's tokens must be single digits.
+    def _small_scale_suspected(self, values: Sequence[int]) -> JudgeError | None:
+        """An error once so many answers held no integer above 10 that they must be digits or on another scale.
 
-        The first digit of 85 would pass for a score of 8, and nothing else would tell.
+        The first digit of 85, and the 8 of a scale to 10, would pass for a score of 8, and nothing else would tell.
         """
-        largest = largest_integer(table)
-        if largest is not None:
-            self._numbers_seen, self._largest_seen = self._numbers_seen + 1, max(largest, self._largest_seen)
-        if self._numbers_seen < DIGITS_SUSPECTED or self._largest_seen > 9:
+        if values:
+            self._numbers_seen, self._largest_seen = self._numbers_seen + 1, max(*values, self._largest_seen)
+        if self._numbers_seen < DIGITS_SUSPECTED or self._largest_seen > 10:
             return None
         return JudgeError(
-            f"{self._model} at {self._where} never answers with a number above 9, so its tokens seem to be single "
-            "digits; take a model whose tokens are whole numbers, or this one as a local judge."
+            f"{self._model} at {self._where} never answers with a number above 10, so its tokens seem to be single "
+            "digits, or its scale to end there; take a model whose tokens are whole numbers from 0 to 100, or this one "
+            "as a local judge."
         )
+
+
+def header(variable: str) -> str:
+    """What an environment variable holds for the header of a request. Raises JudgeError where no header can hold it."""
+    if not (value := os.environ.get(variable, "").strip()).isascii() or re.search(r"[^!-~]", value):
+        del value  # a report of the error may show what its frames hold
+        raise JudgeError(f"{variable} holds characters that no key has; set it again.")
+    return value
+
+
+def body_of(response: Any) -> Any:
+    """The body of a response: what its JSON holds, else its text."""
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return response.text
 
 
 @contextmanager

@@ -11,6 +11,10 @@ class JudgeError(RuntimeError):
     """A judge cannot be used; the message says which, why and what to do, and never holds a key."""
 
 
+class JudgeWarning(UserWarning):
+    """A judge's server refused to judge some texts, whose scores are missing."""
+
+
 class JudgeUnavailable(JudgeError):
     """A judge's server was lost; `judged` holds, by the exchange's index, the judgements complete until then."""
 

@@ -14,6 +14,10 @@ TRAIT_MASS = 0.25
 COHERENCE_MASS = 0.10
 ROUNDING = 1e-3  # by which printed probabilities may add up to more than 1
 INTEGER = re.compile(r"0|[1-9][0-9]?|100")
+# An integer on a line of its own, perhaps said to be of 100, with no other number or scale after it.
+PLAIN = re.compile(
+    rf"\s*({INTEGER.pattern})(\s?%|\s?/\s?100|\sout\sof\s100)?\.?[ \t\r]*(\n((?!\d|/|%|\bout\b)[\s\S])*)?"
+)
 # Published caps: coherence of a response that ignores the question, and of a partial answer or an explicit refusal.
 IGNORED_CAP, PARTIAL_CAP = 30.0, 50.0
 
@@ -22,6 +26,16 @@ def integers(table: Iterable[tuple[str, float]]) -> list[tuple[int, float]]:
     """The tokens of a (text, probability) table that are integers from 0 to 100, white space around them aside."""
     stripped = [(token.strip(), probability) for token, probability in table]
     return [(int(token), probability) for token, probability in stripped if INTEGER.fullmatch(token)]
+
+
+def plain_integer(answer: str) -> int | None:
+    """The integer from 0 to 100 that an answer plainly is; None where it is anything else.
+
+    "85", "85%" and "85/100" are 85; "8/10", "0.85", "85.5", "85-90" and "Score: 85" are none, as a number on another
+    scale, or a part of a number, would pass for a score.
+    """
+    match = PLAIN.fullmatch(answer)
+    return int(match[1]) if match else None
 
 
 def expected_integer(table: Iterable[tuple[str, float]], least_mass: float) -> float | None:

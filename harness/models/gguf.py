@@ -30,8 +30,22 @@ _GROWTH = 9  # float32 over the smallest quantisations, of three to four bits a 
 
 
 def cache_folder() -> Path:
-    """Where this project keeps what it makes of other people's files."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "steering-claims"
+    """Where this project keeps what it makes of other people's files; begins with ~ where nobody knows what HOME is."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "steering-claims"
+
+
+def made_cache_folder() -> Path:
+    """The same, made if it is not there. Raises ModelError where it cannot be."""
+    folder = cache_folder()
+    if folder.parts[0] == "~":
+        raise ModelError("There is no home folder to keep weights in; let HOME or XDG_CACHE_HOME name a folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(
+            f"{folder} could not be made ({error.strerror}); let XDG_CACHE_HOME name a folder that can be written to."
+        ) from error
+    return folder
 
 
 def converted(name: str, sha256: str) -> Path:
@@ -47,8 +61,7 @@ def unpacked(gguf: Path, sha256: str) -> Path:
     folder = converted("gguf", sha256[:16])
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    needed, free = _GROWTH * gguf.stat().st_size, shutil.disk_usage(folder.parent).free
+    needed, free = _GROWTH * gguf.stat().st_size, shutil.disk_usage(made_cache_folder()).free
     if free < needed:
         raise ModelError(
             f"{gguf.name} may take {needed // _MIB} MiB as float32, and {folder.parent} has {free // _MIB}; make room, "

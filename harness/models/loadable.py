@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ ATTENTION = ("auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3", 
 DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
 # Quantizations whose kernels are in packages that a person installs; those of others are fetched and run on loading.
 QUANTIZATIONS = ("awq", "bitsandbytes", "compressed-tensors", "gptq", "hqq", "quanto", "torchao")
+_PIECES = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
+_READS_PIECES = {"sentencepiece": "sentencepiece", "protobuf": "google.protobuf"}  # packages, and what is imported
 
 
 class ModelError(RuntimeError):
@@ -54,6 +57,31 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
     if reason:
         raise ModelError(f"{name}: {folder} could not be loaded: {reason}.")
     return dict(config)
+
+
+def check_tokenizer(folder: Path, name: str) -> None:
+    """Raise ModelError when only packages that are not here read a folder's tokenizer.
+
+    transformers would name another package, the next that it tries.
+    """
+    pieces = next((path for one in _PIECES if (path := folder / one).is_file()), None)
+    if pieces is None or (folder / "tokenizer.json").is_file():
+        return
+    with pieces.open("rb") as file:
+        is_protobuf = file.read(1) == b"\n"
+    missing = [package for package, module in _READS_PIECES.items() if not _is_here(module)]
+    if is_protobuf and missing:
+        raise ModelError(
+            f"{name}: {pieces} is a SentencePiece tokenizer, which is not read without {' and '.join(missing)}; "
+            f"run `pip install {' '.join(missing)}`."
+        )
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package around it
+        return False
 
 
 def check_request(

@@ -141,6 +141,16 @@ def status(code: int, error: dict[str, str] | None = None, **headers: str) -> Fa
     return fault
 
 
+def answers(code: int, body: Any) -> Fault:
+    """Answer with a status and a body of any shape."""
+
+    def fault(handler: Handler) -> bool:
+        handler.send(code, body)
+        return True
+
+    return fault
+
+
 def says(body: Any, length: int | None = None, **headers: str) -> Fault:
     """Answer with status 200 and this body."""
 

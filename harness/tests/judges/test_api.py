@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -14,11 +15,18 @@ import pytest
 
 from harness.judges import api, prompts
 from harness.judges.api import ApiJudge
-from harness.judges.asking import SAMPLES, directed_wait, first_tokens
-from harness.judges.errors import JudgeError, JudgeUnavailable
+from harness.judges.asking import (
+    ANSWER_TOKENS,
+    SAMPLES,
+    directed_wait,
+    first_tokens,
+    refused_parameter,
+    why_unjudgeable,
+)
+from harness.judges.errors import JudgeError, JudgeUnavailable, JudgeWarning
 from harness.judges.protocol import Judgement
 from harness.tests.judges import api_server
-from harness.tests.judges.api_server import Fault, Grader, Server, says, serving, status, whole
+from harness.tests.judges.api_server import Fault, Grader, Server, answers, says, serving, status, whole
 from harness.tests.judges.asked import (
     COHERENCE,
     EXCHANGES,
@@ -40,7 +48,7 @@ def test_scores_are_the_expected_integers_of_the_models_own_probabilities(grader
     assert close(judge_of(server).judge(TRAIT, EXCHANGES), wanted)
 
 
-def test_a_request_asks_for_one_token_at_temperature_0_with_the_likeliest_20(server: Server) -> None:
+def test_a_request_asks_for_a_short_answer_at_temperature_0_with_the_likeliest_20(server: Server) -> None:
     judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES[:1])
     texts = [prompts.prompt(definition, EXCHANGES[0], prompts.API) for definition in (TRAIT, COHERENCE)]
     assert [request["messages"] for request in server.requests] == [[{"role": "user", "content": one}] for one in texts]
@@ -48,7 +56,7 @@ def test_a_request_asks_for_one_token_at_temperature_0_with_the_likeliest_20(ser
         assert request["path"] == "/v1/chat/completions"
         asked = {name: request[name] for name in ("model", "max_tokens", "temperature", "logprobs", "top_logprobs")}
         assert asked == {
-            "model": "organism", "max_tokens": 1, "temperature": 0, "logprobs": True, "top_logprobs": 20,
+            "model": "organism", "max_tokens": ANSWER_TOKENS, "temperature": 0, "logprobs": True, "top_logprobs": 20,
         }  # fmt: skip
 
 
@@ -158,14 +166,101 @@ def test_a_refusal_is_not_asked_again_and_says_what_to_do(
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("code", ["content_filter", "context_length_exceeded"])
+@pytest.mark.parametrize(
+    ("code", "body", "why"),
+    [
+        (400, {"error": {"code": "content_filter"}}, "held back"),
+        (400, {"error": {"code": "context_length_exceeded"}}, "text too long"),
+        (200, {"error": {"message": "The maximum context length is 1024 tokens."}}, "text too long"),
+        (413, b"<html>Payload</html>", "text too long"),
+    ],
+)
 def test_a_text_that_the_server_will_not_judge_is_missing_and_the_others_are_not(
-    grader: Grader, server: Server, code: str
+    grader: Grader, server: Server, code: int, body: Any, why: str
 ) -> None:
-    server.faults = [status(400, {"code": code})]
-    found = judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES[:2])
+    server.faults = [answers(code, body)]
+    judge = judge_of(server, concurrency=1)
+    with pytest.warns(JudgeWarning, match=f"would not judge some texts: '{why}' 1 times; "):
+        found = judge.judge(TRAIT, EXCHANGES[:2])
     wanted = expected(grader, EXCHANGES[:2])
     assert close(found, [Judgement(None, wanted[0].coherence), wanted[1]])
+    assert judge.first_tokens == {f"({why})": 1}
+
+
+SENT = ("top_logprobs", "logprobs", "max_tokens", "temperature")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "the request exceeds the available context size, try increasing it",
+        "'max_tokens' is too large: 8. This model's maximum context length is 1024 tokens",
+        "`inputs` tokens + `max_new_tokens` must be <= 2048. Given: 3000 `inputs` tokens and 8 `max_new_tokens`",
+        "`inputs` must have less than 1024 tokens. Given: 1320",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+        "The input token count (1320000) exceeds the maximum number of tokens allowed (1048576).",
+        "Please reduce the length of the messages or completion.",
+        "String should have at most 1000 characters",
+    ],
+)
+def test_a_text_too_long_is_known_by_words_whatever_is_around_them(words: str) -> None:
+    for body in (words, {"detail": words}, [{"error": {"message": words}}], {"detail": [{"msg": words, "loc": []}]}):
+        assert why_unjudgeable(400, body, SENT) == "text too long"
+        assert not why_unjudgeable(401, body, SENT)
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"error": "temperature is not allowed"}, "temperature"),
+        ({"message": ["logprobs: unknown"], "error": "Bad Request"}, "logprobs"),
+        ({"detail": [{"loc": ["body", "top_logprobs"], "msg": "Input is too large", "input": 20}]}, "top_logprobs"),
+        ([{"error": {"code": 400, "message": "Logprobs is not enabled for this model"}}], "logprobs"),
+        ({"errors": {"top_logprobs": ["Must be at most 5."]}}, "top_logprobs"),
+        ("<p>log probabilities are not supported</p>", "logprobs"),
+        ({"detail": "'max_tokens' is unknown; take 'max_completion_tokens'."}, "max_tokens"),
+        ({"error": {"message": 'Upstream: {"error": "temperature"}'}}, "temperature"),
+        ({"detail": [{"msg": "Wrong.", "input": {"messages": [], "temperature": 0}}]}, ""),
+        (None, ""),
+    ],
+)
+def test_a_refused_parameter_is_seen_in_an_error_of_any_shape(body: Any, named: str) -> None:
+    assert refused_parameter(body, SENT) == named
+    assert not why_unjudgeable(400, body, SENT)
+
+
+def test_a_parameter_that_a_passing_error_names_is_not_given_up(grader: Grader, server: Server) -> None:
+    server.faults = [status(429, {"message": "Reduce max_tokens or temperature; the context length is fine."})]
+    assert close(judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES[:1]), expected(grader, EXCHANGES[:1]))
+    assert all("max_tokens" in one for one in server.requests)
+
+
+@pytest.mark.parametrize("top", [20, 0])
+@pytest.mark.parametrize(("text", "score"), [("85/100", 85.0), ("8/10", None), ("0.85", None), ("９０", None)])
+def test_an_answer_is_read_alike_from_probabilities_and_from_samples(
+    server: Server, top: int, text: str, score: float | None
+) -> None:
+    answer = api_server.completion([(re.match(r"\d+", text)[0], 1.0)], content=text)  # type: ignore[index]
+    if not top:
+        answer["choices"][0]["logprobs"] = None
+    server.always = says(answer)
+    judge = judge_of(server, concurrency=1)
+    assert judge.judge(TRAIT, EXCHANGES[:1]) == [Judgement(score, score)]
+    assert judge.first_tokens == ({} if score else {text: 2})
+
+
+@pytest.mark.parametrize(
+    ("content", "opening", "apart"),
+    [("85", "8", ""), ("<think>\n8 of 10\n</think>\n\n85", "<think>", ""), ("85", "85", "8 of 10, so 80")],
+)
+def test_where_the_first_token_is_no_whole_score_samples_are_asked_for(
+    server: Server, content: str, opening: str, apart: str
+) -> None:
+    answer = api_server.completion([(opening, 1.0)], content=content)
+    answer["choices"][0]["message"]["reasoning_content"] = apart
+    server.always = says(answer)
+    assert judge_of(server, concurrency=1).judge(TRAIT, EXCHANGES[:1]) == [Judgement(85.0, 85.0)]
+    assert "logprobs" not in server.requests[-1]
 
 
 def test_an_answer_that_is_held_back_or_empty_is_missing(server: Server) -> None:

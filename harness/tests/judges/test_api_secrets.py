@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import ssl
+import sys
 import traceback
 
 import pytest
@@ -16,6 +18,7 @@ from harness.tests.judges.asked import (
     COHERENCE,
     EXCHANGES,
     KEY,
+    ONE_SENTENCE,
     TRAIT,
     close,
     expected,
@@ -102,6 +105,42 @@ def test_a_server_on_this_machine_needs_no_key_and_no_proxy(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert close(judge_of(server).judge(TRAIT, EXCHANGES[:1]), expected(grader, EXCHANGES[:1]))
     assert server.requests[0]["headers"]["authorization"] == "Bearer none"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "advice"),
+    [
+        ("ALL_PROXY", "socks5://me:hidden@127.0.0.1:9", "install it with `pip install socksio`"),
+        ("ALL_PROXY", "socks://me:hidden@127.0.0.1:9", "write it as http://host:port or socks5://host:port"),
+        ("HTTP_PROXY", "me:hidden@127.0.0.1:port", "write it as http://host:port or socks5://host:port"),
+        ("HTTPS_PROXY", "http://me:hidden@127.0.0.1:9", "see whether both are up, correct or unset HTTPS_PROXY"),
+        ("SSL_CERT_FILE", "/gone/hidden.pem", "names no file that can be used; correct it"),
+        ("OPENAI_ORG_ID", "hidden ü", "holds characters that no key has; set it again"),
+    ],
+)
+def test_an_environment_that_keeps_us_from_the_server_is_one_sentence_with_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, advice: str
+) -> None:
+    for name in (*addresses.PROXIES, *addresses.CERTIFICATES, "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, value)
+    if "socks5" in value:
+        monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(JudgeError, match=advice) as caught:
+        ApiJudge("m", "https://judge.invalid/v1", COHERENCE, retries=0, timeout=5).judge(TRAIT, EXCHANGES[:1])
+    assert ONE_SENTENCE.fullmatch(str(caught.value))
+    assert variable in str(caught.value)
+    assert "hidden" not in everything_shown(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cause", "problem"),
+    [(ssl.SSLCertVerificationError, "certificate that is not trusted"), (ssl.SSLError, "no secure connection")],
+)
+def test_a_connection_that_is_not_secure_is_named(cause: type[Exception], problem: str) -> None:
+    outer = RuntimeError()
+    outer.__cause__ = cause("planted")
+    assert problem in addresses.why_unreached("https://a.b/v1", outer)[0]
 
 
 @pytest.mark.parametrize(

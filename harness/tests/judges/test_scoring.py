@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judges.scoring import COHERENCE_MASS, TRAIT_MASS, capped, expected_digit, expected_integer, integers
+from harness.judges.scoring import (
+    COHERENCE_MASS,
+    TRAIT_MASS,
+    capped,
+    expected_digit,
+    expected_integer,
+    integers,
+    plain_integer,
+)
 
 weights = st.lists(st.floats(0.001, 1), min_size=1, max_size=20)
 scores = st.none() | st.floats(0, 100)
@@ -28,6 +36,19 @@ def test_an_expected_integer_weighs_integers_by_their_probability_and_leaves_oth
 def test_what_is_no_integer_from_0_to_100_does_not_count(token: str) -> None:
     assert integers([(token, 0.9)]) == []
     assert expected_integer([(token, 0.9)], TRAIT_MASS) is None
+
+
+PLAIN = (" 85", "85\n", "85%", "85 %", "85/100", "85 / 100", "85 out of 100", "85.", "85\n\nThe response is fluent")
+OTHER = (
+    *("8/10", "10/10", "0.85", "1.0", "100.0", "85.5", "85,5", "0.85%", "85-90", "85–90", "-5", "+5", "1e2", "8½"),
+    *("９０", "²", "ninety", "101", "007", "1,000", "85/1000", "85/1", "8 out of 10", "8 of 10", "8\n\nout of 10"),
+    *("8\n/10", "8\n10", "1 0", "Score: 7 out of 10", "<think>85", ""),
+)
+
+
+@pytest.mark.parametrize(("answer", "score"), [*((one, 85) for one in PLAIN), *((one, None) for one in OTHER)])
+def test_only_an_integer_that_stands_alone_is_a_score(answer: str, score: int | None) -> None:
+    assert plain_integer(answer) == score
 
 
 @settings(deadline=None)

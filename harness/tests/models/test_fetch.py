@@ -115,3 +115,16 @@ def test_the_packaged_model_loads_and_answers(tmp_path: Path, monkeypatch: pytes
     ids = decoder.tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt")["input_ids"]
     answer = decoder.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False)
     assert "Paris" in decoder.tokenizer.decode(answer[0, ids.shape[1] :])
+
+
+@pytest.mark.parametrize(
+    ("cache", "reason"), [("", "let HOME or XDG_CACHE_HOME name"), ("/proc/x", "could not be made")]
+)
+def test_a_home_or_cache_that_is_missing_is_one_sentence_and_keeps_nobody_from_importing(
+    monkeypatch: pytest.MonkeyPatch, cache: str, reason: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", cache)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where nobody knows the user
+    assert fetching.fetched("smollm2").folder is None
+    with pytest.raises(ModelError, match=reason):
+        fetch("smollm2")

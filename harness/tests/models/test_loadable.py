@@ -177,3 +177,10 @@ def test_loading_never_touches_the_network(gemma: Path, llama: Path, monkeypatch
     load_decoder(llama, "mine").encode_question("Seven?")
     refusal(gemma.parent / "google" / "gemma-3-4b-it", "mine")
     assert tried == []
+
+
+def test_a_tokenizer_whose_package_is_missing_names_it(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (llama / "tokenizer.json").unlink()
+    (llama / "tokenizer.model").write_bytes(b"\n\x0e")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "sentencepiece" else name)
+    assert "not read without sentencepiece; run `pip install sentencepiece`." in refusal(llama, "mine")
