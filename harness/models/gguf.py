@@ -8,7 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from harness.models.loadable import ModelError, first_line
+from harness.models.loadable import ModelError
+from harness.streams import first_line
 
 ORIGIN = "ORIGIN.json"  # beside the weights: where they came from, and how they were quantised
 _MIB = 2**20
