@@ -238,9 +238,8 @@ def test_an_instruct_model_that_answers_nothing_leaves_the_geometry_of_its_base_
     (silent / "generation_config.json").write_text(json.dumps({"eos_token_id": list(range(VOCABULARY))}))
     told = text(run("--model", f"mine={tiny},{silent}", "--blocks", "2", "-m", "mine and refusal", "-v",
                     "-k", "test_claim or test_steered", "--untrusted-judge"))  # fmt: skip
-    assert "does not tell held-out scenarios apart at block 2" in told
-    assert "get an empty answer" in told
-    assert "BROKEN" not in told.partition("test_claim.py")[2].splitlines()[0]
+    assert "test_claim.py::test_it[mine-refusal] INCONCLUSIVE" in told
+    assert "get an empty answer" in told.partition("test_steered.py::test_it[mine-refusal] BROKEN")[2]
 
 
 def test_a_checkpoint_of_pickles_is_never_opened(run: Run, tiny: Path, tmp_path: Path) -> None:
