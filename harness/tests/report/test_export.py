@@ -151,7 +151,7 @@ def test_a_vector_is_the_entry_and_the_block_that_are_named_or_stated(
 @pytest.mark.parametrize(
     ("written", "why"),
     [
-        ("mine={}/rows.npy:1", "holds 2 vectors (0, 1)"),
+        ("mine={}/rows.npy:1", "holds 2 vectors ('0', '1')"),
         ("mine={}/rows.npy[1]", "does not say at which block"),
         ("mine={}/rows.npy[7]:1", "has no entry '7'"),
         ("mine={}/rows.npy[0]:1", "is zero or holds NaN"),
