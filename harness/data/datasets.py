@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import re
@@ -30,6 +31,14 @@ NO_TOPIC = "not said"  # of a question, which then is alone
 QUESTIONS_A_PHRASING = 6  # asked under both instructions of one phrasing
 VALIDATION_SHARE = 0.10  # the sources' split: the last tenth, in file order
 MAX_CHARACTERS = 2_000
+# What others write for a label, in small letters.
+MEANT = {
+    **dict.fromkeys(("1", "true", "yes", LABELS[0]), LABELS[0]),
+    **dict.fromkeys(("0", "false", "no", LABELS[1]), LABELS[1]),
+}
+BETWEEN = re.compile(r"[\s,]*")  # rows of a file: a comma may be left of a list that they are from
+NEXT_ROW = re.compile(r"\n\s*(?=\{)")  # after one that cannot be read
+CURLY = "“”„‟‘’‚«»"  # quotation marks that are none in JSON
 
 
 class DatasetError(ValueError):
@@ -152,6 +161,8 @@ def load_definition(path: Path, tell: Tell = refuse) -> dict[str, str]:
         definition = _yaml(path)
         if not isinstance(definition, dict) or not {*DEFINED} <= set(definition):
             raise DatasetError(f"{path}: expected the fields {sorted(DEFINED)}.")
+        for name in DEFINED:
+            require_text(definition[name], f"{path}: {name}")
         if (language := definition.get("language", "english")) not in (*LANGUAGES,):
             raise DatasetError(f"{path}: language {language!r}; it must be one of {', '.join(LANGUAGES)}.")
     except DatasetError as error:
@@ -237,20 +248,97 @@ def content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, or in UTF-16 where its first bytes say so. Raises DatasetError for other bytes."""
+    data = path.read_bytes()
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DatasetError(f"{path}:{line}: not UTF-8 ({error.reason}); save the file as UTF-8.") from error
+    if (place := text.find("\0")) >= 0:
+        line = text.count("\n", 0, place) + 1
+        raise DatasetError(f"{path}:{line}: not UTF-8 but perhaps UTF-16 (it has NUL bytes); save the file as UTF-8.")
+    return text
+
+
 def json_lines(path: Path, tell: Tell = refuse) -> Iterator[Row]:
-    """The objects of a file, one a line. DatasetErrors are told of a missing or empty file, or what is no object."""
+    """The objects of a file, one a line or in a list. DatasetErrors are told of a missing or empty file, or what is no
+    object."""
     if not path.is_file():
         tell(DatasetError(f"{path} does not exist; every trait needs scenarios, questions and a definition."))
         return
-    number = 0
-    for number, raw in enumerate(path.read_bytes().splitlines(), start=1):
-        where = f"{path}:{number}"
+    try:
+        text = read_text(path)
+    except DatasetError as error:
+        tell(error)
+        return
+    if not text.strip("[], \t\r\n"):
+        tell(DatasetError(f"{path} is empty; it needs at least one row."))
+    for where, value in _values(path, text, tell):
         try:
-            yield where, _object(raw, where)
+            if not isinstance(value, dict):
+                raise DatasetError(f"{where}: expected the fields of an object, found {type(value).__name__}.")
+            require_characters(value, where)
         except DatasetError as error:
             tell(error)
-    if number == 0:
-        tell(DatasetError(f"{path} is empty; it needs at least one row."))
+        else:
+            yield where, value
+
+
+def _values(path: Path, text: str, tell: Tell) -> Iterator[tuple[str, Any]]:
+    """The JSON values of a text, each with its place: one a line, over several lines, or in one list."""
+    decoder = json.JSONDecoder(object_pairs_hook=with_fields_once)
+    is_open = text.lstrip().startswith("[")
+    end, start, line, number = text.index("[") + 1 if is_open else 0, 0, 0, 0
+    while (place := _after(BETWEEN, text, end)) < len(text):
+        if is_open and text[place] == "]":
+            is_open, end = False, place + 1
+            continue
+        line, before, start, number = line + text.count("\n", start, place), line, place, number + 1
+        where = f"{path}:{line + 1}" if line > before or number == 1 else f"{path}: row {number}"
+        try:
+            value, end = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError) as error:
+            tell(not_json(path, text, place, error))
+            end = _after(NEXT_ROW, text, place)
+        else:
+            yield where, value
+    if is_open:
+        tell(DatasetError(f"{path}:{line + 1}: the list of the file is not closed by ], so rows may be missing."))
+
+
+def _after(pattern: re.Pattern[str], text: str, place: int) -> int:
+    """Where what is searched from a place ends, or the text."""
+    met = pattern.search(text, place)
+    return met.end() if met else len(text)
+
+
+def with_fields_once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises ValueError for a field that stands twice, one of which would be left unread."""
+    row = dict(fields)
+    if len(row) < len(fields):
+        twice = next(name for number, (name, _) in enumerate(fields) if name in dict(fields[:number]))
+        raise ValueError(f"the field {twice!r} stands twice in one object")
+    return row
+
+
+def not_json(path: Path, text: str, start: int, error: ValueError | RecursionError) -> DatasetError:
+    """What is wrong with the JSON that starts at a place of a text, and what mends the mistakes that are made most."""
+    advice, why, place = "write one object a line", str(error), start
+    if isinstance(error, json.JSONDecodeError):
+        before, rest = text[: error.pos].rstrip(), text[error.pos :].partition("\n")[0]
+        # A row that is cut off ends in its own line, not where the next one begins.
+        place = max(start, len(before) if "\n" in text[len(before) : error.pos] else error.pos)
+        column = place - text.rfind("\n", 0, place)
+        why = f"{error.msg} at column {column}"
+        if rest[:1] in {*CURLY, "'"} or (error.msg.startswith("Unterminated") and {*CURLY} & {*rest}):
+            advice = 'write straight double quotes (") around names and texts'
+        elif rest[:1] in {*"]}"} and before.endswith(","):
+            advice = "take out the comma before the bracket"
+    line = text.count("\n", 0, place) + 1
+    return DatasetError(f"{path}:{line}: not JSON ({why}); {advice}.")
 
 
 def usable(rows: Iterable[Row], fields: set[str], tell: Tell = refuse) -> Iterator[Row]:
@@ -266,7 +354,7 @@ def usable(rows: Iterable[Row], fields: set[str], tell: Tell = refuse) -> Iterat
         except DatasetError as error:
             tell(error)
             continue
-        seen[text] = _line(where)
+        seen[text] = in_file(where)
         yield where, row | topic
 
 
@@ -275,27 +363,10 @@ def asked(rows: Iterable[Row], tell: Tell = refuse) -> tuple[Question, ...]:
     return tuple(Question(row["text"], row["topic"]) for _, row in usable(rows, {"text", "topic"}, tell))
 
 
-def _line(where: str) -> str:
+def in_file(where: str) -> str:
     """The place without its file, for another row of the same file."""
     line = where.rpartition(":")[2]
     return f"line {line}" if line.isdigit() else line.strip()
-
-
-def _object(raw: bytes, where: str) -> dict[str, Any]:
-    try:
-        line = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{where}: not UTF-8 ({error.reason} at byte {error.start}); re-encode the file.") from error
-    if not line.strip():
-        raise DatasetError(f"{where}: empty line; remove it.")
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{where}: not JSON ({error.msg} at column {error.colno}); one object a line.") from error
-    if not isinstance(row, dict):
-        raise DatasetError(f"{where}: expected the fields of an object, found {type(row).__name__}.")
-    require_characters(row, where)
-    return row
 
 
 def _require_fields(row: dict[str, Any], where: str, fields: set[str]) -> None:
@@ -319,10 +390,12 @@ def require_topic(topic: Any, where: str) -> str:
     return str(topic)
 
 
-def require_text(text: Any, where: str) -> str:
+def require_text(text: Any, where: str, what: str = "text") -> str:
     """The text. Raises DatasetError where it is none, is empty, or is too long to be read."""
-    if not isinstance(text, str) or not text.strip():
-        raise DatasetError(f"{where}: the text is empty; write one or remove the row.")
+    if text is not None and not isinstance(text, str):
+        raise DatasetError(f"{where}: the {what} {text!r} is no text; write it in quotation marks, or remove the row.")
+    if not text or not text.strip():
+        raise DatasetError(f"{where}: the {what} is empty; write one or remove the row.")
     if len(text) > MAX_CHARACTERS:
         raise DatasetError(f"{where}: {len(text)} characters; at most {MAX_CHARACTERS} are allowed.")
     require_characters(text, where)
@@ -330,17 +403,18 @@ def require_text(text: Any, where: str) -> str:
 
 
 def require_label(label: Any, where: str) -> str:
-    """The label. Raises DatasetError where it is none of LABELS."""
-    if label not in LABELS:
-        raise DatasetError(f"{where}: label {label!r}; it must be one of {', '.join(LABELS)}.")
-    return str(label)
+    """The one of LABELS that is meant: 1, true and yes are positive. Raises DatasetError for anything else."""
+    meant = MEANT.get(str(label).strip().lower())
+    if meant is None:
+        raise DatasetError(f"{where}: label {label!r}; it must be one of {', '.join(LABELS)} (or 1 and 0).")
+    return meant
 
 
 def _scenario(row: dict[str, Any], where: str) -> Scenario:
-    require_label(row["label"], where)
+    label = require_label(row["label"], where)
     if type(row["pair"]) is not int:
         raise DatasetError(f"{where}: pair {row['pair']!r}; it must be a whole number.")
-    return Scenario(row["text"], row["label"], row["pair"], row["topic"])
+    return Scenario(row["text"], label, row["pair"], row["topic"])
 
 
 def paired(rows: Iterable[Row], path: Path, tell: Tell = refuse) -> Pairs:
@@ -350,7 +424,9 @@ def paired(rows: Iterable[Row], path: Path, tell: Tell = refuse) -> Pairs:
     out of balance.
     """
     grouped: dict[int, dict[str, Scenario]] = {}
-    for where, row in usable(rows, {"text", "label", "pair", "topic"}, tell):
+    everything = list(rows)
+    used = set()
+    for where, row in usable(everything, {"text", "label", "pair", "topic"}, tell):
         try:
             scenario = _scenario(row, where)
             members = grouped.setdefault(scenario.pair, {})
@@ -360,12 +436,14 @@ def paired(rows: Iterable[Row], path: Path, tell: Tell = refuse) -> Pairs:
             tell(error)
             continue
         members[scenario.label] = scenario
+        used.add(id(row))
+    faulty = [row.get("pair") for _, row in everything if id(row) not in used]  # which was told of each by itself
     whole = []
     for pair, members in grouped.items():
         missing = [label for label in LABELS if label not in members]
-        if missing:
+        if missing and pair not in faulty:
             tell(DatasetError(f"{path}: pair {pair} has no {missing[0]} scenario to use; classes must balance."))
-        else:
+        if not missing:
             whole.append((members["positive"], members["negative"]))
     return tuple(whole)
 
@@ -397,12 +475,12 @@ def instructed(
     """
     phrasings = []
     for where, phrasing in rows:
-        if _is_contrast(phrasing):
-            phrasings.append(phrasing)
-        else:
-            tell(DatasetError(f"{where}: expected a `positive` and a `negative` text that differ."))
+        try:
+            phrasings.append(_contrast(phrasing, where))
+        except DatasetError as error:
+            tell(error)
     if len(phrasings) < 2:
-        tell(DatasetError(f"{path}: expected two or more `phrasings`, each a `positive` and a `negative` text."))
+        tell(DatasetError(f"{path}: expected two or more phrasings, each a `positive` and a `negative` instruction."))
     if len(questions) < QUESTIONS_A_PHRASING:
         few = (
             f"{asked_in}: {len(questions)} questions; {QUESTIONS_A_PHRASING} or more are asked under every instruction."
@@ -411,7 +489,7 @@ def instructed(
     found, groups = [], groups_of(questions)
     for pair in range(QUESTIONS_A_PHRASING * len(phrasings) if questions else 0):
         number, place = pair // QUESTIONS_A_PHRASING, pair % len(questions)
-        both = (phrasings[number][label].strip() for label in LABELS)
+        both = (phrasings[number][label] for label in LABELS)
         one, other = (
             Scenario(questions[place].text, label, pair, f"phrasing {number + 1}", instruction, groups[place])
             for label, instruction in zip(LABELS, both, strict=True)
@@ -420,21 +498,26 @@ def instructed(
     return tuple(found)
 
 
-def _is_contrast(phrasing: Any) -> bool:
-    """Whether it is two different texts, one that asks for the trait and one for its opposite."""
-    return (
-        isinstance(phrasing, dict)
-        and set(phrasing) == {*LABELS}
-        and all(isinstance(text, str) and text.strip() for text in phrasing.values())
-        and phrasing["positive"].strip() != phrasing["negative"].strip()
-    )
+def _contrast(phrasing: Any, where: str) -> dict[str, str]:
+    """Two different texts, one that asks for the trait and one for its opposite. Raises DatasetError for others."""
+    if not isinstance(phrasing, dict) or set(phrasing) != {*LABELS}:
+        raise DatasetError(f"{where}: expected a `positive` and a `negative` text and nothing else.")
+    texts = {label: require_text(phrasing[label], where).strip() for label in LABELS}
+    require_two(texts, where)
+    return texts
+
+
+def require_two(texts: Mapping[str, Any], where: str) -> None:
+    """Raise DatasetError where the positive text of a pair is the negative one, too."""
+    if texts["positive"] == texts["negative"]:
+        raise DatasetError(f"{where}: positive and negative are the same text; write two that differ.")
 
 
 def _yaml(path: Path) -> Any:
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # not UTF-8, or a date that is none, are ValueErrors
+    except (yaml.YAMLError, ValueError) as error:  # a date that is none is a ValueError
         raise DatasetError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from error
     half = re.search(r"\\u[dD][89a-fA-F]", text)  # YAML joins no two of them
     require_characters(content, f"{path}:{text.count(chr(10), 0, half.start()) + 1}" if half else str(path))

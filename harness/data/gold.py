@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.data.datasets import MAX_CHARACTERS, DatasetError, Row, Tell, refuse, require_characters
+from harness.data.datasets import (
+    MAX_CHARACTERS,
+    DatasetError,
+    Row,
+    Tell,
+    in_file,
+    json_lines,
+    refuse,
+    require_text,
+)
 
 KINDS = (
     "clear",
@@ -112,47 +120,29 @@ def json_rows(path: Path, fields: set[str], optional: Set[str] = frozenset(), te
     if not path.is_file():
         tell(DatasetError(f"{path} does not exist; put it back, or name the folder that has it."))
         return
-    seen: dict[tuple[str, str], int] = {}
-    number = 0
-    for number, raw in enumerate(path.read_bytes().splitlines(), start=1):
-        where = f"{path}:{number}"
+    seen: dict[tuple[str, str], str] = {}
+    for where, row in json_lines(path, tell):
         try:
-            row = _row(raw, where, fields, optional)
+            if not fields <= set(row) <= fields | optional:
+                raise DatasetError(f"{where}: expected the fields {sorted(fields)}, found {sorted(row)}.")
             key = (str(row["question"]), str(row["response"]))
             if key in seen:
-                raise DatasetError(f"{where}: question and response repeat line {seen[key]}; remove one of the two.")
+                raise DatasetError(f"{where}: question and response repeat {seen[key]}; remove one of the two.")
         except DatasetError as error:
             tell(error)
             continue
-        seen[key] = number
+        seen[key] = in_file(where)
         yield where, row
-    if not number:
-        tell(DatasetError(f"{path} is empty; it needs at least one row."))
-
-
-def _row(raw: bytes, where: str, fields: set[str], optional: Set[str]) -> dict[str, Any]:
-    try:
-        row = json.loads(raw.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{where}: not UTF-8 ({error.reason} at byte {error.start}); re-encode the file.") from error
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{where}: not JSON ({error.msg} at column {error.colno}); one object a line.") from error
-    if not isinstance(row, dict) or not fields <= set(row) <= fields | optional:
-        found = sorted(row) if isinstance(row, dict) else type(row).__name__
-        raise DatasetError(f"{where}: expected the fields {sorted(fields)}, found {found}.")
-    require_characters(row, where)
-    return row
 
 
 def require_texts(row: dict[str, Any], where: str) -> None:
     """Raise DatasetError unless question and response are texts of readable length, and only kind "empty" is empty."""
     question, response, kind = (row[name] for name in ("question", "response", "kind"))
-    if not isinstance(question, str) or not question.strip():
-        raise DatasetError(f"{where}: the question is empty; write one or remove the row.")
+    require_text(question, where, "question")
     if not isinstance(response, str):
         raise DatasetError(f"{where}: response {response!r}; it must be a text, which may be empty.")
-    if (longest := max(len(question), len(response))) > MAX_CHARACTERS:
-        raise DatasetError(f"{where}: {longest} characters; at most {MAX_CHARACTERS} are allowed.")
+    if len(response) > MAX_CHARACTERS:
+        raise DatasetError(f"{where}: {len(response)} characters; at most {MAX_CHARACTERS} are allowed.")
     if (kind == "empty") != (not response.strip()):
         raise DatasetError(f"{where}: a response of kind {kind!r} reads {response!r}; only kind 'empty' is empty.")
 

@@ -33,9 +33,13 @@ from harness.data.datasets import (
     json_lines,
     load_definition,
     load_trait,
+    not_json,
     paired,
+    read_text,
     refuse,
     require_label,
+    require_two,
+    with_fields_once,
 )
 from harness.data.gold import GoldExchange, load_gold
 from harness.data.labelled import Labelled, load_labelled
@@ -50,7 +54,7 @@ TABLES = (({"positive", "negative"}, {"topic"}), ({"text", "label"}, {"pair", "t
 EXTRACT, EVALUATE = "trait_data_extract", "trait_data_eval"  # the folders of persona_vectors
 FORMS = (
     f"a folder with {SCENARIOS} or {INSTRUCTIONS[0]}, one with positive.txt and negative.txt, a JSON file of "
-    "persona_vectors, a CSV or a JSONL file"
+    "persona_vectors, or a CSV, JSONL or JSON file of pairs or texts"
 )
 
 
@@ -221,7 +225,10 @@ def _texts(folder: Path, tell: Tell) -> Parts:
 
 def _persona(path: Path, tell: Tell) -> Parts:
     """Instructions with the questions that are asked under them; those to steer with are in the other folder's file."""
-    read = _json(path, tell)
+    text = _text(path, tell)
+    if text.lstrip().startswith("["):  # rows, as JSONL has them
+        return _json_lines(path, tell)
+    read = _parsed(path, text, tell)
     listed = read.get("instruction") if isinstance(read, dict) else None
     if not isinstance(listed, list) or not listed:
         tell(DatasetError(f"{path}: expected `instruction`, a list of a `pos` and a `neg` text each, and `questions`."))
@@ -262,6 +269,12 @@ def _tabular(rows: Iterable[Row], tell: Tell) -> Parts:
     for number, (where, row) in enumerate(kept):
         pair = _whole(row.get("pair", number))
         texts = [(row["label"], row["text"])] if "label" in row else [(label, row[label]) for label in LABELS]
+        try:
+            if len(texts) == len(LABELS):
+                require_two(row, where)
+        except DatasetError as error:
+            tell(error)
+            continue
         topic = _topic(row) or f"pair {pair}"
         scenarios += [(where, {"text": text, "label": label, "pair": pair, "topic": topic}) for label, text in texts]
     return Parts(scenarios)
@@ -372,7 +385,7 @@ def _cells(path: Path, tell: Tell) -> list[Row]:
 
 def _strings(path: Path, field: str, tell: Tell) -> list[Row]:
     """The texts that a JSON file lists under `field`, or lists and nothing else."""
-    read = _json(path, tell)
+    read = _parsed(path, _text(path, tell), tell)
     listed = read.get(field) if isinstance(read, dict) else read
     if not isinstance(listed, list):
         tell(DatasetError(f"{path}: expected `{field}`, a list of texts."))
@@ -380,22 +393,20 @@ def _strings(path: Path, field: str, tell: Tell) -> list[Row]:
     return [(f"{path}: question {number}", {"text": text, "topic": NO_TOPIC}) for number, text in enumerate(listed, 1)]
 
 
-def _json(path: Path, tell: Tell) -> Any:
-    text = _text(path, tell)
+def _parsed(path: Path, text: str, tell: Tell) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        tell(DatasetError(f"{path}:{error.lineno}: not JSON ({error.msg} at column {error.colno})."))
+        return json.loads(text, object_pairs_hook=with_fields_once)
+    except (ValueError, RecursionError) as error:
+        tell(not_json(path, text, 0, error))
         return {}
 
 
 def _text(path: Path, tell: Tell) -> str:
-    """The text of a file, a mark that Excel puts first left out; empty where it is not there or not UTF-8."""
+    """The text of a file; empty where it is not there or not UTF-8."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_text(path)
     except FileNotFoundError:
         tell(DatasetError(f"{path} does not exist; write it."))
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        tell(DatasetError(f"{path}:{line}: not UTF-8 ({error.reason}); re-encode the file."))
+    except DatasetError as error:
+        tell(error)
     return ""

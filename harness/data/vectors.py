@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from harness.streams import first_line
+
 HOOK = "output of the decoder's block, counted from 0"  # what a file of ours states, and what a number of a block means
+NUMPY_KINDS = {"F64", "F32", "F16"}  # numbers of safetensors that NumPy has, too
 OURS = "steering_claims."  # before the names of what a GGUF file of ours states
 WRITTEN = re.compile(r"(?P<name>[^=]+)=(?P<file>.+?)(?:\[(?P<entry>[^\[\]]+)\])?(?::(?P<block>\d+))?")
 CONVENTIONS = (
@@ -80,14 +83,15 @@ def parse(text: str) -> Vector:
     entry = entries[key]
     if block is not None and entry.block is not None and block != entry.block:
         raise VectorError(
-            f"{path}: {key} says that it belongs to block {entry.block}, not {block}; leave out :{block}."
+            f"{path}: the entry {key!r} says that it belongs to block {entry.block}, not {block}; leave out :{block}."
         )
     at = entry.block if block is None else block
     if at is None:
         raise VectorError(f"{path} does not say at which block it steers; write {name}={text.partition('=')[2]}:BLOCK. "
                           f"{CONVENTIONS}")  # fmt: skip
     if not np.isfinite(entry.values).all() or not entry.values.any():
-        raise VectorError(f"{path}: {key} is zero or holds NaN or infinity, so it points nowhere; save it again.")
+        what = "is zero" if np.isfinite(entry.values).all() else "holds NaN or infinity"
+        raise VectorError(f"{path}: the entry {key!r} {what}, so it points nowhere; save it again.")
     origin = path.name if len(entries) == 1 else f"{path.name}[{key}]"
     return Vector(name, at, entry.values.astype(np.float64), origin, tuple(only), stated)
 
@@ -103,7 +107,7 @@ def _only_entry(path: Path, entries: Mapping[str, Entry], block: int | None) -> 
 
 
 def _some(entries: Mapping[str, Entry]) -> str:
-    keys = list(entries)
+    keys = list(map(repr, entries))
     return ", ".join(keys) if len(keys) <= 4 else f"{keys[0]}, {keys[1]} to {keys[-1]}"
 
 
@@ -131,7 +135,7 @@ def read(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
         raise
     except Exception as error:  # each library tells a broken file in its own way
         raise VectorError(
-            f"{path} cannot be read as {path.suffix} ({str(error).splitlines()[0][:200]}); save plain tensors."
+            f"{path} cannot be read as {path.suffix} ({first_line(error)[:200]}); save plain tensors."
         ) from error
     if not entries:
         raise VectorError(f"{path} holds no vector.")
@@ -141,7 +145,9 @@ def read(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
 def _safetensors(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
     from safetensors import safe_open
 
-    with safe_open(path, "pt") as file:
+    with safe_open(path, "np") as file:
+        kinds = {file.get_slice(name).get_dtype() for name in list(file.keys())}
+    with safe_open(path, "np" if kinds <= NUMPY_KINDS else "pt") as file:  # torch takes seconds to import
         stated = dict(file.metadata() or {})
         block = _stated_block(stated)
         found = {
@@ -182,7 +188,7 @@ def _torch(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
     for name, one in named.items():
         if isinstance(one, dict):  # the steered model of lm-evaluation-harness, whose names are those of modules
             if one.get("action") != "add":
-                raise VectorError(f"{path}: {name} does {one.get('action')!r}; only what is added is a vector here.")
+                raise VectorError(f"{path}: {name!r} does {one.get('action')!r}; only what is added is a vector here.")
             place = re.search(r"(?:^|\.)layers\.(\d+)$", str(name))
             vector = one["steering_vector"] * float(one["steering_coefficient"])
             found |= {key: Entry(row, int(place[1]) if place else None) for key, row in _rows(str(name), vector)}
@@ -200,4 +206,4 @@ def _rows(name: str, tensor: Any) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
     elif array.ndim == 2:
         yield from ((str(number), row) for number, row in enumerate(array))
     else:
-        raise VectorError(f"{name} has the shape {list(array.shape)}; a vector has one axis, several have two.")
+        raise VectorError(f"{name!r} has the shape {list(array.shape)}; a vector has one axis, several have two.")

@@ -25,8 +25,8 @@ from harness.decoding.generation import greedy
 from harness.decoding.probe import probed
 from harness.decoding.states import mean_states
 from harness.models.decoder import Decoder, Manner, check_blocks, wrap
-from harness.models.loadable import ModelError, first_line, why_no_decoder
-from harness.streams import replace_what_cannot_be_shown
+from harness.models.loadable import ModelError, why_no_decoder
+from harness.streams import first_line, replace_what_cannot_be_shown
 
 REPORTS = ROOT / "reports" / "decoding"
 BLOCKS, VOCABULARY, LETTERS_FROM = 4, 320, 3

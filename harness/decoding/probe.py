@@ -18,8 +18,9 @@ from torch import Tensor
 
 from harness.decoding.generation import greedy, left_pad, position_ids
 from harness.models.decoder import Decoder, Manner, cache_name
-from harness.models.loadable import ModelError, first_line
+from harness.models.loadable import ModelError
 from harness.models.memory import is_out_of_memory
+from harness.streams import first_line
 
 LONG = "The old bridge was closed, so they walked along the river."
 SHORT = "Tea was on the table."
@@ -36,16 +37,15 @@ Rows = Sequence[Sequence[int]]
 def probed(decoder: Decoder, questions: Sequence[str] = QUESTIONS) -> Decoder:
     """The decoder with the manner in which its rows may be run, and what was found.
 
-    `questions` are put to it in its chat template; none to a base model. Raises ModelError for a decoder that cannot be
-    trusted in any way.
+    `questions` are put to it in its chat template; none to a base model. One that does not answer them can still be
+    read. Raises ModelError for a decoder that cannot be trusted in any way.
     """
     findings = _tokens(decoder)
     _require_in_prompts(decoder, questions)
     manner, found = _manner(decoder, [decoder.encode(text) for text in (LONG, SHORT)])
     known = replace(decoder, manner=manner, findings=(*findings, *found))
-    if questions:
-        _require_answers(known, questions)
-    return known
+    unfit = _why_no_answers(known, questions) if questions else ""
+    return replace(known, unfit=unfit, findings=(*known.findings, *filter(None, [unfit])))
 
 
 def _tokens(decoder: Decoder) -> list[str]:
@@ -79,25 +79,26 @@ def _require_in_prompts(decoder: Decoder, questions: Sequence[str]) -> None:
             )
 
 
-def _require_answers(decoder: Decoder, questions: Sequence[str]) -> None:
-    """Raise ModelError for a model that answers nothing, or thinks aloud before it answers."""
+def _why_no_answers(decoder: Decoder, questions: Sequence[str]) -> str:
+    """What is wrong with a model that answers nothing, or thinks aloud before it answers; empty where neither does."""
     prompts = [decoder.encode_question(question) for question in questions]
     together = decoder.together(len(prompts))
     said = []
     for start in range(0, len(prompts), together):
         said += greedy(decoder, prompts[start : start + together], ANSWER)
     if not any(decoder.decode(one.ids).strip() for one in said):
-        raise ModelError(
-            f"{decoder.name}: {len(prompts)} questions such as {questions[0]!r} get an empty answer; see whether chat "
-            "template and stop tokens are those that the model was trained with."
+        return (
+            f"{len(prompts)} questions such as {questions[0]!r} get an empty answer; see whether chat template and "
+            "stop tokens are those that the model was trained with"
         )
     for one in said:
         opening = str(decoder.tokenizer.decode(list(one.ids), skip_special_tokens=False))
         if THINKING.match(opening):
-            raise ModelError(
-                f"{decoder.name}: it opens its answer with {opening[:40]!r}, thinking aloud, so its first tokens are "
-                "no answer; take a checkpoint that answers at once."
+            return (
+                f"it opens its answer with {opening[:40]!r}, thinking aloud, so its first tokens are no answer; take a "
+                "checkpoint that answers at once"
             )
+    return ""
 
 
 def _manner(decoder: Decoder, prompts: Rows) -> tuple[Manner, list[str]]:

@@ -13,7 +13,7 @@ from torch import nn
 from harness.engines.bench import FEW, TOKENS, Bench, BlindCheck, Trial
 from harness.engines.protocol import Engine, NotSupported, Prompts, Steering
 from harness.models.hooks import recorded_blocks
-from harness.models.loadable import first_line
+from harness.streams import first_line
 
 AGREES, FAILS, NOT_SUPPORTED = "agrees", "fails", "not supported"
 # Rounding of a value as a share of it, and of the median value where that is larger: in float32 after many sums in

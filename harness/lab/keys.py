@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.data import datasets
-from harness.decoding.steering import Row
 from harness.geometry.directions import vector_named
 from harness.hashes import HARNESS, code_hash, key_of
 from harness.judges.protocol import Exchange
@@ -35,6 +34,9 @@ from harness.lab.measurements import (
 )
 from harness.models.checkpoints import Checkpoint, locate, weights_identity
 from harness.models.registry import ModelSpec
+
+if TYPE_CHECKING:  # torch takes seconds to import, and mistakes of a command line are told before
+    from harness.decoding.steering import Row
 
 KEY_VERSION = 2  # of the description's own form; the code that measures is hashed itself
 READING = (
@@ -63,6 +65,7 @@ CODE: Mapping[type, tuple[str, ...]] = {
     Scores: ("lab/making", "judges/protocol"),
     JudgeCheck: ("lab/making", "judges/protocol"),  # raw scores: what is made of them is computed on reading
 }
+SPLIT = "split"  # the device of a model that is spread over all GPUs
 LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn")
 
 

@@ -175,6 +175,8 @@ class Lab:
                 data = self._data.trait(model, trait)
                 rows = 2 * len(data.elicited_by(elicitation))
                 decoder = self._decoder(model, "base" if elicitation == "scenarios" else "instruct")
+                if elicitation == "instructions":
+                    decoder.require_answers()
                 with self._progress.stage(f"{model}: read {trait} {elicitation}", rows) as advance:
                     answers, calls = making.activations(decoder, data, group, self._batch_rows, advance, self._halved)
                 self.calls += calls
@@ -246,6 +248,7 @@ class Lab:
 
     def _steer_fused(self, model: str, limit: int, positions: Any, group: Sequence[Sweep | Baseline]) -> None:
         decoder = self._decoder(model, "instruct")
+        decoder.require_answers()
         key_of = self._keys.of_responses(model, limit, positions)
         rows: dict[str, Row] = {}  # each once: recipes may coincide, and an unsteered row is one wherever it stands
         asked: dict[tuple[int, ...], str] = {}

@@ -92,10 +92,12 @@ def massive_activations(
     # A base model without a chat template continues the prompt as it would any text.
     rows = [(decoder.encode_question if decoder.has_template else decoder.encode)(prompt) for prompt in prompts]
     statistics = ResponseStatistics(decoder.depth, decoder.width)
+    stop_ids = frozenset[int]() if decoder.unfit else None  # where responses may be empty, what follows is read instead
 
     def run(batch: list[int]) -> None:
         labels = [f"calibration prompt {row + 1}" for row in batch]
-        add_responses(decoder, [rows[row] for row in batch], measurement.max_new_tokens, labels, statistics)
+        read = [rows[row] for row in batch]
+        add_responses(decoder, read, measurement.max_new_tokens, labels, statistics, stop_ids)
         advance(len(batch))
 
     calls = in_batches([len(row) for row in rows], decoder.together(batch_rows), run, on_halved)

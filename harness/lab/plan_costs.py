@@ -18,13 +18,16 @@ MOST_PARAMETERS = 1.5e9  # of a model that anybody would run on a CPU
 class ModelCost:
     """One model's share of a plan.
 
-    `seconds` are those of its own forward passes and `judging_seconds` those of a local judge of its size (None: an
-    API's, or none); both None, with `peak_gigabytes`, where its architecture is not known here.
+    `judged` responses take `judge_calls` of a judge that `asks` a model, and none of another. `seconds` are those of
+    its own forward passes and `judging_seconds` those of a local judge of its size (None: an API's, or none); both
+    None, with `peak_gigabytes`, where its architecture is not known here.
     """
 
     model: str
     rows: int
     tokens: int
+    judged: int
+    asks: bool
     judge_calls: int
     seconds: float | None
     judging_seconds: float | None
@@ -55,10 +58,11 @@ def _cost(
 ) -> ModelCost:
     responses = sum(stage.judged for stage in stages)
     kind = parse_judge(spec.judge.partition("+")[0]).kind
-    calls = judge_calls(responses, relevance) if kind in ("local", "api") else 0
+    asks = kind in ("local", "api")
+    calls = judge_calls(responses, relevance) if asks else 0
     rows, tokens = sum(stage.rows for stage in stages), sum(stage.tokens for stage in stages)
     if spec.architecture is None:
-        return ModelCost(spec.name, rows, tokens, calls, None, None, None, batch_rows)
+        return ModelCost(spec.name, rows, tokens, responses, asks, calls, None, None, None, batch_rows)
     generating = [stage for stage in stages if stage.rows]
     # Rows of a batch that fit; a stage of few rows does not make the batch smaller.
     fitting = [
@@ -72,9 +76,8 @@ def _cost(
     judged = None
     if kind == "local":
         judged = judging("local", responses, spec.architecture, dtype, accelerator, relevance=relevance).seconds
-    return ModelCost(
-        spec.name, rows, tokens, calls, seconds, judged, peak / 1e9, min([batch_rows, *fitting], default=batch_rows)
-    )
+    batch = min([batch_rows, *fitting], default=batch_rows)
+    return ModelCost(spec.name, rows, tokens, responses, asks, calls, seconds, judged, peak / 1e9, batch)
 
 
 def here_in_words(plan: Plan, models: Mapping[str, ModelSpec], batch_rows: int) -> list[str]:
@@ -100,7 +103,10 @@ def _work(stage: Stage, batch_rows: int) -> Work:
 
 def in_words(cost: ModelCost, accelerator: Accelerator) -> str:
     """One line of a plan: "gemma3: 67,000 rows ... about 12 GPU minutes on an H100 SXM"."""
-    told = f"{cost.model}: {cost.rows:,} rows, {cost.tokens:,} tokens at most, {cost.judge_calls:,} judge calls at most"
+    told = f"{cost.model}: {cost.rows:,} rows, {cost.tokens:,} tokens at most"
+    if cost.judged:
+        count, what = (cost.judge_calls, "judge calls") if cost.asks else (cost.judged, "responses judged")
+        told += f", {count:,} {what} at most"
     if cost.seconds is None or cost.peak_gigabytes is None:
         return f"{told}; its architecture is not known here, so neither time nor memory can be told"
     minutes = f"about {cost.seconds / 60:,.0f} GPU minutes on one {accelerator.name}"

@@ -8,14 +8,12 @@ from pathlib import Path
 
 from harness.data.datasets import TEMPLATED, DatasetError, load_trait, trait_folder
 from harness.decoding.probe import QUESTIONS, probed
-from harness.lab.keys import Environment, folder_of
+from harness.lab.keys import SPLIT, Environment, folder_of
 from harness.lab.measurements import Role
 from harness.lab.progress import Progress, Silent
 from harness.models.decoder import Decoder, load_decoder
 from harness.models.memory import free_memory
 from harness.models.registry import ModelSpec
-
-SPLIT = "split"  # the device of a model that is spread over all GPUs
 
 
 def asked_first(spec: ModelSpec) -> tuple[str, ...]:

@@ -117,12 +117,23 @@ def locate(checkpoint: Checkpoint) -> Path:
     of it once (`harness.models.gguf`), which may raise ModelError. Raises NotAtHand, whose `command` tells
     how to get what is missing; nothing is ever downloaded here, and no pickle is ever opened.
     """
+    there = at_hand(checkpoint)
+    if there.is_file():
+        return unpacked(there, _content_sha256(there))
+    if reason := why_no_decoder(_config(there, checkpoint)):
+        raise NotAtHand(f"{checkpoint} cannot be steered: {reason}.", "# take the checkpoint of a decoder instead")
+    return there
+
+
+def at_hand(checkpoint: Checkpoint) -> Path:
+    """The folder of a checkpoint that is whole, of whatever kind it is, or its GGUF file; errors as in `locate`.
+
+    Looks at files alone: what kinds there are only transformers knows, which imports torch to say so.
+    """
     if (gguf := _gguf(checkpoint)) is not None:
-        return unpacked(gguf, _content_sha256(gguf))
+        return gguf
     folder = checkpoint.folder or _snapshot(checkpoint)
     config = _config(folder, checkpoint)
-    if reason := why_no_decoder(config):
-        raise NotAtHand(f"{checkpoint} cannot be steered: {reason}.", "# take the checkpoint of a decoder instead")
     _require_weights(folder, config, checkpoint)
     if not any((folder / name).is_file() for name in _TOKENIZERS) and not any(folder.glob("*.tiktoken")):
         raise NotAtHand(

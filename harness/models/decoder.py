@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from harness.models.attention import register
 from harness.models.hooks import recorded_blocks
 from harness.models.leftovers import check_config, check_files, check_folder
-from harness.models.loadable import ModelError, check_request, check_tokenizer, first_line, read_config
+from harness.models.loadable import ModelError, check_request, check_tokenizer, read_config
 from harness.models.memory import free_memory, is_out_of_memory
+from harness.streams import first_line
 
 # A chat template may print today's date, and a prompt must be the same tomorrow: this stands for the clock in it.
 _FIXED_DATE = (
@@ -46,7 +47,8 @@ class Decoder:
     """A loaded language model with what steering needs to know of it.
 
     `blocks` are the decoder blocks in order; `width` is the size of the residual stream;
-    `stop_ids` end a response; `pad_id` fills rows on the left. `findings` are sentences on what is odd about it.
+    `stop_ids` end a response; `pad_id` fills rows on the left. `findings` are sentences on what is odd about it;
+    `unfit` says why its answers are none, so that it may be read and not asked.
     """
 
     name: str
@@ -58,6 +60,12 @@ class Decoder:
     stop_ids: frozenset[int]
     manner: Manner = Manner()
     findings: tuple[str, ...] = ()
+    unfit: str = ""
+
+    def require_answers(self) -> None:
+        """Raise ModelError where what it answers is no answer."""
+        if self.unfit:
+            raise ModelError(f"{self.name}: {self.unfit}.")
 
     def together(self, rows: int) -> int:
         """How many of `rows` may share a batch."""

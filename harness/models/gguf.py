@@ -20,7 +20,8 @@ from harness.models.gguf_keys import (
     settings_of,
 )
 from harness.models.leftovers import check_loaded
-from harness.models.loadable import ModelError, first_line
+from harness.models.loadable import ModelError
+from harness.streams import first_line
 
 ORIGIN = "ORIGIN.json"  # beside the weights: where they came from, and how they were quantised
 # Goes up whenever the same file would become other weights or another tokenizer: older conversions are not used.

@@ -136,10 +136,3 @@ def _check_device(name: str, device: str) -> None:
             )
     elif not (kind == "cpu" or (kind == "mps" and torch.backends.mps.is_available())):
         raise ModelError(f"{name}: there is no device {device} here; choose cpu or cuda.")
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, without the lines that explain it; a line that ends in a colon has only announced it."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    said = f"{lines[0]} {lines[1].strip()}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
-    return said.rstrip(" :")

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from harness.models.architecture import Architecture, UnknownArchitecture, from_config
 from harness.models.checkpoints import NotAtHand, locate
-from harness.models.loadable import first_line
 from harness.models.registry import ModelSpec
+from harness.streams import first_line
 
 
 class Sizes(NamedTuple):

@@ -44,7 +44,6 @@ GOOD = json.dumps(GOOD_SCENARIOS[0])
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("", r"scenarios\.jsonl:41: empty line"),
         ("{", r"scenarios\.jsonl:41: not JSON"),
         ("[]", r"scenarios\.jsonl:41: expected the fields .* found list"),
         ('{"text": "x"}', r"scenarios\.jsonl:41: expected the fields"),

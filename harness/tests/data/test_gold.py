@@ -45,13 +45,12 @@ def changed(**fields: object) -> str:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("", r"trait\.jsonl:4: not JSON"),
         ("{", r"trait\.jsonl:4: not JSON"),
         ("[]", r"trait\.jsonl:4: expected the fields .* found list"),
         ('{"question": "x"}', r"trait\.jsonl:4: expected the fields .* found \['question'\]"),
         (changed(note="x"), r"trait\.jsonl:4: expected the fields"),
         (changed(question="  "), r"trait\.jsonl:4: the question is empty"),
-        (changed(question=7), r"trait\.jsonl:4: the question is empty"),
+        (changed(question=7), r"trait\.jsonl:4: the question 7 is no text"),
         (changed(response=None), r"trait\.jsonl:4: response None"),
         (changed(response="x" * 2001), r"trait\.jsonl:4: 2001 characters; at most 2000"),
         (changed(question="x" * 2002), r"trait\.jsonl:4: 2002 characters; at most 2000"),

@@ -188,7 +188,7 @@ CSV = table(PAIR_ROWS)
 BAD: list[tuple[Files, str, str]] = [
     ({"a.csv": CSV + "only one\r\n"}, "a.csv", r"a\.csv:10: 1 cells, the header names 3"),
     ({"a.csv": CSV + '"x\ny",,t\r\n'}, "a.csv", r"a\.csv:10: the text is empty"),
-    ({"a.csv": CSV + "same,same,t\r\n"}, "a.csv", r"a\.csv:10: the text repeats line 10"),
+    ({"a.csv": CSV + "same,same,t\r\n"}, "a.csv", r"a\.csv:10: positive and negative are the same text"),
     ({"a.csv": CSV + '"open,b,t\r\n'}, "a.csv", r"a\.csv:10: not CSV"),
     ({"a.csv": "up,down\r\na,b\r\n"}, "a.csv", r"a\.csv:2: expected the fields positive, negative.*found up, down"),
     ({"a.csv": "text,label\r\na,maybe\r\n"}, "a.csv", r"a\.csv:2: label 'maybe'"),
@@ -197,7 +197,7 @@ BAD: list[tuple[Files, str, str]] = [
     ({"a.csv": "positive,negative\r\n"}, "a.csv", r"a\.csv has no pair of scenarios and no instructions"),
     ({"a.jsonl": jsonl([*PAIR_ROWS, {"positive": "x"}])}, "a.jsonl", r"a\.jsonl:9: expected the fields"),
     ({"a.jsonl": jsonl([{"text": "x", "label": ["y"], "pair": 0}])}, "a.jsonl", r"a\.jsonl:1: label \['y'\]"),
-    ({"a.jsonl": jsonl([{"positive": 7, "negative": "x"}])}, "a.jsonl", r"a\.jsonl:1: the text is empty"),
+    ({"a.jsonl": jsonl([{"positive": 7, "negative": "x"}])}, "a.jsonl", r"a\.jsonl:1: the text 7 is no text"),
     ({"a.json": "{"}, "a.json", r"a\.json:1: not JSON"),
     ({"a.json": '{"questions": []}'}, "a.json", r"a\.json: expected `instruction`"),
     ({"a.json": persona([*OTHERS, " "])}, "a.json", r"a\.json: question 8: the text is empty"),

@@ -125,7 +125,6 @@ def test_what_works_another_way_is_run_that_way(
     [
         ({"ended": True}, "ends every text with 't1'"),
         ({"apply_chat_template": lambda *_, **__: "<bos> t5 t6"}, "leaves out the question"),
-        ({"thinks": True}, "thinking aloud"),
     ],
 )
 def test_what_would_answer_another_text_is_refused(
@@ -134,7 +133,7 @@ def test_what_would_answer_another_text_is_refused(
     decoder = with_words(tiny_decoder("llama"), **changed)
     with pytest.raises(ModelError, match=said):
         probed(decoder, QUESTIONS)
-    if "thinks" in changed or "apply_chat_template" in changed:
+    if "apply_chat_template" in changed:
         assert probed(decoder, ()).findings == ()  # of a base model nothing is asked
 
 
@@ -144,10 +143,16 @@ def test_decoding_that_goes_wrong_after_some_tokens_is_refused(tiny_decoder: Cal
         probed(decoder, QUESTIONS)
 
 
-def test_a_model_that_answers_nothing_is_refused(tiny_decoder: Callable[[str], Decoder]) -> None:
-    decoder = replace(with_words(tiny_decoder("llama")), stop_ids=frozenset(range(97)))
-    with pytest.raises(ModelError, match="get an empty answer"):
-        probed(decoder, QUESTIONS)
+@pytest.mark.parametrize(("thinks", "said"), [(False, "get an empty answer"), (True, "thinking aloud")])
+def test_a_model_that_answers_nothing_or_thinks_aloud_can_be_read_and_not_asked(
+    tiny_decoder: Callable[[str], Decoder], thinks: bool, said: str
+) -> None:
+    decoder = with_words(tiny_decoder("llama"), **({"thinks": True} if thinks else {}))
+    known = probed(decoder if thinks else replace(decoder, stop_ids=frozenset(range(97))), QUESTIONS)
+    assert known.findings == (known.unfit,)
+    with pytest.raises(ModelError, match=said):
+        known.require_answers()
+    assert probed(decoder, ()).unfit == "", "of a base model nothing is asked"
 
 
 def test_tokens_without_an_embedding_are_named_and_refused_where_a_text_holds_one(

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from fixtures.subjects import placed
 from fixtures.workers import pytest_xdist_auto_num_workers
 from harness.lab.store import FILE
 from harness.models.registry import EMBEDDED, FIRST, find_model
-from harness.tests.models.checkpoints import write_checkpoint
+from harness.tests.models.checkpoints import VOCABULARY, write_checkpoint
 from harness.tests.plugins import CONFTEST
 
 CLAIMS = """
@@ -191,6 +192,54 @@ def test_what_cannot_be_meant_is_refused_in_one_sentence(run: Run, arguments: li
     result = run(*arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert sentence in text(result)
+
+
+def test_all_mistakes_of_a_command_line_are_told_at_once_before_torch_is_imported(
+    run: Run, tiny: Path, pytester: pytest.Pytester
+) -> None:
+    told_late = "\nimport atexit, sys\natexit.register(lambda: print('torch imported:', 'torch' in sys.modules))\n"
+    pytester.makeconftest(CONFTEST + told_late)
+    pytester.makefile(".csv", few="positive,negative\na,a\n")
+    np.save(pytester.path / "zero.npy", np.zeros(8))
+    result = run(
+        "--model", "mine", "--model", "other=no/such/folder", "--model", f"twice={tiny}", "--model", f"twice={tiny}",
+        "--trait", "few=few.csv", "--trait", "none", "--vector", "v=zero.npy:1", "--vector", "w=away.npy",
+    )  # fmt: skip
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    for sentence in (
+        "--model 'mine': write NAME=BASE",
+        "--model other: 'no/such/folder' is neither",
+        "--model twice: two have this name",
+        "--trait few: few.csv:2: positive and negative are the same text",
+        "--trait 'none': write NAME=FOLDER",
+        "--vector zero.npy: the entry 'zero' is zero",
+        "--vector away.npy does not exist",
+    ):
+        assert f"ERROR: {sentence}" in text(result)
+    assert "torch imported: False" in text(result)
+
+
+def test_a_plan_says_which_trait_is_too_small_and_of_a_reader_no_calls(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_steered=STEERED)
+    pytester.makefile(".csv", few="positive,negative\n" + "".join(f"a {n},b {n}\n" for n in range(3)))
+    few = text(run("--trait", "few=few.csv", "-m", "gemma3 and few", "-k", "test_claim", "--plan"))
+    assert "few: scenarios (scenarios.jsonl) of 3 topics; with fewer than 6" in few
+    read = text(run("-m", "gemma3 and refusal", "-k", "test_steered", "--judge", "reader:smollm2", "--plan"))
+    assert re.search(r"gemma3: .* tokens at most, [\d,]+ responses judged at most;", read)
+    assert "judge calls" not in read
+
+
+@pytest.mark.slow
+def test_an_instruct_model_that_answers_nothing_leaves_the_geometry_of_its_base_as_it_is(
+    run: Run, tiny: Path, tmp_path: Path, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_steered=STEERED)
+    silent = shutil.copytree(tiny, tmp_path / "silent")
+    (silent / "generation_config.json").write_text(json.dumps({"eos_token_id": list(range(VOCABULARY))}))
+    told = text(run("--model", f"mine={tiny},{silent}", "--blocks", "2", "-m", "mine and refusal", "-v",
+                    "-k", "test_claim or test_steered", "--untrusted-judge"))  # fmt: skip
+    assert "test_claim.py::test_it[mine-refusal] INCONCLUSIVE" in told
+    assert "get an empty answer" in told.partition("test_steered.py::test_it[mine-refusal] BROKEN")[2]
 
 
 def test_a_checkpoint_of_pickles_is_never_opened(run: Run, tiny: Path, tmp_path: Path) -> None:

@@ -151,10 +151,10 @@ def test_a_vector_is_the_entry_and_the_block_that_are_named_or_stated(
 @pytest.mark.parametrize(
     ("written", "why"),
     [
-        ("mine={}/rows.npy:1", "holds 2 vectors (0, 1)"),
+        ("mine={}/rows.npy:1", "holds 2 vectors ('0', '1')"),
         ("mine={}/rows.npy[1]", "does not say at which block"),
         ("mine={}/rows.npy[7]:1", "has no entry '7'"),
-        ("mine={}/rows.npy[0]:1", "is zero or holds NaN"),
+        ("mine={}/rows.npy[0]:1", "the entry '0' is zero"),
         ("mine={}/stated.safetensors:3", "says that it belongs to block 2, not 3"),
         ("mine={}/nothing.npy:3", "does not exist"),
         ("mine={}/code.pt:3", "cannot be read as .pt"),
