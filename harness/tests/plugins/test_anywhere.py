@@ -138,18 +138,18 @@ def test_again_keeps_what_mattered_and_leaves_what_did_not(project: Project) -> 
     result = run.runpytest(*options, "--claim", "OWN", "--html", "page.html", "-v")
     (command,) = {line.split("again: ")[1] for line in result.outlines if "again: " in line}
     assert command == (
-        f"cd {run.path} && pytest \"test_a.py::test_low[severe-refusal]\" -m 'severe and refusal' --judge grammar "
-        "--questions 7 --seed 3 --store kept"
+        f"cd {run.path} && pytest 'test_a.py::test_low[severe-refusal]' -m 'severe and refusal' --judge=grammar "
+        "--questions=7 --seed=3 --store=kept"
     )
     kept = rows_of(Path(run.path, "reports", "latest"))["test_low", "severe", "refusal"].command
     assert str(run.path) not in kept  # a ledger may be sent to others
-    assert command.removesuffix(" --store kept").endswith(kept.removeprefix("pytest "))
+    assert command.removesuffix(" --store=kept").endswith(kept.removeprefix("pytest "))
 
 
 def test_choosing_fewer_claims_buys_no_significance(pytester: pytest.Pytester, project: Project) -> None:
-    whole = {f"test_{name}": CLAIM.replace("OWN", name.upper()) for name in ("s1", "s3", "s5")}
+    whole = {f"test_{name}": CLAIM.replace("OWN", name.upper()) for name in ("t1", "t3", "t5")}
     run = project(**whole)
-    run.runpytest("-m", "severe and refusal", "--claim", "S1")
+    run.runpytest("-m", "severe and refusal", "--claim", "T1")
     few = read_ledger(Path(run.path, "reports", "latest", "ledger.jsonl")).head["family"]
     run.runpytest("-m", "severe and refusal")
     many = read_ledger(Path(run.path, "reports", "latest", "ledger.jsonl")).head["family"]
