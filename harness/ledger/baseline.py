@@ -229,11 +229,12 @@ def in_short(by_cell: Mapping[str, Any]) -> Any:
 
 def differing(before: Ledger, now: Ledger, without: Set[str] = frozenset()) -> list[str]:
     """What the headers of two ledgers disagree on; of what is asked of a cell, on the cells that both have."""
-    heads = (before.head, now.head)
-    by_cell = {name for name in ASKED if not all(isinstance(head.get(name), int) for head in heads)}
-    told = differences(*heads, without=without | by_cell)
+    both = (before, now)
+    no_cells = any(all(row.is_arithmetic for row in ledger.rows) for ledger in both)
+    by_cell = {name for name in ASKED if no_cells or any(isinstance(one.head.get(name), Mapping) for one in both)}
+    told = differences(before.head, now.head, without=without | by_cell)
     for name in sorted(by_cell):
-        one, other = (asked_of(ledger.head, ledger.rows, name) for ledger in (before, now))
+        one, other = (asked_of(ledger.head, ledger.rows, name) for ledger in both)
         changed = {(one[cell], other[cell]) for cell in one.keys() & other.keys() if one[cell] != other[cell]}
         told += [f"{name}: {old} in the baseline, {new} now" for old, new in sorted(changed)]
     return told

@@ -192,6 +192,7 @@ def test_rows_are_written_by_claim_then_model_then_trait(project: Project) -> No
     lines = [json.loads(line) for line in ledger(run)]
     assert lines[0]["kind"] == "run"
     assert lines[0]["schema"] == 3
+    assert lines[0]["questions"] == 120  # of these models, and not what is usual
     assert [(row["claim"], row["model"], row["trait"]) for row in lines[1:]] == [
         (claim, model, trait)
         for claim in ("H1", "T5")
