@@ -49,7 +49,7 @@ def test_a_refuted_claim_fails_and_tells_its_story(project: Project) -> None:
             "*test_it?severe-refusal? REFUTED*",
             "*T5 REFUTED on model=severe trait=refusal: top-1 steers as well*",
             "*gain=-3 [[]-3.*] trait points, but should be at least 0 trait points [[]n=50 questions, 95% interval[]]*",
-            "*published: best Delta of mean_diff top-1 = 28.8*LOG step 10-11*",
+            "*published: nothing on this cell*",
             "*again: cd * && pytest 'test_a.py::test_it[[]severe-refusal[]]'*",
         ]
     )
