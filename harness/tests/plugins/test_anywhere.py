@@ -186,7 +186,8 @@ def test_every_command_that_is_printed_gives_its_cell_again_from_any_directory(
     here = Path(run.path)
     (here / "organism's weights").symlink_to(ROOT / "fixtures" / "organisms" / "weights")
     trait = shutil.copytree(trait_folder(TEMPLATED, "refusal"), here / 'a "trait"')
-    (trait / "definition.yaml").open("a").write(f"language: {TEMPLATED}\n")
+    definition = trait / "definition.yaml"
+    definition.write_text(definition.read_text() + f"language: {TEMPLATED}\n")
     (here / "the vectors").mkdir()
     np.save(here / "the vectors" / "v.npy", np.ones(sizes_in(here / "organism's weights/mild/base").width))
     (here / "another clone" / "$my store").mkdir(parents=True)
