@@ -146,10 +146,7 @@ def compare(baseline: Ledger, present: Ledger, expected: Callable[[Row], bool] =
     that is missing is gone if `expected` says that the present run would have had it; all are by default.
     """
     old, new = by_identity(baseline.rows), by_identity(present.rows)
-    changes = [
-        Change(ChangeKind.ENVIRONMENT, "", "", "", "", sentence)
-        for sentence in differences(baseline.head, present.head)
-    ]
+    changes = [Change(ChangeKind.ENVIRONMENT, "", "", "", "", sentence) for sentence in differing(baseline, present)]
     for identity, row in new.items():
         before = old.get(identity)
         if row.verdict == Verdict.BROKEN:
@@ -197,6 +194,7 @@ def rule_changes(before: Row, row: Row) -> list[str]:
     return told
 
 
+ASKED = ("questions", "extractions", "draws", "refit_resamples")  # of a cell; a header has them by cell if they differ
 PROVENANCE = {"version", "commit", "edition"}  # of the project: what a run is of, rather than what surrounds it
 
 
@@ -212,6 +210,33 @@ def differences(
             told += differences(one, other, f"{prefix}{name} ")
         elif one != other:
             told.append(f"{prefix}{name}: {_setting(one)} in the baseline, {_setting(other)} now")
+    return told
+
+
+def asked_of(head: Mapping[str, Any], rows: Iterable[Row], name: str) -> dict[str, Any]:
+    """What a header says that was asked of every cell of some rows; nothing of a cell that it does not know."""
+    cells = {f"{model}, {row.trait}" for row in rows if not row.is_arithmetic for model in row.model.split("+")}
+    value = head.get(name)
+    by_cell = value if isinstance(value, Mapping) else dict.fromkeys(cells, value)
+    return {cell: by_cell[cell] for cell in sorted(cells) if by_cell.get(cell) is not None}
+
+
+def in_short(by_cell: Mapping[str, Any]) -> Any:
+    """The one value that all cells share, else all of them by cell."""
+    values = set(by_cell.values())
+    return values.pop() if len(values) == 1 else dict(by_cell)
+
+
+def differing(before: Ledger, now: Ledger, without: Set[str] = frozenset()) -> list[str]:
+    """What the headers of two ledgers disagree on; of what is asked of a cell, on the cells that both have."""
+    both = (before, now)
+    no_cells = any(all(row.is_arithmetic for row in ledger.rows) for ledger in both)
+    by_cell = {name for name in ASKED if no_cells or any(isinstance(one.head.get(name), Mapping) for one in both)}
+    told = differences(before.head, now.head, without=without | by_cell)
+    for name in sorted(by_cell):
+        one, other = (asked_of(ledger.head, ledger.rows, name) for ledger in both)
+        changed = {(one[cell], other[cell]) for cell in one.keys() & other.keys() if one[cell] != other[cell]}
+        told += [f"{name}: {old} in the baseline, {new} now" for old, new in sorted(changed)]
     return told
 
 
@@ -233,13 +258,18 @@ def accepted(
     old_rows = [row for row in (baseline.rows if baseline else []) if row.identity not in new and kept(row)]
     if not baseline or not old_rows:
         return present.head, present.rows, present.tables
-    if told := differences(baseline.head, present.head, without=PROVENANCE):
+    if told := differing(baseline, present, without=PROVENANCE):
         raise BaselineRefused(
             f"no baseline was written: {len(old_rows)} rows that did not run would be kept from another environment "
             f"({'; '.join(told)}); run all claims, or write to a file of its own."
         )
     tables = {(one.key, one.model, one.trait): one for one in (*baseline.tables, *present.tables)}
-    return present.head, [*present.rows, *old_rows], list(tables.values())
+    both = {
+        name: {**asked_of(baseline.head, old_rows, name), **asked_of(present.head, present.rows, name)}
+        for name in ASKED
+    }
+    head = {**present.head, **{name: in_short(by_cell) for name, by_cell in both.items() if by_cell}}
+    return head, [*present.rows, *old_rows], list(tables.values())
 
 
 def described(changes: Sequence[Change]) -> list[str]:
@@ -289,7 +319,7 @@ def _entry(row: Row) -> Mapping[str, Any] | None:
 def _found(entry: Mapping[str, Any] | None) -> str:
     estimate = estimate_of(entry) if entry else None
     if entry is None or estimate is None:
-        return "no valid run"
+        return "no value"
     return f"{entry['name']}={_words(estimate)}, n={estimate.n} {estimate.sample}"
 
 

@@ -57,7 +57,7 @@ class Row:
       "predicted" (from a construction or a publication, written before the run; agreement is evidence about the
       instrument) or "regression" (seen before; agreement says only that nothing changed); empty where nothing was.
     - `estimates`: one entry for each `expect` that was reached, with `name`, `estimate` (value, low, high, n, unit,
-      level, sample; null when there was no valid run), `rule` (kind, bounds), `verdict`, `story`, and, where it was
+      level, sample; null when there is no value), `rule` (kind, bounds), `verdict`, `story`, and, where it was
       computed, `p` ({"support", "refute"}: the smallest alpha at which the interval would satisfy or violate the
       rule). `detectable` is the smallest effect the design could have told from zero, in the unit of the estimate.
       Where the rule was changed after a ledger was seen, `first_rule` is the first one and `first_verdict` what it
@@ -201,7 +201,7 @@ def estimate_json(estimate: Estimate | None) -> dict[str, Any] | None:
 
 
 def estimate_of(entry: Mapping[str, Any]) -> Estimate | None:
-    """The estimate of one entry of `Row.estimates`; None when there was no valid run."""
+    """The estimate of one entry of `Row.estimates`; None when there is no value."""
     found = entry["estimate"]
     return None if found is None else Estimate.from_json({k: v for k, v in found.items() if k != "detectable"})
 

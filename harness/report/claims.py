@@ -68,7 +68,7 @@ def _line(row: Row, entry: Mapping[str, Any], holm: Holm) -> list[str]:
     sign = reading.mark(row, holm) if decides else ""
     cells = [escaped(row.model), escaped(row.trait), escaped(f"{entry['verdict']}{sign}")]
     if estimate is None:
-        return [*cells, "no valid run", NOTHING, NOTHING, NOTHING, NOTHING]
+        return [*cells, reading.NO_VALUE, NOTHING, NOTHING, NOTHING, NOTHING]
     survives = {True: "survives", False: "does not survive", None: NOTHING}[holm.get(row.identity) if decides else None]
     found = [escaped(reading.short(estimate)), escaped(reading.sample_words(entry, estimate)), escaped(estimate.unit)]
     detectable = NOTHING if row.is_arithmetic else escaped(number(estimate.detectable))

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.ledger.baseline import place
 from harness.ledger.rows import PREDICTED, REGRESSION, Identity, Ledger, Row, estimate_of
-from harness.ledger.verdict import Rule
+from harness.ledger.verdict import Rule, Verdict
 from harness.report import reading
 
 CHANGED_RULES = "rules that were changed after a ledger was seen"
@@ -77,6 +77,13 @@ def blind_in_words(rows: Sequence[Row], named: int | None = None) -> list[str]:
         f"blind: {len(blind)} of {known} known cells ({100 * blind_share(rows):.1f} %) came out INCONCLUSIVE, so these "
         f"controls were not seen: {reading.plain(names)}"
     ]
+
+
+def open_in_words(rows: Sequence[Row]) -> list[str]:
+    """Why cells came out INCONCLUSIVE: a line each for the first ones, then how many more there are."""
+    open_ = [row for row in rows if row.verdict == Verdict.INCONCLUSIVE]
+    lines = [reading.plain(f"cannot be told: {place(row)}: {reading.why_open(row)}") for row in open_[:NAMED]]
+    return lines + [f"cannot be told: {len(open_) - NAMED} more"] * (len(open_) > NAMED)
 
 
 def changed_rules(rows: Sequence[Row]) -> list[tuple[Row, Mapping[str, Any]]]:

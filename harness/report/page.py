@@ -12,7 +12,7 @@ from harness.ledger.baseline import place
 from harness.ledger.rows import Identity, Ledger, Row, natural
 from harness.ledger.verdict import Verdict
 from harness.report import reading
-from harness.report.closing import NAMED, blind_in_words, counts_in_words
+from harness.report.closing import NAMED, blind_in_words, counts_in_words, open_in_words
 from harness.report.reading import plain
 from harness.report.summary import in_lines
 from harness.report.terminal import COLOURS, fitting_blocks
@@ -29,7 +29,7 @@ FEW_MODELS = 2  # of which sentences are told here
 
 
 def page(ledger: Ledger, holm: Mapping[Identity, bool], width: int = 80) -> RenderableType:
-    """One line a claim, models across; then pairs, arithmetic, counts; what is contradicted, broken, red or blind."""
+    """One line a claim, models across; then pairs, arithmetic, counts; what is contradicted, broken, red or open."""
     found = reading.sections(ledger.rows)
     parts: list[RenderableType] = []
     by_claim = _by_claim([row for group in found.grid for row in group.rows])
@@ -43,7 +43,7 @@ def page(ledger: Ledger, holm: Mapping[Identity, bool], width: int = 80) -> Rend
             parts += [_line(claim, {"": own}, {"": marks}, width) for claim, own in rows.items()]
     models = reading.models_of(ledger.rows)
     in_words = in_lines(ledger) if len(models) <= FEW_MODELS else []  # of more the document tells
-    told = [*in_words, *counts_in_words(ledger.rows, holm), *_to_look_at(ledger)]
+    told = [*in_words, *counts_in_words(ledger.rows, holm), *_to_look_at(ledger), *open_in_words(ledger.rows)]
     return Lines(*parts, Text(""), *(Text(one) for one in (*told, LEGEND)))
 
 

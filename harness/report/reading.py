@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.ledger import multiplicity
 from harness.ledger.rows import JUDGE_TABLE, PREDICTED, REGRESSION, Identity, Ledger, Row, Table, estimate_of, rule_of
-from harness.ledger.verdict import Verdict, number
+from harness.ledger.verdict import Verdict, number, stated, would_decide
 from harness.stats.resampling import Estimate
 
 # (verdicts, p-values (claims,), NaN where nothing could be told) of one model's ledger -> which decided ones survive.
@@ -24,6 +24,7 @@ LEGEND = (
     "† does not survive Holm at family-wise 5 % in its model"
 )
 SIGNS = {PREDICTED: "*", REGRESSION: "=", "": ""}
+NO_VALUE = "no value"  # of a cell without an estimate, whose story says why
 ARITHMETIC = "arithmetic of published numbers"
 PAIRS = "pairs of models"
 
@@ -197,7 +198,19 @@ def estimate_words(row: Row) -> str:
     estimate = last_estimate(row)
     if estimate is not None:
         return short(estimate)
-    return "no valid run" if row.verdict == Verdict.INCONCLUSIVE else "no estimate"
+    return NO_VALUE if row.verdict == Verdict.INCONCLUSIVE else "no estimate"
+
+
+def why_open(row: Row) -> str:
+    """Why an INCONCLUSIVE row could not be decided: a value that has too wide an interval, or why there is none."""
+    if not row.estimates:
+        return NO_VALUE
+    entry = row.estimates[-1]
+    if (estimate := estimate_of(entry)) is not None:
+        words, more = stated(entry["name"], estimate), would_decide(rule_of(entry), estimate)
+        return f"{words}, too wide to tell whether it is {rule_words(entry, named=False)}; {more}"
+    story = entry["story"].splitlines()
+    return story[1].strip() if len(story) > 1 else NO_VALUE
 
 
 def rule_words(entry: Mapping[str, Any], *, named: bool = True) -> str:

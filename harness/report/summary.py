@@ -35,14 +35,18 @@ GLOSSARY: Mapping[str, str] = {
 def sentences(ledger: Ledger, model: str) -> tuple[str, str, str]:
     """What held on a model and what did not, how that compares with what was published, and what could not be told."""
     rows = [row for row in ledger.rows if row.model == model]
+    unanimous = {name: verdicts for name, verdicts in _by_claim(rows).items() if len(verdicts) == 1}
+    unseen = [name for name in unanimous if any(row.blind for row in rows if row.claim == name)]
     holds, fails = (
-        [name for name, verdicts in _by_claim(rows).items() if verdicts == {only}]
+        [name for name, verdicts in unanimous.items() if verdicts == {only} and name not in unseen]
         for only in (Verdict.SUPPORTED, Verdict.REFUTED)
     )
-    titles = {row.claim: row.sentence for row in rows}
+    titles = {name: _titled(name, rows) for name in unanimous}
     first = f"On {model} {_named('holds', holds, titles)}, and {_named('does not', fails, titles)}."
     if not holds and not fails:
         first = f"On {model} no claim holds, or fails, in every cell that could be told."
+    if unseen:
+        first += f" Counted as neither, since a control was not seen: {_listed(unseen, titles)}."
     words = {row.identity: {one.get("word") for one in row.published} for row in rows}
     replicated, contradicted = (sum(word in said for said in words.values()) for word in ("replicated", "contradicted"))
     second = (
@@ -67,11 +71,22 @@ def _named(verb: str, claims: Sequence[str], titles: Mapping[str, str]) -> str:
     """How many claims, and the first of them in words."""
     if not claims:
         return f"no claim {verb} wherever it could be told"
-    shown = "; ".join(f"{name} ({titles[name]})" for name in claims[:MOST])
-    more = f"; and {len(claims) - MOST} more" if len(claims) > MOST else ""
     count = "one claim" if len(claims) == 1 else f"{len(claims)} claims"
     verbs = verb if len(claims) == 1 else {"holds": "hold", "does not": "do not"}[verb]
-    return f"{count} {verbs} wherever it could be told: {shown}{more}"
+    return f"{count} {verbs} wherever it could be told: {_listed(claims, titles)}"
+
+
+def _listed(claims: Sequence[str], titles: Mapping[str, str]) -> str:
+    more = f"; and {len(claims) - MOST} more" if len(claims) > MOST else ""
+    return "; ".join(titles[name] for name in claims[:MOST]) + more
+
+
+def _titled(claim: str, rows: Sequence[Row]) -> str:
+    """A claim's id and sentence, with how many of its cells were decided if not all of them were."""
+    own = [row for row in rows if row.claim == claim and not reading.is_control(row)]
+    decided = sum(row.decided for row in own)
+    part = "" if decided == len(own) else f"; {decided} of {len(own)} cells could be told"
+    return f"{claim} ({own[0].sentence}{part})"
 
 
 def _untold(rows: Sequence[Row]) -> str:
@@ -88,7 +103,7 @@ def _untold(rows: Sequence[Row]) -> str:
             without += 1
         elif estimate.sample == "questions" and (count := rule_of(row.estimates[-1]).needed(estimate)) is not None:
             needed.append(count)
-    told = f"{len(open_)} of {len(rows)} cells could not be told, {without} of them for want of any valid run"
+    told = f"{len(open_)} of {len(rows)} cells could not be told, {without} of them without a value"
     if needed:
         told += f"; of the {len(needed)} that wait for questions, half would need {math.ceil(median(needed))} or fewer"
     return told + "."

@@ -219,7 +219,7 @@ def _cell(
         row=row,
         verdict=entry["verdict"],
         mark=reading.mark(row, holm) if last else "",
-        estimate=plain(reading.short(estimate)) if estimate else "no valid run",
+        estimate=plain(reading.short(estimate)) if estimate else reading.NO_VALUE,
         n=plain(reading.sample_words(entry, estimate)) if estimate else "",
         why=why(entry, estimate),
         flip=flip(entry, estimate),
@@ -245,7 +245,7 @@ def why(entry: Mapping[str, Any], estimate: Estimate | None) -> str:
     """Why one estimate came out as it did, in a sentence."""
     if estimate is None:
         found = re.search(r"has no value: (.*?)(?:\n|$)", entry["story"], re.DOTALL)
-        return plain(found[1]) if found else "There was no valid run."
+        return plain(found[1]) if found else "There is no value."
     words = rule_of(entry).sentence(estimate.unit)
     if entry["verdict"] == Verdict.SUPPORTED:
         return plain(f"Even the worst end of the interval is {words}.")

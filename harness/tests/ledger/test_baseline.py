@@ -15,6 +15,7 @@ from harness.ledger.baseline import (
     by_identity,
     compare,
     described,
+    differing,
     judge,
     read_baseline,
 )
@@ -133,6 +134,19 @@ def test_what_is_new_or_gone_is_told_and_only_what_is_gone_fails() -> None:
     assert [(one.kind, one.claim) for one in found] == [(ChangeKind.GONE, "S5"), (ChangeKind.ADDED, "S6")]
     assert [one.kind.fails for one in found] == [True, False]
     assert compare(ledger(made_up_row("S5")), ledger(), lambda row: row.claim != "S5") == []
+
+
+def test_what_is_asked_of_a_cell_differs_where_both_have_it_and_is_kept_for_every_cell() -> None:
+    severe, clean, mild = (made_up_row(model=model) for model in ("severe", "clean", "mild"))
+    before = ledger(severe, clean, questions={"severe, refusal": 60, "clean, refusal": 120})
+    assert differing(before, ledger(severe, mild, questions={"severe, refusal": 60, "mild, refusal": 24})) == []
+    assert differing(before, ledger(severe, questions=60)) == []
+    assert differing(ledger(severe, questions=60), ledger(made_up_row("A1", "published", "-"))) == []
+    assert differing(before, ledger(severe, questions=50)) == ["questions: 60 in the baseline, 50 now"]
+    head, _, _ = accepted(ledger(mild, questions=24), before, lambda row: row.model == "clean")
+    assert head["questions"] == {"clean, refusal": 120, "mild, refusal": 24}
+    head, _, _ = accepted(ledger(mild, questions=120), before, lambda row: row.model == "clean")
+    assert head["questions"] == 120
 
 
 def test_every_other_setting_is_told_libraries_one_by_one() -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
+from fixtures.rerun import MATTERING
 from fixtures.run_folder import LOCK
-from harness.ledger.rows import Row, read_ledger
+from harness.data.datasets import ROOT, TEMPLATED, trait_folder
+from harness.ledger.rows import Row, read_ledger, write_ledger
+from harness.models.sizes import sizes_in
+from harness.tests.ledger.made_up_ledger import made_up_row
 
 Project = Callable[..., pytest.Pytester]
 CLAIM = """
@@ -110,6 +117,17 @@ def test_an_expectation_of_no_cell_is_refused_with_its_place(project: Project, e
     assert f"known.yaml, entry 1: {why}" in refused.stderr.str() or why in refused.stderr.str()
 
 
+def test_an_expectation_of_a_cell_that_was_left_out_waits_but_not_one_of_none(project: Project) -> None:
+    run = project(test_a=CLAIM, test_b=CLAIM.replace("OWN", "OWN2"))
+    (known := Path(run.path, "known")).mkdir()
+    elsewhere = ("OWN test_high severe/refusal", "OWN clean/sycophancy", "OWN2 test_low clean/refusal")
+    for cell in (*elsewhere, "OWN3 severe/refusal", "OWN2 test_no severe/refusal", "OWN2 severe/joy"):
+        (known / "file.yaml").write_text(json.dumps([{"cell": cell, "verdict": "SUPPORTED", "because": "x"}]))
+        done = run.runpytest("test_a.py::test_low[severe-refusal]", "--expect", "known/file.yaml")
+        assert (done.ret == pytest.ExitCode.TESTS_FAILED) == (cell in elsewhere), cell
+        assert (done.ret == pytest.ExitCode.USAGE_ERROR) == (cell not in elsewhere), cell
+
+
 def test_every_run_has_a_folder_of_its_own_and_a_named_one_is_never_shared(project: Project) -> None:
     run = project(test_a=CLAIM)
     reports = Path(run.path, "reports")
@@ -138,18 +156,65 @@ def test_again_keeps_what_mattered_and_leaves_what_did_not(project: Project) -> 
     result = run.runpytest(*options, "--claim", "OWN", "--html", "page.html", "-v")
     (command,) = {line.split("again: ")[1] for line in result.outlines if "again: " in line}
     assert command == (
-        f"cd {run.path} && pytest \"test_a.py::test_low[severe-refusal]\" -m 'severe and refusal' --judge grammar "
-        "--questions 7 --seed 3 --store kept"
+        f"cd {run.path} && pytest 'test_a.py::test_low[severe-refusal]' -m 'severe and refusal' --judge=grammar "
+        "--questions=7 --seed=3 --store=kept"
     )
     kept = rows_of(Path(run.path, "reports", "latest"))["test_low", "severe", "refusal"].command
     assert str(run.path) not in kept  # a ledger may be sent to others
-    assert command.removesuffix(" --store kept").endswith(kept.removeprefix("pytest "))
+    assert command.removesuffix(" --store=kept").endswith(kept.removeprefix("pytest "))
+
+
+# Every option that a rerun keeps, with values that a shell and pytest could both take for something else.
+SET = {
+    "model": "its=organism's weights/mild/base,organism's weights/mild/instruct", "trait": "mine=a \"trait\"",
+    "vector": "v=the vectors/v.npy:1", "language": "templated", "elicitation": "scenarios", "judge": "api:a 'judge'",
+    "judge-url": "http://127.0.0.1:9/v1 1", "judge-rate": "7.5", "blocks": "1", "questions": "7", "extractions": "2",
+    "draws": "3", "refit-resamples": "30", "seed": "3", "dtype": "float32", "device": "cpu", "attn": "eager",
+    "store": "another clone/$my store", "expect": "it's known.yaml",
+}  # fmt: skip
+FLAGS = ("all", "relevance-cap", "untrusted-judge")
+
+
+def test_every_command_that_is_printed_gives_its_cell_again_from_any_directory(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert {*SET, *FLAGS} == {*MATTERING}
+    claims = CLAIM + "\nOPEN = MadeUp(0.05)\npytestmark[0].kwargs['quantities'] += (OPEN,)\n"
+    claims += "\ndef test_open(expect):\n    expect(OPEN, 'gain').at_least(0)\n"
+    claims += "\ndef test_broken(expect):\n    expect(OPEN, 'gain')\n"
+    run = project(test_a=claims)
+    here = Path(run.path)
+    (here / "organism's weights").symlink_to(ROOT / "fixtures" / "organisms" / "weights")
+    trait = shutil.copytree(trait_folder(TEMPLATED, "refusal"), here / 'a "trait"')
+    definition = trait / "definition.yaml"
+    definition.write_text(definition.read_text() + f"language: {TEMPLATED}\n")
+    (here / "the vectors").mkdir()
+    np.save(here / "the vectors" / "v.npy", np.ones(sizes_in(here / "organism's weights/mild/base").width))
+    (here / "another clone" / "$my store").mkdir(parents=True)
+    (here / "another clone" / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    expected = {"cell": "OWN test_high severe/refusal", "verdict": "SUPPORTED", "because": "it is of another test"}
+    (here / "it's known.yaml").write_text(json.dumps([expected]))
+    words = [f"--{name}" for name in FLAGS] + [word for name, one in SET.items() for word in (f"--{name}", one)]
+    write_ledger(here / "before.jsonl", {}, [made_up_row("OWN", test="test_low", verdict="SUPPORTED")])
+    printed = {}
+    for more in ([], ["--baseline", "before.jsonl"]):
+        first = run.runpytest("test_a.py", "-m", "severe and refusal", "-rs", *more, *words)
+        first.assert_outcomes(failed=1, passed=1, skipped=1, errors=1)
+        printed |= {line.split("again: ")[1]: None for line in first.outlines if "again: " in line}
+    assert len(printed) == 3
+    for command in printed:
+        monkeypatch.chdir("/")
+        cd, folder, then, pytest_, *arguments = shlex.split(command)
+        assert (cd, then, pytest_) == ("cd", "&&", "pytest")
+        monkeypatch.chdir(folder)
+        again = run.runpytest(*arguments, "-rs")
+        assert {line.split("again: ")[1] for line in again.outlines if "again: " in line} == {command}
 
 
 def test_choosing_fewer_claims_buys_no_significance(pytester: pytest.Pytester, project: Project) -> None:
-    whole = {f"test_{name}": CLAIM.replace("OWN", name.upper()) for name in ("s1", "s3", "s5")}
+    whole = {f"test_{name}": CLAIM.replace("OWN", name.upper()) for name in ("t1", "t3", "t5")}
     run = project(**whole)
-    run.runpytest("-m", "severe and refusal", "--claim", "S1")
+    run.runpytest("-m", "severe and refusal", "--claim", "T1")
     few = read_ledger(Path(run.path, "reports", "latest", "ledger.jsonl")).head["family"]
     run.runpytest("-m", "severe and refusal")
     many = read_ledger(Path(run.path, "reports", "latest", "ledger.jsonl")).head["family"]
@@ -176,6 +241,13 @@ def test_what_newcomers_write_is_told_in_a_sentence(project: Project, source: st
     assert told in shown
     assert "cells could be told." not in shown  # of what is broken nothing was
     assert "fixtures/verdicts.py" not in shown
+
+
+@pytest.mark.parametrize("chosen", [[], ["--claim", "OWN"]])
+def test_no_claim_takes_the_id_of_one_that_ships(project: Project, chosen: list[str]) -> None:
+    refused = project(test_a=CLAIM.replace("OWN", "S1"), test_b=CLAIM).runpytest(*chosen)
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stderr.fnmatch_lines(["*test_a.py: steering-claims has a claim S1 already; choose another id."])
 
 
 def test_two_files_cannot_make_one_claim(project: Project) -> None:

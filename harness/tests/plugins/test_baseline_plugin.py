@@ -18,7 +18,7 @@ Project = Callable[..., pytest.Pytester]
 CELLS = [(model, trait) for model in ("severe", "clean") for trait in ("refusal", "sycophancy")]
 
 
-def claim_file(value: str, identity: str = "S5", extra: str = "") -> str:
+def claim_file(value: str, identity: str = "T5", extra: str = "") -> str:
     """A claim that its made-up quantity is at least 0."""
     return f"""
         Q = MadeUp({value})
@@ -29,7 +29,7 @@ def claim_file(value: str, identity: str = "S5", extra: str = "") -> str:
     """
 
 
-def kept(verdict: str, value: float | None, claim: str = "S5", file: str = "test_a.py", half: float = 0.3) -> list[Row]:
+def kept(verdict: str, value: float | None, claim: str = "T5", file: str = "test_a.py", half: float = 0.3) -> list[Row]:
     """What a baseline holds of a claim on all four cells."""
     rows = [
         made_up_row(claim, *cell, verdict, value=value, half=half, rule=at_least(0.0), sentence="it gains")
@@ -49,9 +49,9 @@ SOME = ("-m", "severe and refusal")
 def test_the_same_verdicts_pass_refuted_ones_too(project: Project) -> None:
     run = project(
         test_a=claim_file("-3.0", extra='@predicted("SUPPORTED", on="clean", because="wrongly thought so")'),
-        test_b=claim_file("0.05", "S6"),
+        test_b=claim_file("0.05", "T6"),
     )
-    baseline(run, *kept("REFUTED", -3.0), *kept("INCONCLUSIVE", 0.0, "S6", "test_b.py"))
+    baseline(run, *kept("REFUTED", -3.0), *kept("INCONCLUSIVE", 0.0, "T6", "test_b.py"))
     result = run.runpytest(*HELD, "-v")
     result.assert_outcomes(passed=4, skipped=4)
     assert result.ret == 0
@@ -86,13 +86,13 @@ def test_another_verdict_fails_and_tells_both(project: Project, before: str, val
     result.stdout.fnmatch_lines(
         [
             f"*test_it?severe-refusal? * {before} in the baseline*",
-            f"S5 {shown} on model=severe trait=refusal: it gains",
+            f"T5 {shown} on model=severe trait=refusal: it gains",
             f"  baseline: {before}, gain=*, n=120 questions",
             "  now: *, gain=*, n=50 questions",
             "  rule: gain at least 0 trait points",
-            '  again: cd * && pytest "test_a.py::test_it[[]severe-refusal[]]" *',
+            "  again: cd * && pytest 'test_a.py::test_it[[]severe-refusal[]]' *",
             "verdict flipped (1)",
-            f"  S5 test_it [[]severe, refusal[]]: {shown}: *",
+            f"  T5 test_it [[]severe, refusal[]]: {shown}: *",
         ]
     )
 
@@ -108,9 +108,9 @@ def test_another_rule_fails_though_the_verdict_is_the_same_until_it_is_accepted(
     result.stdout.fnmatch_lines(
         [
             "*test_it?severe-refusal? SUPPORTED by another rule than in the baseline*",
-            f"S5 has another rule on model=severe trait=refusal: {rules}",
+            f"T5 has another rule on model=severe trait=refusal: {rules}",
             "rule changed (1)",
-            f"  S5 test_it [[]severe, refusal[]]: {rules}",
+            f"  T5 test_it [[]severe, refusal[]]: {rules}",
         ]
     )
     run.runpytest(*HELD, "--write-baseline")
@@ -118,7 +118,7 @@ def test_another_rule_fails_though_the_verdict_is_the_same_until_it_is_accepted(
 
 
 def test_moves_and_additions_are_listed_and_do_not_fail(project: Project) -> None:
-    run = project(test_a=claim_file("3.0"), test_b=claim_file("-3.0", "G1"))
+    run = project(test_a=claim_file("3.0"), test_b=claim_file("-3.0", "H1"))
     baseline(run, *kept("SUPPORTED", 30.0))
     result = run.runpytest(*HELD, "-v")
     result.assert_outcomes(passed=4, xfailed=4)
@@ -127,23 +127,23 @@ def test_moves_and_additions_are_listed_and_do_not_fail(project: Project) -> Non
         [
             "*test_b.py::test_it?severe-refusal? REFUTED, not in the baseline*",
             "interval moved (4)",
-            "  S5 test_it [[]severe, refusal[]]: gain: 30 [[]29.7, 30.3] trait points in the baseline, 3 [[]*",
+            "  T5 test_it [[]severe, refusal[]]: gain: 30 [[]29.7, 30.3] trait points in the baseline, 3 [[]*",
             "claim added (4)",
-            "  G1 test_it [[]severe, refusal[]]: REFUTED, gain=-3 *",
+            "  H1 test_it [[]severe, refusal[]]: REFUTED, gain=-3 *",
         ]
     )
 
 
 def test_a_claim_that_is_gone_fails_the_run_but_one_that_was_left_out_does_not(project: Project) -> None:
     run = project(test_a=claim_file("3.0"))
-    baseline(run, *kept("SUPPORTED", 3.0), *kept("SUPPORTED", 3.0, "G1", "test_b.py"))
+    baseline(run, *kept("SUPPORTED", 3.0), *kept("SUPPORTED", 3.0, "H1", "test_b.py"))
     result = run.runpytest(*HELD)
     result.assert_outcomes(passed=4)
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        ["claim gone (4)", "  G1 test_it [[]severe, refusal[]]: SUPPORTED in the baseline, not collected now"]
+        ["claim gone (4)", "  H1 test_it [[]severe, refusal[]]: SUPPORTED in the baseline, not collected now"]
     )
-    for selection in (SOME, ("test_a.py",), ("--claim", "S5")):
+    for selection in (SOME, ("test_a.py",), ("--claim", "T5")):
         assert run.runpytest(*HELD, *selection).ret == 0
     assert run.runpytest(*HELD, ".", "-k", "nothing").ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
@@ -182,14 +182,14 @@ def test_an_unreadable_baseline_is_a_usage_error_before_anything_is_measured(
 
 
 def test_a_run_is_accepted_as_a_baseline_and_a_part_of_it_merged_in(project: Project) -> None:
-    run = project(test_a=claim_file("-3.0"), test_b=claim_file("3.0", "G1"))
+    run = project(test_a=claim_file("-3.0"), test_b=claim_file("3.0", "H1"))
     result = run.runpytest("--write-baseline")
     default = Path(run.path, "reports/baselines/latest.jsonl")
     result.stdout.fnmatch_lines([f"baseline written to {default}: 8 rows of this run"])
     assert default.read_bytes() == Path(run.path, "reports/latest/ledger.jsonl").read_bytes()
     assert result.ret == 1  # refuted without a baseline is refuted still
     Path(run.path, "test_a.py").write_text(Path(run.path, "test_a.py").read_text().replace("-3.0", "5.0"))
-    part = ("--baseline", str(default), "--write-baseline", *SOME, "--claim", "S5")
+    part = ("--baseline", str(default), "--write-baseline", *SOME, "--claim", "T5")
     result = run.runpytest(*part)
     result.stdout.fnmatch_lines([f"baseline written to {default}: 1 rows of this run; 7 rows *were kept as they were"])
     verdicts = [row.verdict for row in read_ledger(default).rows]
@@ -203,7 +203,7 @@ def test_a_run_is_accepted_as_a_baseline_and_a_part_of_it_merged_in(project: Pro
 
 def test_an_interrupted_run_makes_no_baseline_and_finds_nothing_gone(project: Project) -> None:
     run = project(test_a=claim_file("-3.0"))
-    baseline(run, *kept("SUPPORTED", 3.0), *kept("SUPPORTED", 3.0, "G1", "test_b.py"))
+    baseline(run, *kept("SUPPORTED", 3.0), *kept("SUPPORTED", 3.0, "H1", "test_b.py"))
     result = run.runpytest(*HELD, "-x", "--write-baseline=other.jsonl")
     result.stdout.fnmatch_lines(["verdict flipped (1)", "no baseline was written: the run did not finish;*"])
     result.stdout.no_fnmatch_line("claim gone*")
@@ -219,8 +219,8 @@ def test_a_name_of_a_test_is_not_taken_for_the_baseline(project: Project) -> Non
 
 def test_workers_and_controller_agree_on_the_baseline(project: Project) -> None:
     run = project(test_a=claim_file("-3.0"))
-    baseline(run, *kept("REFUTED", -3.0)[:3], *kept("SUPPORTED", 3.0)[3:], *kept("SUPPORTED", 3.0, "G1", "test_b.py"))
+    baseline(run, *kept("REFUTED", -3.0)[:3], *kept("SUPPORTED", 3.0)[3:], *kept("SUPPORTED", 3.0, "H1", "test_b.py"))
     result = run.runpytest_subprocess(*HELD, "-n", "1", "--dist", "loadgroup", "-v")
     result.assert_outcomes(passed=3, failed=1)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["verdict flipped (1)", "  S5 test_it [[]clean, sycophancy[]]: *", "claim gone (4)"])
+    result.stdout.fnmatch_lines(["verdict flipped (1)", "  T5 test_it [[]clean, sycophancy[]]: *", "claim gone (4)"])

@@ -14,13 +14,13 @@ Project = Callable[..., pytest.Pytester]
 TWO_CLAIMS = {
     "test_a": """
         Q = MadeUp(3.0)
-        pytestmark = claim("S5", "first", "steering", [Q])
+        pytestmark = claim("T5", "first", "steering", [Q])
         def test_first(expect):
             expect(Q, "gain").at_least(0)
     """,
     "test_b": """
         Q = MadeUp(4.0)
-        pytestmark = claim("G1", "second", "geometry", [Q])
+        pytestmark = claim("H1", "second", "geometry", [Q])
         def test_second(expect):
             expect(Q, "gain").at_least(0)
     """,
@@ -54,8 +54,8 @@ def test_cells_run_model_by_model_across_claims(project: Project) -> None:
         (["-m", "geometry"], 4),
         (["-m", "not (geometry or clean)"], 2),
         (["-k", "second"], 4),
-        (["--claim", "S5"], 4),
-        (["--claim", "S5,G1", "-m", "clean"], 4),
+        (["--claim", "T5"], 4),
+        (["--claim", "T5,H1", "-m", "clean"], 4),
     ],
 )
 def test_markers_names_and_claims_select(project: Project, arguments: list[str], count: int) -> None:
@@ -68,7 +68,7 @@ def test_markers_names_and_claims_select(project: Project, arguments: list[str],
     [
         (["-m", "sever"], "*unknown marker 'sever'; known: severe, mild, clean, *refusal*geometry*"),
         (["-m", "severe and flattery"], "*unknown marker 'flattery'; known:*"),
-        (["--claim", "S55"], "*unknown claim S55; known here: G1, S5*"),
+        (["--claim", "T55"], "*unknown claim T55; known here: H1, T5*"),
         (["--batch-rows", "0"], "*--batch-rows must be 1 or more*"),
         (["--plan", "-n", "2"], "*--plan runs nothing, so it takes no workers*"),
     ],

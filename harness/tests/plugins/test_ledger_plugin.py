@@ -16,13 +16,13 @@ Project = Callable[..., pytest.Pytester]
 CLAIMS = {
     "test_a": """
         Q = MadeUp(3.0)
-        pytestmark = claim("S5", "first", "steering", [Q])
+        pytestmark = claim("T5", "first", "steering", [Q])
         def test_first(expect):
             expect(Q, "gain").at_least(0)
     """,
     "test_b": """
         Q = MadeUp(-4.0)
-        pytestmark = claim("G1", "second", "geometry", [Q])
+        pytestmark = claim("H1", "second", "geometry", [Q])
         @predicted("REFUTED", on="severe, clean", because="built so")
         def test_second(expect):
             expect(Q, "loss").at_least(0)
@@ -40,8 +40,8 @@ def test_the_terminal_ends_with_one_line_a_claim_and_models_across(project: Proj
         [
             "*= ledger =*",
             "claim *severe * clean*",
-            "G1 * -- * -- * second",
-            "S5 * ++ * ++ * first",
+            "H1 * -- * -- * second",
+            "T5 * ++ * ++ * first",
             "8 cells: 4 SUPPORTED, 4 REFUTED; 8 of 8 decided survive Holm",
             "4 cells known beforehand: 4 predicted, 0 of them contradicted, 0 blind; 0 seen before (regression), *",
             "written to reports/runs/*/ledger.jsonl (reports/latest points to it) and ledger.md beside it",
@@ -54,7 +54,7 @@ def test_the_detail_shows_every_estimate(project: Project) -> None:
     result = project(**CLAIMS).runpytest("--ledger-detail")
     result.stdout.fnmatch_lines(
         [
-            "G1  second",
+            "H1  second",
             "    severe  refusal  REFUTED[*]  known (predicted): REFUTED, because built so*",
             "        loss = -4 [[]-4.*] trait points, n=50 questions; should be at least 0 trait points: REFUTED;*",
         ]
@@ -73,10 +73,10 @@ def test_the_document_beside_the_ledger_is_the_one_that_the_ledger_alone_makes(p
 def test_the_statement_of_a_claim_is_its_file_s_docstring(project: Project) -> None:
     run = project(test_a=CLAIMS["test_a"])
     claim = Path(run.path, "test_a.py")
-    claim.write_text('"""S5. It gains.\n\n    Refuted if it does not.\n"""\n' + claim.read_text())
+    claim.write_text('"""T5. It gains.\n\n    Refuted if it does not.\n"""\n' + claim.read_text())
     run.runpytest("-m", "severe and refusal")
     (row,) = read_ledger(Path(run.path, "reports/latest/ledger.jsonl")).rows
-    assert row.statement == "S5. It gains.\n\nRefuted if it does not."
+    assert row.statement == "T5. It gains.\n\nRefuted if it does not."
 
 
 ADDED = """
@@ -131,10 +131,10 @@ BLIND = """
 
 
 def test_more_blind_controls_than_allowed_fail_the_run_and_are_named(project: Project) -> None:
-    blind, seen = (BLIND.format(value=value, identity=identity) for value, identity in (("0.05", "S5"), ("3.0", "S6")))
+    blind, seen = (BLIND.format(value=value, identity=identity) for value, identity in (("0.05", "T5"), ("3.0", "T6")))
     run = project(test_a=blind, test_b=seen)
     assert run.runpytest("--write-baseline=base.jsonl", "--blind-at-most", "50%").ret == 0
-    cells = "S5 test_it [[]severe, refusal[]]; S5 test_it [[]severe, sycophancy[]]; S5 test_it [[]clean, refusal[]]"
+    cells = "T5 test_it [[]severe, refusal[]]; T5 test_it [[]severe, sycophancy[]]; T5 test_it [[]clean, refusal[]]"
     for result in (
         run.runpytest("--blind-at-most", "0.499"),
         run.runpytest("--baseline", "base.jsonl", "--blind-at-most", "49.9%"),
@@ -145,7 +145,7 @@ def test_more_blind_controls_than_allowed_fail_the_run_and_are_named(project: Pr
         result.stdout.fnmatch_lines(
             [f"FAILED, since --blind-at-most allows 49.9 %: blind: 3 of 6 known cells*: {cells}"]
         )
-    assert run.runpytest("--blind-at-most", "0", "--claim", "S6").ret == 0
+    assert run.runpytest("--blind-at-most", "0", "--claim", "T6").ret == 0
 
 
 @pytest.mark.parametrize("share", ["2", "-1%", "101%", "few", "nan", "%"])
@@ -192,9 +192,10 @@ def test_rows_are_written_by_claim_then_model_then_trait(project: Project) -> No
     lines = [json.loads(line) for line in ledger(run)]
     assert lines[0]["kind"] == "run"
     assert lines[0]["schema"] == 3
+    assert lines[0]["questions"] == 120  # of these models, and not what is usual
     assert [(row["claim"], row["model"], row["trait"]) for row in lines[1:]] == [
         (claim, model, trait)
-        for claim in ("G1", "S5")
+        for claim in ("H1", "T5")
         for model in ("severe", "clean")
         for trait in ("refusal", "sycophancy")
     ]
@@ -213,7 +214,7 @@ def test_after_ctrl_c_the_rows_decided_are_there_and_the_exit_code_is_2(project:
         test_a=CLAIMS["test_a"],
         test_b="""
         Q = MadeUp(3.0)
-        pytestmark = claim("S7", "interrupted", "steering", [Q])
+        pytestmark = claim("T7", "interrupted", "steering", [Q])
         def test_stop(expect, model):
             if model == "clean":
                 raise KeyboardInterrupt
@@ -222,7 +223,7 @@ def test_after_ctrl_c_the_rows_decided_are_there_and_the_exit_code_is_2(project:
     )
     result = run.runpytest_subprocess()
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert [json.loads(line)["claim"] for line in ledger(run)[1:]] == ["S5", "S5", "S5", "S7", "S7"]
+    assert [json.loads(line)["claim"] for line in ledger(run)[1:]] == ["T5", "T5", "T5", "T7", "T7"]
     result.stdout.fnmatch_lines(["*= ledger =*", "5 cells: 5 SUPPORTED*"])
     assert "5 cells: 5 SUPPORTED" in Path(run.path, "reports/latest/ledger.md").read_text()
 

@@ -36,10 +36,10 @@ def properties(case: ElementTree.Element) -> dict[str, str]:
 
 def test_junit_has_the_claim_s_properties_and_pytest_s_outcomes(project: Project) -> None:
     run = project(
-        test_a=CLAIM.format(value="-3.0", identity="S5", known="REFUTED"),
-        test_b=CLAIM.format(value="3.0", identity="S6", known="REFUTED"),
-        test_c=CLAIM.format(value='float("nan")', identity="S7", known="REFUTED"),
-        test_d=CLAIM.format(value='float("inf")', identity="S8", known="REFUTED"),
+        test_a=CLAIM.format(value="-3.0", identity="T5", known="REFUTED"),
+        test_b=CLAIM.format(value="3.0", identity="T6", known="REFUTED"),
+        test_c=CLAIM.format(value='float("nan")', identity="T7", known="REFUTED"),
+        test_d=CLAIM.format(value='float("inf")', identity="T8", known="REFUTED"),
     )
     run.runpytest("--junitxml", "serial.xml", "--ledger", "serial")
     run.runpytest_subprocess("--junitxml", "parallel.xml", "--ledger", "parallel", "-n", "1")
@@ -54,12 +54,12 @@ def test_junit_has_the_claim_s_properties_and_pytest_s_outcomes(project: Project
         assert len(list(case.iter("property"))) == len(properties(case))  # each is told once
         check(properties(case), rows[key])
     tags = {key[:2]: [one.tag for one in case if one.tag != "properties"] for key, case in found.items()}
-    assert tags["S5", "severe"] == ["skipped"]
-    assert found["S5", "severe", "refusal"].find("skipped").attrib == {"type": "pytest.xfail", "message": "built so"}  # type: ignore[union-attr]
-    assert tags["S5", "clean"] == tags["S6", "severe"] == ["failure"]
-    assert tags["S6", "clean"] == []
-    assert tags["S7", "clean"] == ["skipped"]
-    assert tags["S8", "clean"] in (["failure"], ["error"])
+    assert tags["T5", "severe"] == ["skipped"]
+    assert found["T5", "severe", "refusal"].find("skipped").attrib == {"type": "pytest.xfail", "message": "built so"}  # type: ignore[union-attr]
+    assert tags["T5", "clean"] == tags["T6", "severe"] == ["failure"]
+    assert tags["T6", "clean"] == []
+    assert tags["T7", "clean"] == ["skipped"]
+    assert tags["T8", "clean"] in (["failure"], ["error"])
 
 
 def check(told: dict[str, str], row: Row) -> None:

@@ -76,13 +76,14 @@ def test_the_scheduled_job_is_that_command_and_passes_against_its_baseline(study
 
 
 def test_the_command_of_a_failure_gives_it_again_from_any_directory(study: Path) -> None:
-    unexpected = (study / "check.sh").read_text().replace("--expect expect.yaml", "--questions 50")
+    (study / "wrong.yaml").write_text((study / "expect.yaml").read_text().replace("REFUTED", "SUPPORTED"))
+    unexpected = (study / "check.sh").read_text().replace("--expect expect.yaml", "--expect wrong.yaml --questions 50")
     (study / "unexpected.sh").write_text(unexpected)
     done = bash(f"bash {study}/unexpected.sh", Path("/"))
     assert done.returncode == 1, done.stdout + done.stderr
     (again,) = set(re.findall(r"again: (.*)", done.stdout))
     (estimate,) = set(re.findall(r"  (lead of my vector over mean_diff=.*?), but", done.stdout))
-    assert "--questions 50" in again
+    assert "--questions=50 --expect=wrong.yaml" in again
     assert "n=50 questions" in done.stdout
     repeated = bash(again, Path("/"))
     assert repeated.returncode == 1, repeated.stdout + repeated.stderr

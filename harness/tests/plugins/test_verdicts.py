@@ -17,7 +17,7 @@ def claim_file(value: float | str, known: str = "", spread: float = 0.1) -> str:
     """A claim that its made-up quantity is at least 0."""
     return f"""
         Q = MadeUp({value if isinstance(value, str) else repr(value)}, {spread})
-        pytestmark = claim("S5", "top-1 steers as well", "steering", [Q])
+        pytestmark = claim("T5", "top-1 steers as well", "steering", [Q])
         {known}
         def test_it(expect):
             expect(Q, "gain").at_least(0)
@@ -47,10 +47,10 @@ def test_a_refuted_claim_fails_and_tells_its_story(project: Project) -> None:
     result.stdout.fnmatch_lines(
         [
             "*test_it?severe-refusal? REFUTED*",
-            "*S5 REFUTED on model=severe trait=refusal: top-1 steers as well*",
+            "*T5 REFUTED on model=severe trait=refusal: top-1 steers as well*",
             "*gain=-3 [[]-3.*] trait points, but should be at least 0 trait points [[]n=50 questions, 95% interval[]]*",
-            "*published: best Delta of mean_diff top-1 = 28.8*LOG step 10-11*",
-            '*again: cd * && pytest "test_a.py::test_it[[]severe-refusal[]]"*',
+            "*published: nothing on this cell*",
+            "*again: cd * && pytest 'test_a.py::test_it[[]severe-refusal[]]'*",
         ]
     )
     result.assert_outcomes(failed=1)
@@ -67,7 +67,7 @@ def test_an_inconclusive_claim_is_a_skip_with_its_own_word(project: Project) -> 
 
 def test_an_inconclusive_claim_fails_under_strict_evidence(project: Project) -> None:
     result = project(test_a=claim_file(0.05)).runpytest(*SELECT, "--strict-evidence")
-    result.stdout.fnmatch_lines(["*S5 INCONCLUSIVE on model=severe*"])
+    result.stdout.fnmatch_lines(["*T5 INCONCLUSIVE on model=severe*"])
     result.assert_outcomes(failed=1)
     assert result.ret == 1
 
@@ -92,7 +92,7 @@ def test_an_error_is_broken_and_no_evidence(project: Project) -> None:
 def test_a_claim_that_records_no_estimate_is_broken(project: Project) -> None:
     run = project(
         test_a="""
-        pytestmark = claim("S5", "nothing", "steering", [])
+        pytestmark = claim("T5", "nothing", "steering", [])
         def test_it(expect):
             pass
         """
@@ -105,7 +105,7 @@ def test_a_claim_that_records_no_estimate_is_broken(project: Project) -> None:
 def test_a_quantity_that_the_plan_does_not_know_is_refused(project: Project) -> None:
     run = project(
         test_a="""
-        pytestmark = claim("S5", "nothing", "steering", [MadeUp(1.0)])
+        pytestmark = claim("T5", "nothing", "steering", [MadeUp(1.0)])
         def test_it(expect):
             expect(MadeUp(2.0), "another").at_least(0)
         """
@@ -118,9 +118,9 @@ def test_a_quantity_that_the_plan_does_not_know_is_refused(project: Project) -> 
 @pytest.mark.parametrize(
     ("bounds", "severity", "why_not"),
     [
-        ("below=100.0", 169.0, "S5 is about models of a severity below 100; that of severe was measured at 169.0."),
+        ("below=100.0", 169.0, "T5 is about models of a severity below 100; that of severe was measured at 169.0."),
         ("below=100.0", 60.0, ""),
-        ("above=100.0", 60.0, "S5 is about models of a severity of 100 or more; that of severe was measured at 60.0."),
+        ("above=100.0", 60.0, "T5 is about models of a severity of 100 or more; that of severe was measured at 60.0."),
         ("above=100.0", 169.0, ""),
         ("above=100.0", 100.0, ""),
         ("above=50.0, below=100.0", 100.0, "of 50 or more and below 100; that of severe was measured at 100.0."),
@@ -144,7 +144,7 @@ def test_where_nobody_stated_the_severity_the_measured_one_decides_what_a_claim_
 
         FakeLab.prepare, FakeLab.answer = Measuring.prepare, Measuring.answer
         Q = MadeUp(3.0)
-        pytestmark = claim("S5", "top-1 steers as well", "steering", [Q], {bounds})
+        pytestmark = claim("T5", "top-1 steers as well", "steering", [Q], {bounds})
 
         def test_it(expect):
             expect(Q, "gain").at_least(0)
@@ -193,7 +193,7 @@ def two_quantities(rule: str, value: str = "-3.0", beside: str = "2.0") -> str:
     """A claim about one made-up quantity, with another beside it."""
     return f"""
         Q, OTHER = MadeUp({value}), MadeUp({beside})
-        pytestmark = claim("S5", "top-1 steers as well", "steering", [Q, OTHER])
+        pytestmark = claim("T5", "top-1 steers as well", "steering", [Q, OTHER])
         def test_it(expect):
             expect(Q, "gain").beside(OTHER, "third arm: gain of nothing").{rule}
     """
@@ -248,7 +248,7 @@ def test_what_sets_the_probe_against_mean_diff_has_its_third_arm_beside(project:
                 return MadeUp(values[self.recipe.method]).evaluate(cell, answers)
 
         LEAD = Of(Recipe("probe")) - Of(Recipe("mean_diff"))
-        pytestmark = claim("S3", "the probe leads", "steering", [LEAD])
+        pytestmark = claim("T3", "the probe leads", "steering", [LEAD])
         def test_it(expect):
             expect(LEAD, "lead").at_least(1)
     """

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from rich.console import Console, RenderableType
 
 from harness.ledger.rows import Ledger, Row
 from harness.ledger.verdict import at_least, within
-from harness.report.closing import CHANGED_RULES, blind_in_words, blind_share, closing, counts_in_words
+from harness.report.closing import CHANGED_RULES, blind_in_words, blind_share, closing, counts_in_words, open_in_words
 from harness.report.markdown import markdown
+from harness.report.page import page
+from harness.report.summary import sentences
 from harness.tests.ledger.made_up_ledger import made_up_row
 
 
@@ -49,6 +54,51 @@ def test_ten_blind_controls_are_named_on_the_terminal_and_all_in_the_document(co
     assert text.endswith("S10 test_it [severe, refusal]" + ("; and 1 more" if count == 11 else ""))
     document = markdown(ledger(*rows))
     assert all(f"S{number} test\\_it \\[severe, refusal\\]" in document for number in range(1, count + 1))
+
+
+def test_an_open_cell_has_its_own_reason_and_what_it_has_not_is_never_blamed_on_its_runs() -> None:
+    near = "coherence lies so near 70 that 30 of 200 resamples differ; about 30 questions would tell"
+    (entry,) = (row := made_up_row("S1", verdict="INCONCLUSIVE", value=None)).estimates
+    row = replace(
+        row, estimates=[{**entry, "story": f"S1 INCONCLUSIVE\n  gain has no value: {near}\n  again: pytest x"}]
+    )
+    rows = [row, *(made_up_row(f"S{number}", verdict="INCONCLUSIVE", value=-4.0) for number in range(2, 13))]
+    lines = open_in_words(rows)
+    assert lines[0] == f"cannot be told: S1 test_it [severe, refusal]: gain has no value: {near}"
+    assert lines[1].startswith("cannot be told: S2 test_it [severe, refusal]: gain=-4 [-8, 0] trait points, too wide")
+    assert lines[10:] == ["cannot be told: 2 more"]
+    assert "12 of 12 cells could not be told, 1 of them without a value" in sentences(ledger(*rows), "severe")[2]
+    assert lines[0] in " ".join(shown(page(ledger(*rows), {}, 400), 400))
+
+
+def test_a_claim_whose_control_was_not_seen_does_not_hold() -> None:
+    rows = [
+        made_up_row("G6"),
+        made_up_row("G7"),
+        made_up_row("G7", test="test_effect", verdict="INCONCLUSIVE"),
+        blind("G7", test="test_random"),
+        made_up_row("G8", verdict="REFUTED"),
+        blind("G8", test="test_random"),
+        blind("G6", model="mild"),
+    ]
+    rows = [replace(row, sentence="it is so") for row in rows]
+    controls = [replace(row, because="control: built so") if row.test == "test_random" else row for row in rows]
+    for known in (rows, controls):
+        first, _, _ = sentences(ledger(*known), "severe")
+        of_g7 = "1 of 2" if known is controls else "1 of 3"
+        assert first == (
+            "On severe one claim holds wherever it could be told: G6 (it is so), and no claim does not wherever it "
+            "could be told. Counted as neither, since a control was not seen: "
+            f"G7 (it is so; {of_g7} cells could be told); G8 "
+            + ("(it is so)." if known is controls else "(it is so; 1 of 2 cells could be told).")
+        )
+
+
+def shown(what: RenderableType, width: int) -> list[str]:
+    console = Console(width=width, no_color=True, highlight=False)
+    with console.capture() as captured:
+        console.print(what)
+    return captured.get().splitlines()
 
 
 def test_where_nothing_was_known_nothing_is_blind() -> None:

@@ -94,7 +94,7 @@ def test_a_cell_without_an_estimate_never_shows_a_number() -> None:
     broken = replace(made_up_row("L1", "a+c", verdict="BROKEN"), estimates=[], error="OutOfMemoryError: planted")
     lines = [*overview([none, broken]), *printed(terminal.detail([none, broken], [], {}))]
     shown = "\n".join(lines).replace("L1", "").replace("top-1", "").replace("at least -5", "")
-    assert "no valid run" in shown
+    assert "no value" in shown
     assert "no estimate" in shown
     assert "error: OutOfMemoryError: planted" in shown
     assert not any(character.isdigit() for character in shown)

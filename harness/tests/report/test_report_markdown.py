@@ -68,7 +68,7 @@ def test_a_claim_s_section_says_all_that_the_ledger_knows() -> None:
         "Rule: gain at least -5 trait points.",
         "| severe | refusal | SUPPORTED\\! | 3.142 \\[-0.8584, 7.142\\] | 120 questions | trait points | survives "
         "| 5.718 | REFUTED (predicted, contradicted): built so |",
-        "| severe | sycophancy | INCONCLUSIVE | no valid run | – | – | – | – | – |",
+        "| severe | sycophancy | INCONCLUSIVE | no value | – | – | – | – | – |",
         "| 2026-01-29 | best Delta | 28.8 \\[28.75, 28.85\\] trait points | supported | replicated | every cell "
         "| the intervals overlap |",
         "```\npytest claims/test_s5_it.py\n```",
