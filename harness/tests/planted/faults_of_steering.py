@@ -76,7 +76,7 @@ FAULTS = (
         "double-bos",
         "a text that opens with <bos> gets a second one",
         MODELS,
-        "return ids if ids[:1] == [bos] else [bos, *ids]",
+        "return [bos, *ids] if self.opens and ids[:1] != [bos] else ids",
         "return [bos, *ids]",
         ("harness/tests/models/test_decoder.py::test_plain_text_opens_with_one_bos",),
     ),
