@@ -17,7 +17,6 @@ from harness.data.labelled import Labelled, labelled_file, load_labelled
 from harness.decoding.states import mean_states
 from harness.judges.errors import JudgeError
 from harness.judges.gate import CUTS
-from harness.judges.local import reserved_texts
 from harness.judges.protocol import Exchange
 from harness.judges.quality import JudgeQuality, quality
 from harness.judges.reader import Example, Readings, encoded, reader_file, save
@@ -48,9 +47,8 @@ def train(
     """
     rows = [one for own in labelled.values() for one in own]
     exchanges = [Exchange(one.question, one.response, one.finished) for one in rows]
-    reserved = reserved_texts(decoder.tokenizer)
     blocks = candidates(decoder.depth)
-    states = mean_states(decoder, [encoded(decoder, reserved, exchange) for exchange in exchanges], blocks)
+    states = mean_states(decoder, [encoded(decoder, exchange) for exchange in exchanges], blocks)
     readable = np.isfinite(states).all(axis=(1, 2))
     numbers = {question: number for number, question in enumerate(dict.fromkeys(one.question for one in rows))}
     questions = np.array([numbers[one.question] for one in rows])
