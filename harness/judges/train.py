@@ -25,7 +25,7 @@ from harness.models.checkpoints import Checkpoint, NotAtHand, locate, weights_id
 from harness.models.decoder import Decoder, load_decoder
 from harness.models.loadable import ModelError
 from harness.models.registry import MODELS
-from harness.streams import replace_what_cannot_be_shown
+from harness.streams import replace_what_cannot_be_shown, shown
 
 EXAMPLES = 6
 CANDIDATES = 12  # blocks that are tried, from a third of depth to the last but one
@@ -137,7 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
         out = options.out or reader_file(options.language, options.model, weights_identity(folder))
         save(readings, out)
     except (NotAtHand, ModelError, DatasetError, JudgeError, ValueError) as error:
-        print(error, file=sys.stderr)
+        print(shown(error), file=sys.stderr)
         return 1
     print(table(readings, found))
     print(f"{out}, in {time.monotonic() - started:.0f} s; try it with --judge reader:{options.model}")
