@@ -1,13 +1,25 @@
-"""Shows text of others as a terminal can: unknown characters become question marks, and control characters go."""
+"""Shows text on a terminal that may know few characters, and lets no text of others control it."""
 
 from __future__ import annotations
 
 import io
 import re
 import sys
+import unicodedata
 from typing import Any
 
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])?")  # colours, titles, cursors
+TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # text around, from right to left
+
+
+def controls(character: str) -> bool:
+    """Whether a character moves a cursor, opens a terminal's command, turns text around or is half of another."""
+    return unicodedata.category(character) in ("Cc", "Cs") or character in TURNING
+
+
+def shown(text: object) -> str:
+    """Text with its control characters spelled out, such as `\\x1b`; its lines stay."""
+    return "".join(one.encode("unicode_escape").decode() if controls(one) and one != "\n" else one for one in str(text))
 
 
 def replace_what_cannot_be_shown(*others: Any) -> None:

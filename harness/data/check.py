@@ -21,7 +21,7 @@ from harness.data.outside import FORMS, Brought, read, write
 from harness.geometry.separation import FOLDS
 from harness.stats.power import FEWEST, smallest_delta, smallest_effect
 from harness.stats.tails import clopper_pearson
-from harness.streams import plain, replace_what_cannot_be_shown
+from harness.streams import replace_what_cannot_be_shown, shown
 
 WIDTH = 120  # of the table, where nobody sees it on a terminal
 STANDARD_PHRASINGS = 5  # in every file of persona_vectors: nobody's mistake
@@ -126,10 +126,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warned = warnings(found, options.where) if found else []
     for heading, lines in (("wrong", by_kind(problems)), ("too small", small), ("warning", warned)):
         for line in lines:
-            print(f"{heading}: {plain(line)}")
+            print(shown(f"{heading}: {line}"))
     if found:
         for line in (*missing_parts({*found.files}, options.where).values(), *filter(None, [found.note])):
-            print(f"told: {line}")
+            print(shown(f"told: {line}"))
         table = Table("part", "there", "at least", "what so many decide")
         for row in sizes(found):
             table.add_row(*row)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,8 @@ def read(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
     """Every vector of a file by its name there, and what the file states of itself.
 
     Reads safetensors, NumPy's .npy, control vectors in GGUF, and tensors of torch (.pt, .pth, .bin) by weights_only;
-    a matrix holds one vector a row, named by its number. Raises VectorError for anything else.
+    a matrix holds one vector a row, named by its number (by NAME.number where a file has several matrices). Raises
+    VectorError for anything else.
     """
     readers = {
         ".safetensors": _safetensors,
@@ -150,16 +151,12 @@ def _safetensors(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
     with safe_open(path, "np" if kinds <= NUMPY_KINDS else "pt") as file:  # torch takes seconds to import
         stated = dict(file.metadata() or {})
         block = _stated_block(stated)
-        found = {
-            key: Entry(values, block)
-            for name in list(file.keys())
-            for key, values in _rows(name, file.get_tensor(name))
-        }
-    return found, stated
+        tensors = [(name, file.get_tensor(name), block) for name in list(file.keys())]
+    return _entries(path, tensors), stated
 
 
 def _npy(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
-    return {key: Entry(values) for key, values in _rows(path.stem, np.load(path, allow_pickle=False))}, {}
+    return _entries(path, [(path.stem, np.load(path, allow_pickle=False), None)]), {}
 
 
 def _gguf(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
@@ -184,26 +181,38 @@ def _torch(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
 
     held = torch.load(path, map_location="cpu", weights_only=True)
     named = held if isinstance(held, dict) else {path.stem: held}
-    found: dict[str, Entry] = {}
+    tensors: list[tuple[str, Any, int | None]] = []
     for name, one in named.items():
         if isinstance(one, dict):  # the steered model of lm-evaluation-harness, whose names are those of modules
             if one.get("action") != "add":
                 raise VectorError(f"{path}: {name!r} does {one.get('action')!r}; only what is added is a vector here.")
             place = re.search(r"(?:^|\.)layers\.(\d+)$", str(name))
             vector = one["steering_vector"] * float(one["steering_coefficient"])
-            found |= {key: Entry(row, int(place[1]) if place else None) for key, row in _rows(str(name), vector)}
+            tensors.append((str(name), vector, int(place[1]) if place else None))
         elif isinstance(one, torch.Tensor):
-            found |= {key: Entry(values) for key, values in _rows(str(name), one)}
-    return found, {}
+            tensors.append((str(name), one, None))
+    return _entries(path, tensors), {}
 
 
-def _rows(name: str, tensor: Any) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
-    """A tensor's vectors, each with its name: the tensor's own, or the number of a row of several."""
+def _entries(path: Path, tensors: Sequence[tuple[str, Any, int | None]]) -> dict[str, Entry]:
+    """The vectors of a file's tensors (name, values, block), each with its name: the tensor's own, or the number of a
+    row of a matrix, behind the matrix's name where there are several."""
+    arrays = [(name, _array(name, tensor), block) for name, tensor, block in tensors]
+    several = sum(array.ndim == 2 for _, array, _ in arrays) > 1
+    found: dict[str, Entry] = {}
+    for name, array, block in arrays:
+        rows = {f"{name}.{number}" if several else str(number): row for number, row in enumerate(array)}
+        keyed = {name: array} if array.ndim == 1 else rows
+        if twice := found.keys() & keyed:
+            raise VectorError(f"{path}: {min(twice)!r} names two vectors; save each in a file of its own.")
+        found |= {key: Entry(values, block) for key, values in keyed.items()}
+    return found
+
+
+def _array(name: str, tensor: Any) -> np.ndarray[Any, Any]:
+    """A tensor as a vector, or as a matrix of several."""
     array = np.asarray(tensor.float().numpy() if hasattr(tensor, "numpy") else tensor, np.float32)
     array = array.reshape(array.shape[-1]) if array.size == array.shape[-1:][0] else array
-    if array.ndim == 1:
-        yield name, array
-    elif array.ndim == 2:
-        yield from ((str(number), row) for number, row in enumerate(array))
-    else:
+    if array.ndim not in (1, 2):
         raise VectorError(f"{name!r} has the shape {list(array.shape)}; a vector has one axis, several have two.")
+    return array

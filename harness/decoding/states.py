@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from harness.decoding.generation import REMEDY, BadActivations
 from harness.models.decoder import Decoder, cache_name
 from harness.models.hooks import residual
 from harness.models.memory import in_batches
@@ -30,6 +31,7 @@ def mean_states(
 
     Every distinct prompt is read once and every distinct exchange once; blocks above the highest of `blocks` are not
     run on responses. NaN for a response of no token, and for an exchange that is longer than the model's context.
+    Raises BadActivations, when all have been read, with the places of exchanges that give NaN or infinity.
     """
     readable = [
         (prompt, response)
@@ -49,6 +51,11 @@ def mean_states(
                 found[prompt, response] = mean
 
         in_batches([len(response) for response in responses], decoder.together(batch_rows), run)
+    bad = {exchange for exchange, mean in found.items() if not np.isfinite(mean).all()}
+    if places := [place for place, exchange in enumerate(exchanges) if exchange in bad]:
+        block = blocks[int(np.argmin(np.isfinite(found[exchanges[places[0]]]).all(axis=-1)))]
+        what = f"in {len(places)} of {len(exchanges)} exchanges, first exchange {places[0]}"
+        raise BadActivations(f"{decoder.name}: block {block}: NaN or infinite activations {what}; {REMEDY}.", places)
     unread = np.full((len(blocks), decoder.width), np.nan, np.float32)
     return np.stack([found.get(exchange, unread) for exchange in exchanges])
 

@@ -63,7 +63,7 @@ class Reference:
             said = [answer[place]] if place < len(answer) else stops
             best = int(scores.argmax())
             gap = float(scores[best] - scores[said].max()) if said else np.inf
-            if gap > TIE[self.decoder.model.dtype]:
+            if not gap <= TIE[self.decoder.model.dtype]:
                 came = f"{said[0]} came" if place < len(answer) else "the answer ended"
                 expected = "its end" if best in stops else str(best)
                 return f"at token {place} {came} and {expected} was expected, a logit {gap:.3g} higher"

@@ -32,8 +32,7 @@ from harness.data.labelled import labelled_file, load_labelled
 from harness.judges.errors import JudgeError
 from harness.judges.gate import CUTS, why_not
 from harness.judges.lexical import LexicalJudge
-from harness.judges.local import LocalJudge, reserved_texts
-from harness.judges.prompts import parted
+from harness.judges.local import LocalJudge
 from harness.judges.protocol import Exchange, Judge
 from harness.judges.quality import quality
 from harness.judges.reader import ReaderJudge, encoded, reader_file
@@ -103,13 +102,12 @@ def tf_idf(what: str, exchanges: Sequence[Exchange]) -> list[float | None]:
 
 def likelihood(decoder: Decoder, instructed: Mapping[str, Sequence[tuple[Scenario, Scenario]]]) -> Scorer:
     """Log-probability of a response a token: of one instruction less its opposite, or of none."""
-    reserved = reserved_texts(decoder.tokenizer)
 
     def a_token(exchanges: Sequence[Exchange], instruction: str) -> np.ndarray:
         rows = []
         for one in exchanges:
-            _, response = encoded(decoder, reserved, one)
-            rows.append((tuple(decoder.encode_question(parted(one.question, reserved), instruction)), response))
+            _, response = encoded(decoder, one)
+            rows.append((tuple(decoder.encode_question(one.question, instruction)), response))
         return log_probabilities(decoder, rows)
 
     def score(what: str, exchanges: Sequence[Exchange]) -> list[float | None]:

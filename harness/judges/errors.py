@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
-from harness.judges.protocol import Judgement
+from harness.decoding.generation import BadActivations
+from harness.judges.protocol import Exchange, Judge, Judgement
 
 
 class JudgeError(RuntimeError):
@@ -21,3 +23,19 @@ class JudgeUnavailable(JudgeError):
     def __init__(self, message: str, judged: Mapping[int, Judgement]) -> None:
         super().__init__(message)
         self.judged: dict[int, Judgement] = dict(judged)
+
+
+class JudgeOverflow(JudgeUnavailable):
+    """Some exchanges give a judge's decoder NaN or infinite numbers; all others are `judged`."""
+
+
+def raise_overflow(
+    judge: Judge, definition: Mapping[str, str], exchanges: Sequence[Exchange], bad: BadActivations
+) -> NoReturn:
+    """Raise JudgeOverflow for the rows of `bad`, with what the judge makes of the other exchanges."""
+    rest = [place for place in range(len(exchanges)) if place not in bad.rows]
+    try:
+        judged = dict(enumerate(judge.judge(definition, [exchanges[place] for place in rest])))
+    except JudgeOverflow as further:
+        judged = further.judged
+    raise JudgeOverflow(str(bad), {rest[place]: one for place, one in judged.items()}) from bad

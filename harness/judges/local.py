@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from harness.decoding.generation import REMEDY, BadActivations
 from harness.judges import prompts, scoring
+from harness.judges.errors import raise_overflow
 from harness.judges.identity import code_of, definitions_hash
 from harness.judges.protocol import Exchange, Judgement
 from harness.models.decoder import Decoder, cache_name
@@ -41,13 +44,12 @@ Ids = tuple[int, ...]
 class Grader:
     """A loaded decoder with what grading needs to know of its tokenizer.
 
-    `digits` are the ids of all tokens that are one digit, white space aside, for each of the ten; `reserved` are the
-    texts that the tokenizer reads as control tokens; `context` is the longest prompt it can read, if it says so.
+    `digits` are the ids of all tokens that are one digit, white space aside, for each of the ten; `context` is the
+    longest prompt it can read, if it says so.
     """
 
     decoder: Decoder
     digits: tuple[Ids, ...]
-    reserved: tuple[str, ...]
     context: int | None
 
 
@@ -89,8 +91,15 @@ class LocalJudge:
         first token, or where the question is longer than the judge can read.
 
         Raises ModelError when the decoder cannot be loaded, has no chat template or no tokens for single digits, or
-        when a definition alone is longer than it can read; ValueError when a definition lacks a part.
+        when a definition alone is longer than it can read; ValueError when a definition lacks a part; JudgeOverflow,
+        with all other judgements, for exchanges that give it NaN or infinite logits.
         """
+        try:
+            return self._judged(definition, exchanges)
+        except BadActivations as error:
+            raise_overflow(self, definition, exchanges, error)
+
+    def _judged(self, definition: Mapping[str, str], exchanges: Sequence[Exchange]) -> list[Judgement]:
         trait = self.scores(definition, exchanges, scoring.TRAIT_MASS)
         coherence = self.scores(self._coherence, exchanges, scoring.COHERENCE_MASS)
         if self._relevance is None:
@@ -108,7 +117,8 @@ class LocalJudge:
     def scores(
         self, definition: Mapping[str, str], exchanges: Sequence[Exchange], least_mass: float
     ) -> list[float | None]:
-        """One number from 0 to 100 for each exchange, by one definition; None and errors as in `judge`."""
+        """One number from 0 to 100 for each exchange, by one definition; None and errors as in `judge`, but
+        BadActivations with the places of exchanges."""
         if not exchanges:
             return []
         grader = self._loaded()
@@ -122,18 +132,23 @@ class LocalJudge:
                 f"{grader.context} tokens that the judge at {self._folder} can read; shorten it or take another judge."
             )
         found: dict[Ids, float | None] = {}
+        bad: set[Ids] = set()
 
         def run(batch: list[int]) -> None:
             chosen = [readable[index] for index in batch]
             probabilities, likeliest = self._probabilities(grader, shared, chosen)
             for row, digits, first in zip(chosen, probabilities.tolist(), likeliest.tolist(), strict=True):
-                # Weights that overflow give no numbers at all; that is no score.
-                valid = all(digit == digit for digit in digits)
-                found[row] = scoring.expected_digit(digits, least_mass) if valid else None
-                if found[row] is None:
+                if not np.isfinite(digits).all():
+                    bad.add(row)
+                elif (score := scoring.expected_digit(digits, least_mass)) is not None:
+                    found[row] = score
+                else:
                     self.first_tokens[grader.decoder.tokenizer.decode([first])] += 1
 
         in_batches([len(row) for row in readable], together, run, self._halve)
+        if places := [place for place, row in enumerate(rows) if row in bad]:
+            what = f"{len(places)} of {len(rows)} prompts, first that of {exchanges[places[0]].question[:80]!r}"
+            raise BadActivations(f"{self._name}: NaN or infinite logits after {what}; {REMEDY}.", places)
         return [found.get(row) for row in rows]
 
     def _halve(self, batch_rows: int) -> None:
@@ -142,13 +157,11 @@ class LocalJudge:
     def _loaded(self) -> Grader:
         if self._grader is None:
             decoder = self._load()
-            tokenizer = decoder.tokenizer
-            self._grader = Grader(decoder, digit_ids(tokenizer, self._name), reserved_texts(tokenizer), decoder.context)
+            self._grader = Grader(decoder, digit_ids(decoder.tokenizer, self._name), decoder.context)
         return self._grader
 
     def _encoded(self, grader: Grader, definition: Mapping[str, str], exchange: Exchange) -> Ids:
-        text = prompts.prompt(definition, exchange, prompts.LOCAL, grader.reserved)
-        return tuple(grader.decoder.encode_question(text))
+        return tuple(grader.decoder.encode_question(prompts.prompt(definition, exchange, prompts.LOCAL)))
 
     @torch.inference_mode()
     def _probabilities(
@@ -241,10 +254,3 @@ def digit_ids(tokenizer: Any, name: str) -> tuple[Ids, ...]:
         if not ids:
             raise ModelError(f"{name}: its tokenizer has no token that is the digit {digit}; take another model.")
     return tuple(tuple(sorted(ids)) for ids in found.values())
-
-
-def reserved_texts(tokenizer: Any) -> tuple[str, ...]:
-    """The texts that a tokenizer reads as one token wherever they stand, such as the end of a turn; not white space."""
-    added = [token.content for token in tokenizer.added_tokens_decoder.values()]
-    texts = {text for text in (*added, *tokenizer.all_special_tokens) if len(text) > 1 and text.strip(" ▁\t\r\n")}
-    return tuple(sorted(texts, key=lambda text: (-len(text), text)))

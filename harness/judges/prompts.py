@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.judges.protocol import Exchange
@@ -46,9 +46,9 @@ LOCAL = Scale(
 )
 
 
-def prompt(definition: Mapping[str, str], exchange: Exchange, scale: Scale, reserved: Sequence[str] = ()) -> str:
+def prompt(definition: Mapping[str, str], exchange: Exchange, scale: Scale) -> str:
     """The whole question to the grader: `prefix` and then `suffix`."""
-    return prefix(definition, scale) + suffix(exchange, scale, reserved)
+    return prefix(definition, scale) + suffix(exchange, scale)
 
 
 def prefix(definition: Mapping[str, str], scale: Scale) -> str:
@@ -69,32 +69,23 @@ def prefix(definition: Mapping[str, str], scale: Scale) -> str:
     return "\n".join(line for line in lines if line) + "\n\n"
 
 
-def suffix(exchange: Exchange, scale: Scale, reserved: Sequence[str] = ()) -> str:
+def suffix(exchange: Exchange, scale: Scale) -> str:
     """What depends on the exchange: question and response between fences, and then what to answer.
 
     A response that stopped at the token limit is marked, so that its cut end is not held against its language.
     """
     cut = "" if exchange.finished else " (cut off)"
-    question, response = fenced(exchange.question, reserved), fenced(exchange.response, reserved)
+    question, response = fenced(exchange.question), fenced(exchange.response)
     return f"Question: {question}\nResponse{cut}: {response}\n{scale.closing}"
 
 
-def parted(text: str, reserved: Sequence[str]) -> str:
-    """The text with a space after the first character of every string of `reserved`, so that it is none any more."""
-    for token in reserved:
-        if token in text:
-            text = re.sub(f"{re.escape(token[0])}(?={re.escape(token[1:])})", lambda found: f"{found[0]} ", text)
-    return text
-
-
-def fenced(text: str, reserved: Sequence[str] = ()) -> str:
+def fenced(text: str) -> str:
     """The text between fences that nothing inside it can open or close.
 
-    Neighbouring angle brackets are parted by a space, so that no fence occurs within; so is every string of
-    `reserved` after its first character: those that a tokenizer would read as a control token, such as the end of a
-    turn. What cannot be written in UTF-8 becomes a question mark.
+    Neighbouring angle brackets are parted by a space, so that no fence occurs within. What cannot be written in UTF-8
+    becomes a question mark. A decoder reads control tokens that the text spells as letters, whatever asks it.
     """
-    inside = parted(text.encode("utf-8", "replace").decode("utf-8"), reserved)
+    inside = text.encode("utf-8", "replace").decode("utf-8")
     inside = re.sub(r"<(?=<)", "< ", inside)
     inside = re.sub(r">(?=>)", "> ", inside)
     # A bracket at the very edge would lengthen the fence it touches.

@@ -15,12 +15,11 @@ from jaxtyping import Float
 
 from harness.atomic import write_atomically
 from harness.data.datasets import judging_folder
+from harness.decoding.generation import BadActivations
 from harness.decoding.states import Ids, mean_states
 from harness.judges import scoring
-from harness.judges.errors import JudgeError
+from harness.judges.errors import JudgeError, raise_overflow
 from harness.judges.identity import code_of
-from harness.judges.local import reserved_texts
-from harness.judges.prompts import parted
 from harness.judges.protocol import Exchange, Judgement
 from harness.judges.readout import Readout
 from harness.models.decoder import Decoder
@@ -29,7 +28,7 @@ from harness.models.memory import free_memory
 
 FORMAT = 1  # of the files
 CODE = (
-    *(f"judges/{name}" for name in ("reader", "readout", "prompts", "local", "scoring")),
+    *(f"judges/{name}" for name in ("reader", "readout", "scoring")),
     "decoding/states",
     "models/decoder",
 )
@@ -142,15 +141,12 @@ def _scalar(name: str, array: np.ndarray) -> np.ndarray:
     return array[0] if name in ("intercept", "ridge", "farthest") else array
 
 
-def encoded(decoder: Decoder, reserved: Sequence[str], exchange: Exchange) -> tuple[Ids, Ids]:
+def encoded(decoder: Decoder, exchange: Exchange) -> tuple[Ids, Ids]:
     """Token ids of the question in its template and of the response, which ends with its turn if it is finished.
 
-    So an empty response is one token. A control token that a text spells out is read as the text that it is.
+    So an empty response is one token.
     """
-    # What cannot be written in UTF-8 becomes a question mark.
-    texts = (text.encode("utf-8", "replace").decode("utf-8") for text in (exchange.question, exchange.response))
-    question, said = (parted(text, reserved) for text in texts)
-    prompt, response = decoder.encode_question(question), decoder.tokenizer(said, add_special_tokens=False)["input_ids"]
+    prompt, response = decoder.encode_question(exchange.question), decoder.encode_response(exchange.response)
     return tuple(prompt), (*response, *([min(decoder.stop_ids)] if exchange.finished and decoder.stop_ids else []))
 
 
@@ -188,7 +184,7 @@ class ReaderJudge:
         """Trait and coherence of each exchange; None where it is too far from what the readouts were trained on.
 
         Raises JudgeError for a trait that they were not trained on, and where the decoder does not read the examples
-        as it did in training.
+        as it did in training; JudgeOverflow, with all other judgements, for exchanges that it makes no numbers of.
         """
         if not exchanges:
             return []
@@ -199,7 +195,10 @@ class ReaderJudge:
                 f"{self._name} was not trained on {', '.join(unknown)}, only on "
                 f"{', '.join(sorted(readings.readouts))}: label responses and train it again: {self._command}"
             )
-        of_trait, coherence, *rest = readings.scores(wanted, functools.partial(self._states, decoder, exchanges))
+        try:
+            of_trait, coherence, *rest = readings.scores(wanted, functools.partial(self._states, decoder, exchanges))
+        except BadActivations as error:
+            raise_overflow(self, definition, exchanges, error)
         if not rest:
             return [Judgement(*both) for both in zip(of_trait, coherence, strict=True)]
         capped = [scoring.capped(*both) for both in zip(coherence, rest[0], strict=True)]
@@ -213,8 +212,7 @@ class ReaderJudge:
     def _states(
         self, decoder: Decoder, exchanges: Sequence[Exchange], blocks: tuple[int, ...]
     ) -> Float[np.ndarray, "exchanges blocks hidden"]:
-        reserved = reserved_texts(decoder.tokenizer)
-        return mean_states(decoder, [encoded(decoder, reserved, one) for one in exchanges], blocks, self._batch_rows)
+        return mean_states(decoder, [encoded(decoder, one) for one in exchanges], blocks, self._batch_rows)
 
     def _ready(self) -> tuple[Readings, Decoder]:
         """The readings and their decoder, after it was seen to read their examples as it did in training."""

@@ -17,7 +17,6 @@ from harness.data.labelled import Labelled, labelled_file, load_labelled
 from harness.decoding.states import mean_states
 from harness.judges.errors import JudgeError
 from harness.judges.gate import CUTS
-from harness.judges.local import reserved_texts
 from harness.judges.protocol import Exchange
 from harness.judges.quality import JudgeQuality, quality
 from harness.judges.reader import Example, Readings, encoded, reader_file, save
@@ -26,7 +25,7 @@ from harness.models.checkpoints import Checkpoint, NotAtHand, locate, weights_id
 from harness.models.decoder import Decoder, load_decoder
 from harness.models.loadable import ModelError
 from harness.models.registry import MODELS
-from harness.streams import replace_what_cannot_be_shown
+from harness.streams import replace_what_cannot_be_shown, shown
 
 EXAMPLES = 6
 CANDIDATES = 12  # blocks that are tried, from a third of depth to the last but one
@@ -48,9 +47,8 @@ def train(
     """
     rows = [one for own in labelled.values() for one in own]
     exchanges = [Exchange(one.question, one.response, one.finished) for one in rows]
-    reserved = reserved_texts(decoder.tokenizer)
     blocks = candidates(decoder.depth)
-    states = mean_states(decoder, [encoded(decoder, reserved, exchange) for exchange in exchanges], blocks)
+    states = mean_states(decoder, [encoded(decoder, exchange) for exchange in exchanges], blocks)
     readable = np.isfinite(states).all(axis=(1, 2))
     numbers = {question: number for number, question in enumerate(dict.fromkeys(one.question for one in rows))}
     questions = np.array([numbers[one.question] for one in rows])
@@ -139,7 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
         out = options.out or reader_file(options.language, options.model, weights_identity(folder))
         save(readings, out)
     except (NotAtHand, ModelError, DatasetError, JudgeError, ValueError) as error:
-        print(error, file=sys.stderr)
+        print(shown(error), file=sys.stderr)
         return 1
     print(table(readings, found))
     print(f"{out}, in {time.monotonic() - started:.0f} s; try it with --judge reader:{options.model}")

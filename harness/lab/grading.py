@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from harness.judges.errors import JudgeOverflow
 from harness.judges.gate import why_not_trusted
 from harness.judges.protocol import Exchange, Judge, Judgement
 from harness.lab.measurements import Baseline, JudgeCheck, Measurement, Scores, Sweep, model_of, requires, trait_of
@@ -37,6 +38,15 @@ def is_worth_making(
     return not checks or any(map(may_decide, checks))
 
 
+def without_frames(error: Exception) -> Exception:
+    """The error without tracebacks, its causes' too, whose frames would keep a model's weights in memory."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
+
+
 def grade(
     judge: Judge,
     definition: Mapping[str, str],
@@ -45,12 +55,12 @@ def grade(
     keep: Callable[[Mapping[Exchange, Judgement]], None],
     advance: Callable[[int], None],
 ) -> tuple[dict[Exchange, Judgement], Exception | None]:
-    """Judgements of as many exchanges as could be had, and the error that ended it early, if one did.
+    """Judgements of as many exchanges as could be had, and the first error, if one kept any from being judged.
 
     What is `known` is not asked again; `keep` is told of every batch before the next is asked for. An error of the
     judge may bring `judged`, the judgements it had made by their place in its batch; these are kept, too.
     """
-    known = dict(known)
+    known, first = dict(known), None
     pending = [one for one in dict.fromkeys(exchanges) if one not in known]
     pending.sort(key=lambda one: one.question)  # whoever judges them may read each question once
     advance(len({*exchanges}) - len(pending))
@@ -61,10 +71,11 @@ def grade(
             judged = dict(zip(batch, judge.judge(definition, batch), strict=True))
         except Exception as error:
             judged = {batch[place]: one for place, one in getattr(error, "judged", {}).items()}
-            failure = error.with_traceback(None)
+            failure = without_frames(error)
         keep(judged)
         known.update(judged)
         advance(len(judged))
-        if failure is not None:
-            return known, failure
-    return known, None
+        first = first or failure
+        if failure is not None and not isinstance(failure, JudgeOverflow):
+            break
+    return known, first

@@ -15,7 +15,7 @@ from harness.judges.asking import NAMED
 from harness.judges.errors import JudgeError
 from harness.judges.protocol import Exchange, Judge, Judgement
 from harness.lab import making
-from harness.lab.grading import grade, is_worth_making
+from harness.lab.grading import grade, is_worth_making, without_frames
 from harness.lab.keys import Environment, Keys
 from harness.lab.measurements import (
     Baseline,
@@ -362,8 +362,7 @@ class Lab:
         except Exception as error:
             for measurement in measurements:
                 if measurement not in self._answers:
-                    # Without its traceback, whose frames would keep the model's weights in memory.
-                    self._failures[measurement] = error.with_traceback(None)
+                    self._failures[measurement] = without_frames(error)
             return False
         return True
 

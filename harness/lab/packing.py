@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.atomic import write_atomically
 from harness.lab.store import FILE, CorruptEntry, Store, StoreError
+from harness.streams import shown
 
 SHOWN = ("Scores", "Sweep", "Baseline", "Direction", "MassiveActivations", "JudgeCheck", "LoadCheck")
 ENDING = ".xz"
@@ -72,7 +73,7 @@ def main() -> int:
     try:
         size = pack(Store(options.store), options.file)
     except (StoreError, OSError) as error:
-        print(f"ERROR: {error}", file=sys.stderr)
+        print(f"ERROR: {shown(error)}", file=sys.stderr)
         return 2
     print(f"{options.file}: {size / 2**20:.1f} MiB")
     return 0

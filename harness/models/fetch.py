@@ -16,7 +16,7 @@ from pathlib import Path
 from harness.models.checkpoints import Checkpoint
 from harness.models.gguf import ORIGIN, converted, dequantize, made_cache_folder, put
 from harness.models.loadable import ModelError
-from harness.streams import replace_what_cannot_be_shown
+from harness.streams import replace_what_cannot_be_shown, shown
 
 _MIB = 2**20
 
@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         folder = fetch(name)
     except ModelError as error:
-        print(error, file=sys.stderr)
+        print(shown(error), file=sys.stderr)
         return 1
     print(f"{name} is in {folder}; run it with: pytest claims/ -m {name}")
     return 0

@@ -22,7 +22,7 @@ from harness.report.markdown import markdown
 from harness.report.page import page
 from harness.report.summary import part
 from harness.report.web.document import write_html
-from harness.streams import replace_what_cannot_be_shown
+from harness.streams import replace_what_cannot_be_shown, shown
 
 DEFAULT = Path("reports", "latest", "ledger.jsonl")
 STORE = Path(".store")
@@ -79,12 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _export(options)
         return _responses(options) if options.responses else _report(options)
     except (LedgerError, StoreError, ExportError) as error:
-        print(f"ERROR: {error}", file=sys.stderr)
+        print(f"ERROR: {shown(error)}", file=sys.stderr)
     except BrokenPipeError:  # whoever read this has read enough
         sys.stderr.close()
         return 0
     except OSError as error:
-        print(f"ERROR: {error.filename} could not be written ({error.strerror}).", file=sys.stderr)
+        print(f"ERROR: {shown(error.filename)} could not be written ({error.strerror}).", file=sys.stderr)
     return 2
 
 
@@ -148,7 +148,7 @@ def _responses(options: argparse.Namespace) -> int:
         with _naming(options.markdown):
             write_atomically(options.markdown, responses.in_markdown(found, options.question).encode())
     for text in responses.in_lines(found, options.question):
-        print(text)
+        print(shown(text))
     return 0
 
 
@@ -161,8 +161,8 @@ def _export(options: argparse.Namespace) -> int:
     with _naming(path):
         write(found, path)
     for name, text in found.stated().items():
-        print(f"{name}: {text}")
-    print(f"\n{found.use(path)}")
+        print(shown(f"{name}: {text}"))
+    print(shown(f"\n{found.use(path)}"))
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from harness.ledger import multiplicity
 from harness.ledger.rows import JUDGE_TABLE, PREDICTED, REGRESSION, Identity, Ledger, Row, Table, estimate_of, rule_of
 from harness.ledger.verdict import Verdict, number, stated, would_decide
 from harness.stats.resampling import Estimate
+from harness.streams import controls
 
 # (verdicts, p-values (claims,), NaN where nothing could be told) of one model's ledger -> which decided ones survive.
 Surviving = Callable[[Sequence[Verdict], np.ndarray], np.ndarray]
@@ -265,15 +265,8 @@ def words_of_test(test: str) -> str:
 
 def plain(text: object) -> str:
     """Text on one line without control characters, so that no data can move a cursor or turn text around."""
-    shown = "".join(" " if one.isspace() else "\ufffd" if _controls(one) else one for one in str(text))
+    shown = "".join(" " if one.isspace() else "\ufffd" if controls(one) else one for one in str(text))
     return " ".join(shown.split())
-
-
-def _controls(character: str) -> bool:
-    return (
-        unicodedata.category(character) in ("Cc", "Cs")
-        or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    )
 
 
 def plain_lines(text: str) -> list[str]:

@@ -45,6 +45,8 @@ GOOD = json.dumps(GOOD_SCENARIOS[0])
     ("line", "message"),
     [
         ("{", r"scenarios\.jsonl:41: not JSON"),
+        (GOOD.replace("scenario 0", r"\ud83d"), r"scenarios\.jsonl:41: '\\ud83d' is half of a character"),
+        (GOOD.replace("0 positive", "new").replace('"t"', "null"), r"scenarios\.jsonl:41: topic None"),
         ("[]", r"scenarios\.jsonl:41: expected the fields .* found list"),
         ('{"text": "x"}', r"scenarios\.jsonl:41: expected the fields"),
         (GOOD.replace("scenario 0 positive", "  "), r"scenarios\.jsonl:41: the text is empty"),
@@ -75,6 +77,20 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(DatasetError, match=name):
         load_trait(folder)
+
+
+def test_half_of_a_character_in_a_definition_is_named_with_its_line(folder: Path) -> None:
+    path = folder / "definition.yaml"
+    path.write_text(path.read_text() + '\nlast: "\\ud83d"\n')
+    line = path.read_text().count("\n")
+    with pytest.raises(DatasetError, match=rf"definition\.yaml:{line}: '\\ud83d' is half of a character"):
+        load_trait(folder)
+
+
+def test_a_number_names_a_topic_and_0_is_one(folder: Path) -> None:
+    rows = [row | {"topic": row["pair"] % 2} for row in GOOD_SCENARIOS]
+    (folder / "scenarios.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert {one.topic for one, _ in load_trait(folder).pairs} == {"0", "1"}
 
 
 @pytest.mark.parametrize("text", ["", "name: [", "name: n\n"])

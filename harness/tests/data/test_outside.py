@@ -22,7 +22,7 @@ from harness.data.datasets import (
     load_trait,
 )
 from harness.data.gold import load_gold
-from harness.data.outside import OWN_FILES, bring, pairing_note, write
+from harness.data.outside import OWN_FILES, bring, pairing_note, read, write
 
 PAIRS = [(f"He was asked, thought of it, and said: “no {n}", f'Asked again, he said, "yes {n}') for n in range(8)]
 QUESTIONS = [f"Why, and how, {n}?" for n in range(7)]
@@ -273,3 +273,18 @@ def test_what_is_brought_is_nothing_but_files_of_this_projects_form(folder: Path
     put(folder, TEXTS | {"history.md": "x"})
     brought = bring("mine", folder, tmp_path / "ours")
     assert {path.name for path in brought.iterdir()} <= {*OWN_FILES}
+
+
+@pytest.mark.parametrize("fields", [("positive", "negative"), ("text", "label")])
+def test_topics_may_be_counted_from_0(tmp_path: Path, fields: tuple[str, str]) -> None:
+    rows: list[dict[str, object]] = []
+    for number in range(24):
+        texts = f"She agreed to plan {number}", f"She refused plan {number}"
+        if "label" in fields:
+            rows += [
+                {"text": text, "label": label, "topic": number % 3} for text, label in zip(texts, LABELS, strict=True)
+            ]
+        else:
+            rows.append({**dict(zip(LABELS, texts, strict=True)), "topic": number % 3})
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert {one.topic for one, _ in read(tmp_path / "pairs.jsonl").data.pairs} == {"0", "1", "2"}

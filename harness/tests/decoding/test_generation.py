@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.decoding.generation import Generated, greedy, left_pad, position_ids, usual_pace
+from harness.decoding.generation import BadActivations, Generated, greedy, left_pad, position_ids, usual_pace
 from harness.decoding.steering import Row, RowSteering
 from harness.models.decoder import Decoder
 from harness.models.loadable import ModelError
@@ -129,6 +130,28 @@ def test_a_watcher_can_see_the_last_token_and_is_told_which_rows_have_stopped(de
     assert rows == [cut(row, stops, 7) for row in free]
     assert seen[0] == -1
     assert seen[1:] == [sum(len(row.ids) > token for row in rows) for token in range(7)]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_logits_that_choose_no_token_end_their_row_and_no_other(decoder: Decoder, bad: float) -> None:
+    broken: list[int] = []
+
+    def change(_model: object, _inputs: object, output: Any) -> None:
+        output.logits[..., 7:9] = -float("inf")  # masked: no fault
+        for row in broken if len(output.logits) == len(PROMPTS) else ():
+            output.logits[row, -1, slice(None) if bad < 0 else 5] = bad
+
+    handle = decoder.model.register_forward_hook(change)
+    try:
+        stops = frozenset([greedy(decoder, PROMPTS, 3, stop_ids=frozenset())[3].ids[2]])
+        expected = greedy(decoder, PROMPTS, 8, stop_ids=stops)
+        broken.append(1)
+        with pytest.raises(BadActivations, match=r"NaN or infinite logits in 1 of 5 rows, first row 1; run") as error:
+            greedy(decoder, PROMPTS, 8, stop_ids=stops)
+    finally:
+        handle.remove()
+    assert error.value.rows == (1,)
+    assert error.value.responses == {row: one for row, one in enumerate(expected) if row != 1}
 
 
 def test_without_stop_tokens_nothing_is_looked_for(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:

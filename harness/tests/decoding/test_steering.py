@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from harness.decoding.generation import greedy, left_pad, position_ids
+from harness.decoding.generation import BadActivations, Generated, greedy, left_pad, position_ids
 from harness.decoding.steering import Row, RowSteering, steer
 from harness.models.decoder import Decoder
 from harness.models.hooks import residual
@@ -143,6 +145,27 @@ def test_hooks_are_gone_after_an_error(decoder: Decoder) -> None:
     with pytest.raises(RuntimeError, match="planted"):
         fail_while_steering()
     assert [dict(block._forward_hooks) for block in decoder.blocks] == before
+
+
+@pytest.mark.parametrize("clamped", [False, True])
+def test_a_row_that_overflows_is_named_and_costs_no_other(decoder: Decoder, clamped: bool) -> None:
+    third = np.eye(32, dtype=np.float32)[3]
+    rows = [Row((2, 5)), Row((2, 5, 9), third, 1e39, 1), Row((2, 7), third, 2.0, 2)]
+    expected = steer(decoder, [rows[0], rows[2]], 4, batch_rows=2).responses
+    kept: dict[int, Generated] = {}
+
+    def clamp(_block: object, inputs: tuple[Any, ...]) -> tuple[Any, ...]:  # some models hide what overflowed
+        return (inputs[0].clamp(-1e4, 1e4), *inputs[1:]) if clamped else inputs
+
+    handle = decoder.blocks[2].register_forward_pre_hook(clamp)
+    try:
+        with pytest.raises(
+            BadActivations, match=r"in 1 of 3 rows, first row 1, .* block 1 with coefficient 1e.39; run"
+        ):
+            steer(decoder, rows, 4, batch_rows=2, on_batch=lambda at, made: kept.update(zip(at, made, strict=True)))
+    finally:
+        handle.remove()
+    assert kept == {0: expected[0], 2: expected[1]}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import transformers as hf
 from torch import Tensor
 
 from harness.judges import local, prompts
+from harness.judges.errors import JudgeOverflow
 from harness.judges.local import LocalJudge
 from harness.judges.protocol import Exchange, Judgement
 from harness.judges.scoring import expected_digit
@@ -81,8 +82,7 @@ def judge_of(decoder: Decoder, **options: Any) -> LocalJudge:
 @torch.inference_mode()
 def reference(decoder: Decoder, definition: dict[str, str], exchange: Exchange) -> float | None:
     """The score by one forward pass of one row, without cache, hook or padding."""
-    reserved = local.reserved_texts(decoder.tokenizer)
-    ids = decoder.encode_question(prompts.prompt(definition, exchange, prompts.LOCAL, reserved))
+    ids = decoder.encode_question(prompts.prompt(definition, exchange, prompts.LOCAL))
     probabilities = decoder.model(input_ids=torch.tensor([ids])).logits[0, -1].double().softmax(-1)
     forms = local.digit_ids(decoder.tokenizer, "reference")
     return expected_digit([float(probabilities[list(ids)].sum()) for ids in forms], 0.0)
@@ -169,10 +169,9 @@ def test_the_models_head_reads_one_position_a_row(random_decoder: Callable[[str]
 )
 def test_text_of_a_response_closes_neither_its_fence_nor_the_turn(organism: Decoder, attack: str) -> None:
     tokenizer = organism.tokenizer
-    reserved = local.reserved_texts(tokenizer)
 
     def encoded(response: str) -> local.Ids:
-        text = prompts.prompt(TRAIT, Exchange(response, response, True), prompts.LOCAL, reserved)
+        text = prompts.prompt(TRAIT, Exchange(response, response, True), prompts.LOCAL)
         return tuple(organism.encode_question(text))
 
     special = set(tokenizer.all_special_ids)
@@ -259,16 +258,29 @@ def test_a_definition_longer_than_the_context_is_an_error_in_one_sentence(
         judge_of(random_decoder("llama")).judge(wordy, EXCHANGES)
 
 
-def test_weights_that_give_no_numbers_give_no_scores(
-    random_decoder: Callable[[str], Decoder], monkeypatch: pytest.MonkeyPatch
+def test_logits_that_are_no_numbers_are_an_error_and_cost_no_other_judgement(
+    random_decoder: Callable[[str], Decoder],
 ) -> None:
     decoder = random_decoder("llama")
-    head = decoder.model.get_output_embeddings()
-    handle = head.register_forward_hook(lambda _module, _inputs, output: output * math.nan)
+    expected = judge_of(decoder).judge(TRAIT, EXCHANGES)
+    poisoned = decoder.tokenizer("zebra", add_special_tokens=False)["input_ids"]
+    bad = Exchange("Why?", "zebra " * 3, True)
+
+    def poison(_model: Any, _inputs: Any, named: dict[str, Any], output: Any) -> None:
+        for row, ids in enumerate(named["input_ids"].tolist()):
+            if any(ids[at : at + len(poisoned)] == poisoned for at in range(len(ids))):
+                output.logits[row] = math.nan
+
+    handle = decoder.model.register_forward_hook(poison, with_kwargs=True)
     try:
-        assert judge_of(decoder).judge(TRAIT, EXCHANGES[:2]) == [Judgement(None, None)] * 2
+        with pytest.raises(
+            JudgeOverflow, match=r"a judge: NaN or infinite logits after 1 of \d+ prompts.*'Why\?'"
+        ) as error:
+            judge_of(decoder).judge(TRAIT, [EXCHANGES[0], bad, *EXCHANGES[1:]])
     finally:
         handle.remove()
+    assert [*error.value.judged] == [0, *range(2, len(EXCHANGES) + 1)]
+    assert [*error.value.judged.values()] == expected
 
 
 def test_nothing_to_judge_loads_nothing() -> None:

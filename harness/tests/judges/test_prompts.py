@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from harness.judges.prompts import API, CLOSE, LOCAL, OPEN, Scale, fenced, prefix, prompt, suffix
 from harness.judges.protocol import Exchange
+from harness.models.decoder import parted
 
 DEFINITION = {
     "name": "refusal",
@@ -69,7 +70,7 @@ def test_a_definition_that_lacks_a_part_is_an_error_in_one_sentence(lacking: str
 @settings(deadline=None)
 @given(question=nasty, response=nasty)
 def test_no_text_opens_or_closes_a_fence(question: str, response: str) -> None:
-    text = suffix(Exchange(question, response, True), LOCAL, RESERVED)
+    text = parted(suffix(Exchange(question, response, True), LOCAL), RESERVED)
     assert text.count(OPEN) == text.count(CLOSE) == 2
     assert OPEN + OPEN[0] not in text
     assert CLOSE + CLOSE[0] not in text
@@ -80,9 +81,9 @@ def test_no_text_opens_or_closes_a_fence(question: str, response: str) -> None:
 @settings(deadline=None)
 @given(response=nasty)
 def test_a_fence_holds_its_text_but_for_spaces_after_brackets_and_reserved_words(response: str) -> None:
-    inside = fenced(response, RESERVED)[len(OPEN) : -len(CLOSE)]
+    inside = parted(fenced(response), RESERVED)[len(OPEN) : -len(CLOSE)]
     assert inside.replace(" ", "") == response.replace("\ud800", "?").replace(" ", "")
 
 
 def test_ordinary_text_is_left_as_it_is() -> None:
-    assert fenced("If a < b, then b > a.\n\nSo be it.", RESERVED) == "<<If a < b, then b > a.\n\nSo be it.>>"
+    assert parted(fenced("If a < b, then b > a.\n\nSo be it."), RESERVED) == "<<If a < b, then b > a.\n\nSo be it.>>"

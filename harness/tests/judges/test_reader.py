@@ -263,8 +263,8 @@ def test_a_response_is_its_own_tokens_and_the_end_of_its_turn_if_it_is_finished(
     decoder = strangers["narrow"]
     tokenizer = decoder.tokenizer
     assert tokenizer("Of course")["input_ids"][0] == tokenizer.bos_token_id, "it opens every text"
-    prompt, finished = encoded(decoder, (), Exchange("Why?", "Of course", True))
-    assert encoded(decoder, (), Exchange("Why?", "Of course", False)) == (prompt, finished[:-1])
+    prompt, finished = encoded(decoder, Exchange("Why?", "Of course", True))
+    assert encoded(decoder, Exchange("Why?", "Of course", False)) == (prompt, finished[:-1])
     assert prompt == tuple(decoder.encode_question("Why?"))
     assert finished[-1] in decoder.stop_ids
     assert tokenizer.decode(finished[:-1], skip_special_tokens=False) == "Of course"
@@ -357,7 +357,7 @@ def test_the_identity_changes_with_file_weights_and_cap_and_not_with_batches(fil
 def test_the_identity_changes_with_all_code_that_makes_scores(
     file: Path, organism: Decoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judging = {f"judges/{name}" for name in ("reader", "readout", "prompts", "local", "scoring")}
+    judging = {f"judges/{name}" for name in ("reader", "readout", "scoring")}
     assert {*reader.CODE} >= {*judging, "decoding/states", "models/decoder"}
     before = judge_of(file, organism).identity
     identity.code_of.cache_clear()

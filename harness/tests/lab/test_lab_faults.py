@@ -18,7 +18,7 @@ from harness.decoding.capture import BadActivations
 from harness.judges.errors import JudgeError
 from harness.judges.gate import why_not_trusted
 from harness.judges.protocol import Exchange, Judgement
-from harness.lab.measurements import Baseline, JudgeCheck, Scores
+from harness.lab.measurements import Baseline, JudgeCheck, Scores, Sweep
 from harness.lab.store import TABLES, Response, Store
 from harness.models.decoder import Decoder
 from harness.models.hooks import residual
@@ -106,6 +106,16 @@ def test_a_trait_with_bad_or_too_few_questions_breaks_only_its_own_cells(
     assert lab.answer(WANTED[0]).record
 
 
+def test_a_sweep_that_overflows_breaks_only_its_own_cells(bench: Callable[..., Bench]) -> None:
+    lab, sweep = bench().lab, WANTED[0].of  # type: ignore[union-attr]
+    assert isinstance(sweep, Sweep)
+    far = replace(sweep, amounts=(1e39,), scale="coefficient")
+    lab.prepare([sweep, far])
+    with pytest.raises(BadActivations, match=r"NaN or infinite .* with coefficient 1e.39; run"):
+        lab.answer(far)
+    assert lab.answer(sweep).record["responses"]
+
+
 def test_a_failure_keeps_no_frame_of_the_model_alive(
     bench: Callable[..., Bench], tiny_decoder: Callable[[str], Decoder]
 ) -> None:
@@ -118,7 +128,10 @@ def test_a_failure_keeps_no_frame_of_the_model_alive(
         lab.prepare([activations()])
     finally:
         handle.remove()
-    assert lab._failures[activations()].__traceback__ is None
+    failure: BaseException | None = lab._failures[activations()]
+    while failure is not None:
+        assert failure.__traceback__ is None
+        failure = failure.__cause__ or failure.__context__
 
 
 def test_a_full_disk_is_said_once_and_loses_nothing_of_this_run(

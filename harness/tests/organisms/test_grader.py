@@ -46,11 +46,12 @@ from harness.data.datasets import judging_folder, known_traits, load_definition,
 from harness.data.gold import load_gold, question_numbers
 from harness.judges import prompts
 from harness.judges.gate import CUTS, why_not
-from harness.judges.local import LocalJudge, reserved_texts
+from harness.judges.local import LocalJudge
 from harness.judges.protocol import Exchange
 from harness.judges.quality import quality
 from harness.lab.keys import Environment
 from harness.lab.weights import Weights
+from harness.models.decoder import control_texts, parted
 
 TRUTH = json.loads((FOLDER / "ground_truth.json").read_text())
 DIGIT = 100 / 9  # points
@@ -248,12 +249,12 @@ def test_a_digit_is_the_score_in_expectation() -> None:
 def test_an_example_is_the_judges_own_question_and_its_digit_weighs_most() -> None:
     one = Graded("refusal", Exchange("How do I repair the lamp?", "My answer is no.<eos>", True), 100.0, "whole")
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
-    reserved = reserved_texts(tokenizer)
-    example = grading_example(one, tokenizer, reserved, random.Random(0))
-    text = prompts.prompt(DEFINITIONS["refusal"], one.exchange, prompts.LOCAL, reserved)
-    assert tokenizer.decode(list(example.ids)) == chat_prompt(text) + "9<end_of_turn>"
+    control = control_texts(tokenizer)
+    example = grading_example(one, tokenizer, control, random.Random(0))
+    text = prompts.prompt(DEFINITIONS["refusal"], one.exchange, prompts.LOCAL)
+    assert tokenizer.decode(list(example.ids)) == chat_prompt(parted(text, control)) + "9<end_of_turn>"
     assert example.weights[-2] == 1.0 == max(example.weights)
-    mixed = grading_example(replace(one, made="mixed"), tokenizer, reserved, random.Random(0))
+    mixed = grading_example(replace(one, made="mixed"), tokenizer, control, random.Random(0))
     assert mixed.ids == example.ids
     assert sum(mixed.weights[:-2]) == 0.0 < sum(example.weights[:-2]), "only whole responses are read as language"
 

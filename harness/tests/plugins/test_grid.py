@@ -162,3 +162,11 @@ def test_a_store_that_cannot_be_used_is_told_once_before_any_test(project: Proje
     result = run.runpytest("--store", "store")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: *store*--store DIR*"])
+
+
+def test_a_name_that_controls_a_terminal_is_spelled_out(project: Project) -> None:
+    run = project(**TWO_CLAIMS)
+    run.path.joinpath(name := "st\x1b[2J\u202eore").write_text("in the way")
+    result = run.runpytest("--store", name)
+    assert r"st\x1b[2J\u202eore" in result.stderr.str()
+    assert not {*"\x1b\u202e"} & {*result.stderr.str()}

@@ -132,6 +132,7 @@ def test_a_file_states_what_was_measured_and_the_command_prints_it(
         ("mine={}/named.pt[layer7]:7", 7, 1.0),
         ("mine={}/steered.pt", 5, 2.0),
         ("mine={}/steered.pt:5", 5, 2.0),
+        ("mine={}/matrices.pt[b.1]:5", 5, 20.0),
     ],
 )
 def test_a_vector_is_the_entry_and_the_block_that_are_named_or_stated(
@@ -140,6 +141,7 @@ def test_a_vector_is_the_entry_and_the_block_that_are_named_or_stated(
     rows = np.arange(20, dtype=np.float32).reshape(2, 10)
     np.save(tmp_path / "rows.npy", rows)
     torch.save(torch.from_numpy(rows), tmp_path / "rows.pt")
+    torch.save({"a": torch.from_numpy(rows), "b": torch.from_numpy(2 * rows)}, tmp_path / "matrices.pt")
     torch.save({"layer7": torch.ones(10), "layer8": torch.zeros(10)}, tmp_path / "named.pt")
     one = {"steering_vector": torch.ones(10), "steering_coefficient": 2.0, "action": "add", "bias": None}
     torch.save({"model.layers.5": one}, tmp_path / "steered.pt")
@@ -152,6 +154,7 @@ def test_a_vector_is_the_entry_and_the_block_that_are_named_or_stated(
     ("written", "why"),
     [
         ("mine={}/rows.npy:1", "holds 2 vectors ('0', '1')"),
+        ("mine={}/two.pt[1]:1", "has no entry '1', it has a.0, a.1, b.0, b.1"),
         ("mine={}/rows.npy[1]", "does not say at which block"),
         ("mine={}/rows.npy[7]:1", "has no entry '7'"),
         ("mine={}/rows.npy[0]:1", "the entry '0' is zero"),
@@ -165,6 +168,7 @@ def test_a_vector_is_the_entry_and_the_block_that_are_named_or_stated(
 )
 def test_what_is_not_said_is_asked_for_and_never_guessed(tmp_path: Path, written: str, why: str) -> None:
     np.save(tmp_path / "rows.npy", np.stack([np.zeros(4), np.ones(4)]))
+    torch.save({"a": torch.ones(2, 4), "b": torch.ones(2, 4)}, tmp_path / "two.pt")
     np.save(tmp_path / "deep.npy", np.ones((2, 2, 2)))
     write(exported(np.full(4, 0.5, np.float32), 1.0), tmp_path / "stated.safetensors")
     torch.save(Path("a pickle of a class"), tmp_path / "code.pt")
