@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from harness.data.datasets import (
     DEFINED,
+    LABELS,
     QUESTIONS_A_PHRASING,
     DatasetError,
     Pairs,

@@ -131,15 +131,16 @@ def test_the_output_of_a_block_is_the_next_hidden_state(decoder: Decoder) -> Non
         assert not torch.equal(outputs[block], states[block])
 
 
-def test_text_and_questions_open_with_one_bos_where_the_tokenizer_has_one(architecture: str, decoder: Decoder) -> None:
-    bos = decoder.tokenizer.bos_token_id
-    assert (bos is None) == architecture.startswith("qwen")
-    rows = [decoder.encode(TEXTS[0])]
-    if FAMILIES[architecture].template:
-        rows.append(decoder.encode_question(TEXTS[0]))
-    for ids in rows:
+def test_a_bos_opens_texts_where_the_tokenizer_puts_one_and_questions_where_the_template_does(
+    architecture: str, decoder: Decoder
+) -> None:
+    bos, family = decoder.tokenizer.bos_token_id, FAMILIES[architecture]
+    rows = [(decoder.encode(TEXTS[0]), family.adds_bos)]
+    if family.template:
+        rows.append((decoder.encode_question(TEXTS[0]), "bos_token" in family.template))
+    for ids, opened in rows:
         assert TEXTS[0] in decoder.tokenizer.decode(ids)
-        assert bos is None or (ids[0] == bos and ids.count(bos) == 1)
+        assert [place for place, one in enumerate(ids) if one == bos] == ([0] if opened else [])
 
 
 def test_stop_tokens_are_those_of_the_family_and_padding_has_an_embedding(architecture: str, decoder: Decoder) -> None:
@@ -250,8 +251,9 @@ class Elsewhere(nn.Module):
         return stream.to("meta")
 
 
-def test_a_block_on_another_device_is_steered_there(loaded: Load) -> None:
+def test_a_block_on_another_device_is_steered_there(loaded: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = loaded("llama")
+    monkeypatch.setattr(Tensor, "isfinite", lambda self: torch.ones(self.shape, dtype=torch.bool))  # meta has no data
     steering = RowSteering([Row((1,), vectors(1)[0], 2.0, 0)], decoder)
     steering.positions(torch.ones(1, 3, dtype=torch.bool), prompt=True)
     block = Elsewhere()
@@ -280,7 +282,8 @@ def test_blocks_on_other_devices_are_captured_there(loaded: Load, monkeypatch: p
     monkeypatch.setattr(capture, "recorded_blocks", elsewhere)
     monkeypatch.setattr(Tensor, "cpu", brought)
     means, _ = window_means(decoder, prompts, (2, 3), TEXTS)
-    assert [tensor.shape for tensor in moved] == [(len(TEXTS), WIDTH)] * 4  # two blocks, two windows: the means alone
+    # Two blocks: the ends of the prompts, and the means of two windows.
+    assert [tensor.shape for tensor in moved] == [(len(TEXTS), WIDTH)] * 6
     assert means[3][:, ::2].all()
     statistics = ResponseStatistics(decoder.depth, decoder.width)
     add_responses(decoder, prompts, 3, TEXTS, statistics)
