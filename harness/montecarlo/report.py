@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from harness.montecarlo.rates import MANY, SUSPECT
 from harness.stats.power import FEW_DIFFER, MANY_DIFFER, ONE_SIDED, smallest_effect
 from harness.stats.tails import clopper_pearson
 
@@ -17,10 +20,11 @@ harness.montecarlo --write`). A verdict should be false in at most 5 % of the da
 intervals of a rate (Clopper and Pearson).
 
 - *false SUPPORTED*: the claim says "more than B", and the truth is B. *false REFUTED*: it says "at least B", and it is.
-- *covered*: the interval holds the truth. *bias*: the mean printed value less the truth.
+- *covered*: the interval holds the truth, where one is given. *bias*: the mean printed value less the truth.
 - *open at*: the share INCONCLUSIVE where the truth is that far from the bound; never to decide is no cure.
 - For cosines, shares, accuracy and d the truth is the expectation of the value with that many pairs.
-- *no interval*: share of data sets that gave none (too few valid), which is no decision and counts as open.
+- *abstained*: share of data sets that gave no interval (too few valid), which is no decision and counts as open.
+- A line of which more than {suspect:.0%} of the first data sets are false, either way, is from {many:,}.
 """
 
 
@@ -37,11 +41,11 @@ def markdown(found: dict[str, Any]) -> str:
     above = [row for row in rows if "ABOVE" in remark(row["worst"], row["repeats"])]
     above += [row for row in found["judges"] if "ABOVE" in remark(row["passed_though_false"], row["repeats"])]
     lines = [
-        _INTRODUCTION,
+        _INTRODUCTION.format(suspect=SUSPECT, many=MANY),
         f"{len(rows)} combinations of procedure, kind of score and n, {len(found['judges'])} of judge and gold set; "
         f"{found['seconds']} s"
         f"{', quick run' if found['quick'] else ''}. Above 5 % beyond the simulation's noise: {len(above)}.",
-        f"{worst_line(rows)}\n",
+        f"{worst_line(rows)} {coverage_line(rows)}\n",
         "## Procedures in use\n",
         *_table(rows),
         "\n## Judges at the gate\n",
@@ -88,15 +92,32 @@ def worst_line(rows: Sequence[dict[str, Any]]) -> str:
     worst = max(rows, key=lambda row: row["worst"])
     kind = "SUPPORTED" if worst["false_supported"] >= worst["false_refuted"] else "REFUTED"
     return (
-        f"Worst of {len(rows)}: {worst['procedure']}, {worst['scores']}, n = {worst['n']}, falsely {kind} in "
+        f"Worst of {len(rows)}: {_line(worst)}, falsely {kind} in "
         f"{_rate(worst['worst'], worst['repeats'])} of {worst['repeats']} data sets."
     )
+
+
+def coverage_line(rows: Sequence[dict[str, Any]]) -> str:
+    """How often intervals hold the truth where they are given, and how often none is, in a sentence."""
+    given = [row for row in rows if row["no_interval"] < 1]
+    least, most = min(given, key=lambda row: row["covered"]), max(rows, key=lambda row: row["no_interval"])
+    covered = np.average([row["covered"] for row in given], weights=[1 - row["no_interval"] for row in given])
+    return (
+        f"Where an interval is given it holds the truth in {_percent(covered)} on average, least in "
+        f"{_percent(least['covered'])} ({_line(least)}); none is given in "
+        f"{_percent(float(np.mean([row['no_interval'] for row in rows])))} on average, most often in "
+        f"{_percent(most['no_interval'])} ({_line(most)})."
+    )
+
+
+def _line(row: dict[str, Any]) -> str:
+    return f"{row['procedure']}, {row['scores']}, n = {row['n']}"
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
     head = (
         "procedure | scores | n | data sets | false SUPPORTED | false REFUTED | covered | bias | width | open at | "
-        "no interval | "
+        "abstained | "
     )
     return [
         f"| {head}|",

@@ -84,6 +84,10 @@ class World:
         spec = ModelSpec(here.name, here, here, here.name, "none", blocks, self.usual.doses, 8, "a simulated model")
         return Cell(spec, "refusal", replace(settings, questions=questions))
 
+    def latents(self, rng: np.random.Generator, questions: int) -> np.ndarray:
+        """What every question adds to the latent score of a response."""
+        return rng.normal(size=questions)
+
     def answers(self, rng: np.random.Generator, questions: int, graded: bool) -> Answers:
         """One data set: every answer is drawn on first need and then stays."""
         sample = _Sample(self, rng, questions, graded)
@@ -107,8 +111,7 @@ class _Sample:
     graded: bool
 
     def __post_init__(self) -> None:
-        self.question = self.rng.normal(size=self.questions)
-        other = self.rng.normal(size=self.questions)
+        self.question, other = (self.world.latents(self.rng, self.questions) for _ in range(2))
         follows = self.world.follows
         self.coherent = follows * self.question + np.sqrt(1 - follows**2) * other
         self.shared: dict[object, np.ndarray] = {}

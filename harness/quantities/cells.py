@@ -66,6 +66,7 @@ class Cell:
     settings: Settings = Settings()
     extraction: int = 0  # the resample of the training scenarios that directions are made from; 0: all as they are
     draw: int = 0  # of the controls that are drawn
+    topics: tuple[int, ...] = ()  # of every question of the trait; empty where each has its own
 
     @property
     def name(self) -> str:
@@ -123,7 +124,8 @@ class Cell:
         """How this cell's questions are resampled; equal for all quantities, and for models of one language."""
         settings = self.settings
         units = f"{self.model.language} {self.trait}"
-        return Resampling(settings.questions, "questions", units, settings.resamples, settings.seed)
+        topics = self.topics[: settings.questions]
+        return Resampling(settings.questions, "questions", units, settings.resamples, settings.seed, topics)
 
     def scenarios_resampling(self, topics: Sequence[int]) -> Resampling:
         """How this cell's scenario pairs are resampled where nothing is fitted again; `topics` has one a pair."""
