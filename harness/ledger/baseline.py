@@ -290,7 +290,7 @@ def _found(entry: Mapping[str, Any] | None) -> str:
     estimate = estimate_of(entry) if entry else None
     if entry is None or estimate is None:
         return "no valid run"
-    return f"{entry['name']}={_words(estimate)}, n={estimate.n} {estimate.sample}"
+    return f"{entry['name']}={_words(estimate)}, n={estimate.size}"
 
 
 def _words(estimate: Estimate) -> str:

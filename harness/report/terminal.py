@@ -196,7 +196,7 @@ def entry_words(row: Row, entry: Mapping[str, Any]) -> str:
         why = entry["story"].splitlines()[1:2]  # the story's second line says why there is none
         return plain(f"{why[0].strip() if why else entry['name'] + ' has no value'}; {rule}")
     seen = f"; smallest effect it would have seen {number(estimate.detectable)} {estimate.unit}"
-    n = f"n={estimate.n} {estimate.sample}"
+    n = f"n={estimate.size}"
     if entry["verdict"] == Verdict.INCONCLUSIVE:
         seen += f"; {would_decide(Rule.from_json(entry['rule']), estimate)}"
     seen = "" if row.is_arithmetic else seen
