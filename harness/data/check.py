@@ -19,7 +19,7 @@ from harness.data.datasets import FILES, GOLD_FILE, INSTRUCTIONS, DatasetError, 
 from harness.data.gold import FEWEST_A_SIDE, FEWEST_QUESTIONS, sides, too_few_gold
 from harness.data.outside import FORMS, Brought, read, write
 from harness.geometry.separation import FOLDS
-from harness.stats.power import FEWEST, smallest_delta, smallest_effect
+from harness.stats.power import FEWEST, words
 from harness.stats.tails import clopper_pearson
 from harness.streams import replace_what_cannot_be_shown, shown
 
@@ -99,7 +99,7 @@ def sizes(found: Brought) -> Iterator[tuple[str, str, str, str]]:
                 f"direction that orders every pair rightly is shown to order {low:.2f} or more",
             )
     if asked := len(found.data.questions):
-        yield "questions", f"{asked}", f"{FEWEST}", _seen(asked)
+        yield "questions", f"{asked}", f"{FEWEST}", words(asked)
     if found.gold:
         there = sides(found.gold)
         yield (
@@ -152,16 +152,6 @@ def _elicitations(found: Brought) -> tuple[tuple[str, str, Pairs, str], ...]:
 
 def _topics(pairs: Pairs) -> int:
     return len({positive.topic for positive, _ in pairs})
-
-
-def _seen(questions: int) -> str:
-    """What so many questions can see with 80 % power."""
-    if questions < FEWEST:
-        return "nothing"
-    return (
-        f"with 80 % power a Delta of {smallest_delta(questions):.1f} points, and a difference of "
-        f"{smallest_effect(questions):.1f} between two directions"
-    )
 
 
 if __name__ == "__main__":

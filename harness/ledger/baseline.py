@@ -194,7 +194,7 @@ def rule_changes(before: Row, row: Row) -> list[str]:
     return told
 
 
-ASKED = ("questions", "extractions", "draws", "refit_resamples")  # of a cell; a header has them by cell if they differ
+ASKED = ("questions", "extractions", "refit_resamples")  # of a cell; a header has them by cell if they differ
 PROVENANCE = {"version", "commit", "edition"}  # of the project: what a run is of, rather than what surrounds it
 
 
@@ -320,7 +320,7 @@ def _found(entry: Mapping[str, Any] | None) -> str:
     estimate = estimate_of(entry) if entry else None
     if entry is None or estimate is None:
         return "no value"
-    return f"{entry['name']}={_words(estimate)}, n={estimate.n} {estimate.sample}"
+    return f"{entry['name']}={_words(estimate)}, n={estimate.size}"
 
 
 def _words(estimate: Estimate) -> str:

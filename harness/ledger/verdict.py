@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from harness.stats.resampling import Estimate
+from harness.stats.resampling import POWER, Estimate
 
 MOST_UNITS = 1_000_000  # questions or scenarios; whoever needs more needs another design
 
@@ -54,12 +54,13 @@ class Rule:
         return Verdict.REFUTED if violated else Verdict.INCONCLUSIVE
 
     def needed(self, estimate: Estimate) -> int | None:
-        """About how many units would decide, if value and spread stayed: intervals narrow as 1 / sqrt(n).
+        """About how many units would decide in 80 % of samples, were the value the truth.
 
-        None where more than a million would be needed, because the value lies on a bound. A number that just decides
-        does so in half of all repetitions. An estimate that decides needs no more than it has.
+        Intervals narrow as 1 / sqrt(n), and the end that matters must lie past the bound by as much as a value is off
+        in one sample of five. None where more than a million would be needed, because the value lies on a bound.
         """
-        value, below, above = estimate.value, estimate.value - estimate.low, estimate.high - estimate.value
+        value, ends = estimate.value, (estimate.value - estimate.low, estimate.high - estimate.value)
+        below, above = (end * _margin(estimate.level) for end in ends)
         # From the value down and up to the next bound: where both matter (inside `within`) the worse one counts.
         reaches = [
             (above, bound - value) if bound > value else (below, value - bound)
@@ -150,12 +151,21 @@ def stated(quantity: str, estimate: Estimate) -> str:
     return f"{quantity}={number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}] {estimate.unit}"
 
 
+def _margin(level: float) -> float:
+    """How far a value must lie from a bound to be told from it with POWER, in distances of an interval's end."""
+    from scipy.special import ndtri
+
+    return 1 + float(ndtri(POWER) / ndtri((1 + level) / 2))
+
+
 def would_decide(rule: Rule, estimate: Estimate) -> str:
     """How many units would decide what this estimate does not, in words."""
     needed = rule.needed(estimate)
     if needed is None:
         return f"no number of {estimate.sample} would tell: it lies on the bound"
-    return f"about {number(needed)} {estimate.sample} would tell if it stayed"
+    topics = math.ceil(estimate.topics * needed / estimate.n)
+    units = f"{number(needed)} {estimate.sample}" + (f" of {number(topics)} topics" if topics else "")
+    return f"about {units} would tell in 80 % of samples, were this the truth"
 
 
 def story(
@@ -182,7 +192,7 @@ def story(
     verdict = rule.decide(estimate)
     found = stated(quantity, estimate)
     wanted = rule.sentence(estimate.unit)
-    design = f"n={estimate.n} {estimate.sample}, {estimate.level:.0%} interval" + (f", {scope}" if scope else "")
+    design = f"n={estimate.size}, {estimate.level:.0%} interval" + (f", {scope}" if scope else "")
     smallest = f"the smallest effect it would have seen is {number(estimate.detectable)} {estimate.unit}"
     more = would_decide(rule, estimate)
     lines = {

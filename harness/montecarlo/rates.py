@@ -13,14 +13,15 @@ import numpy as np
 
 from harness.ledger.multiplicity import FAMILY_LEVEL, p_decided, surviving
 from harness.ledger.verdict import Rule, Verdict, at_least, at_most, more_than
-from harness.montecarlo import judges
+from harness.montecarlo import cases, clusters, judges
 from harness.montecarlo.case import SIZES, Case
-from harness.montecarlo.cases import CASES
 from harness.montecarlo.worlds import scores
 from harness.stats import averages
-from harness.stats.resampling import CannotTell, Replicated, Resampling
+from harness.stats.resampling import CannotTell, Estimate, Replicated, Resampling
 
+CASES = (*cases.CASES, *clusters.CASES)
 REPEATS, QUICK, QUICK_JUDGES = 150, 24, 10  # data sets of a cell
+MANY, SUSPECT = 1000, 0.03  # of a cell of which a larger share than this is false, either way
 CLAIMS = 60  # in the simulated ledger of one model
 SEED = 0
 
@@ -76,16 +77,31 @@ class Family:
     kept: float
 
 
-def rates(case: Case, n: int, graded: bool, repeats: int, seed: Sequence[int]) -> Rates:
-    """One procedure on `repeats` data sets of n units, decided by the project's own rules."""
+def rates(case: Case, n: int, graded: bool, repeats: int, seed: Sequence[int], many: int = 0) -> Rates:
+    """One procedure on `repeats` data sets of n units, decided by the project's own rules.
+
+    Where it is false in more than SUSPECT of them, further data sets are drawn, up to `many` in all.
+    """
     rng = np.random.default_rng(list(seed))
-    estimates = []
+    estimates = _estimates(case, rng, n, graded, repeats)
+    found = _rates(case, n, graded, repeats, estimates)
+    if found.worst <= SUSPECT or many <= repeats:
+        return found
+    return _rates(case, n, graded, many, estimates + _estimates(case, rng, n, graded, many - repeats))
+
+
+def _estimates(case: Case, rng: np.random.Generator, n: int, graded: bool, repeats: int) -> list[Estimate]:
+    """Those of so many data sets that have one."""
+    found = []
     for _ in range(repeats):
         try:
-            estimates.append(case.draw(rng, n, graded).estimate())
+            found.append(case.draw(rng, n, graded).estimate())
         except CannotTell:
             continue
+    return found
 
+
+def _rates(case: Case, n: int, graded: bool, repeats: int, estimates: Sequence[Estimate]) -> Rates:
     def share(rule: Rule, verdict: Verdict) -> float:
         return sum(rule.decide(each) is verdict for each in estimates) / repeats
 
@@ -177,25 +193,28 @@ def _gains(
     ]
 
 
-def _cell(task: tuple[int, int, bool, int]) -> dict[str, Any]:
-    index, n, graded, repeats = task
-    found = rates(CASES[index], n, graded, repeats, (SEED, index, n, graded))
+def _cell(task: tuple[int, int, bool, int, int]) -> dict[str, Any]:
+    index, n, graded, repeats, many = task
+    found = rates(CASES[index], n, graded, repeats, (SEED, index, n, graded), many)
     return asdict(found) | {"worst": found.worst}
 
 
 def measure(quick: bool, processes: int | None = None, kept: dict[str, Any] | None = None) -> dict[str, Any]:
-    """All rates; `quick` takes few data sets of one size, in about a minute. What `kept`, an earlier report of the same
-    kind, has of a case is taken from there, and so are its judges and families."""
+    """All rates, those of more than SUSPECT from MANY data sets; `quick` takes few, of one size, in about a minute.
+
+    What `kept`, an earlier report of the same kind, has of a case is taken from there, and so are its judges and
+    families.
+    """
     started = time.time()
     repeats, ledgers = (QUICK, 20) if quick else (REPEATS, 150)
     tasks = [
-        (index, n, graded, max(10, round(repeats * case.repeats)))
+        (index, n, graded, max(10, round(repeats * case.repeats)), 0 if quick else MANY)
         for index, case in enumerate(CASES)
         for graded in ((False,) if case.pairs else (False, True))
         for n in ((60,) if quick else case.sizes)
     ]
     there = {(row["procedure"], row["n"], row["scores"]): row for row in (kept or {}).get("rates", [])}
-    names = [(CASES[index].name, n, scored(CASES[index], graded)) for index, n, graded, _ in tasks]
+    names = [(CASES[index].name, n, scored(CASES[index], graded)) for index, n, graded, *_ in tasks]
     missing = [task for task, name in zip(tasks, names, strict=True) if name not in there]
     with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
         made = iter(list(pool.map(_cell, missing)))

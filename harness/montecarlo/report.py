@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from harness.stats.power import FEW_DIFFER, MANY_DIFFER, ONE_SIDED, smallest_effect
+import numpy as np
+
+from harness.montecarlo.rates import MANY, SUSPECT
+from harness.stats.power import KINDS, smallest_effect
 from harness.stats.tails import clopper_pearson
 
-SHARES = (ONE_SIDED, FEW_DIFFER, MANY_DIFFER)
 TARGET = 0.05  # largest rate of false decisions of either kind that a procedure may have
 
 _INTRODUCTION = """# How often verdicts are false
@@ -17,10 +19,11 @@ harness.montecarlo --write`). A verdict should be false in at most 5 % of the da
 intervals of a rate (Clopper and Pearson).
 
 - *false SUPPORTED*: the claim says "more than B", and the truth is B. *false REFUTED*: it says "at least B", and it is.
-- *covered*: the interval holds the truth. *bias*: the mean printed value less the truth.
+- *covered*: the interval holds the truth, where one is given. *bias*: the mean printed value less the truth.
 - *open at*: the share INCONCLUSIVE where the truth is that far from the bound; never to decide is no cure.
 - For cosines, shares, accuracy and d the truth is the expectation of the value with that many pairs.
-- *no interval*: share of data sets that gave none (too few valid), which is no decision and counts as open.
+- *abstained*: share of data sets that gave no interval (too few valid), which is no decision and counts as open.
+- A line of which more than {suspect:.0%} of the first data sets are false, either way, is from {many:,}.
 """
 
 
@@ -37,11 +40,11 @@ def markdown(found: dict[str, Any]) -> str:
     above = [row for row in rows if "ABOVE" in remark(row["worst"], row["repeats"])]
     above += [row for row in found["judges"] if "ABOVE" in remark(row["passed_though_false"], row["repeats"])]
     lines = [
-        _INTRODUCTION,
+        _INTRODUCTION.format(suspect=SUSPECT, many=MANY),
         f"{len(rows)} combinations of procedure, kind of score and n, {len(found['judges'])} of judge and gold set; "
         f"{found['seconds']} s"
         f"{', quick run' if found['quick'] else ''}. Above 5 % beyond the simulation's noise: {len(above)}.",
-        f"{worst_line(rows)}\n",
+        f"{worst_line(rows)} {coverage_line(rows)}\n",
         "## Procedures in use\n",
         *_table(rows),
         "\n## Judges at the gate\n",
@@ -56,14 +59,15 @@ def markdown(found: dict[str, Any]) -> str:
             for row in found["judges"]
         ),
         "\n## What n questions can see\n",
-        "Smallest mean difference of paired all-or-nothing scores told from 0 with 80 % power, in points, by the "
-        "share of questions whose answers differ (`stats/power.py`; computed, and checked by simulation in its tests). "
-        "For single runs: choosing the best of a grid costs more.\n",
-        "| n | only those that make the effect (a Delta over a silent baseline) | 10 % | 50 % |",
+        "Smallest effect, in points, that is shown to be more than 0 in 80 % of data sets of all-or-nothing scores, "
+        "those without an interval among them (`python -m harness.montecarlo.power`): a best over a baseline of 0, and "
+        "the difference of two bests whose answers have nine tenths of their chance in common, or none. Coherence "
+        "falls through the gate from one run to the next; a dash where 80 % is never reached.\n",
+        "| n | best | difference, alike | difference, unlike |",
         "|---|---|---|---|",
         *(
-            f"| {n} | " + " | ".join(f"{smallest_effect(n, share):.1f}" for share in SHARES) + " |"
-            for n in (10, 30, 60, 120, 240)
+            f"| {n} | " + " | ".join(_points(smallest_effect(n, kind)) for kind in KINDS) + " |"
+            for n in (12, 24, 60, 120, 240)
         ),
         "\n## A whole ledger\n",
         f"Claims about one model on the same questions (so they are correlated), each decided at 95 %; Holm's "
@@ -88,15 +92,32 @@ def worst_line(rows: Sequence[dict[str, Any]]) -> str:
     worst = max(rows, key=lambda row: row["worst"])
     kind = "SUPPORTED" if worst["false_supported"] >= worst["false_refuted"] else "REFUTED"
     return (
-        f"Worst of {len(rows)}: {worst['procedure']}, {worst['scores']}, n = {worst['n']}, falsely {kind} in "
+        f"Worst of {len(rows)}: {_line(worst)}, falsely {kind} in "
         f"{_rate(worst['worst'], worst['repeats'])} of {worst['repeats']} data sets."
     )
+
+
+def coverage_line(rows: Sequence[dict[str, Any]]) -> str:
+    """How often intervals hold the truth where they are given, and how often none is, in a sentence."""
+    given = [row for row in rows if row["no_interval"] < 1]
+    least, most = min(given, key=lambda row: row["covered"]), max(rows, key=lambda row: row["no_interval"])
+    covered = np.average([row["covered"] for row in given], weights=[1 - row["no_interval"] for row in given])
+    return (
+        f"Where an interval is given it holds the truth in {_percent(covered)} on average, least in "
+        f"{_percent(least['covered'])} ({_line(least)}); none is given in "
+        f"{_percent(float(np.mean([row['no_interval'] for row in rows])))} on average, most often in "
+        f"{_percent(most['no_interval'])} ({_line(most)})."
+    )
+
+
+def _line(row: dict[str, Any]) -> str:
+    return f"{row['procedure']}, {row['scores']}, n = {row['n']}"
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
     head = (
         "procedure | scores | n | data sets | false SUPPORTED | false REFUTED | covered | bias | width | open at | "
-        "no interval | "
+        "abstained | "
     )
     return [
         f"| {head}|",
@@ -120,6 +141,10 @@ def _open(row: dict[str, Any]) -> str:
 def _rate(rate: float, trials: int) -> str:
     low, high = clopper_pearson(round(rate * trials), trials)
     return f"{_percent(rate)} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _points(effect: float | None) -> str:
+    return "-" if effect is None else f"{effect:.1f}"
 
 
 def _percent(rate: float) -> str:

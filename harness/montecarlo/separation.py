@@ -2,14 +2,14 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from harness.geometry import separation
 from harness.geometry.directions import mean_diff, random_direction, unit_rows
-from harness.montecarlo.case import REFIT_RESAMPLES, RESAMPLES, Case, resampling
+from harness.montecarlo.case import REFIT_RESAMPLES, RESAMPLES, SIZES, Case, resampling
 from harness.stats import evidence
 from harness.stats.averages import mean_of
 from harness.stats.refitted import Refitted
@@ -23,6 +23,7 @@ LEVELS = np.array([300.0, 30.0, 20.0])
 FACTOR, JITTER = 0.1, 0.02  # of massive dims: what they vary by in common, and each by itself
 PAIR_SPREAD = 0.7  # standard deviation of what both scenarios of a pair have in common
 TOPIC_SPREAD = 0.5  # ... of what all scenarios of one class and topic have in common, where topics hold several pairs
+QUESTION_SPREAD = 1.5  # ... of what all prompts of one class and question have in common, where questions recur
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ class World:
     signal: float = 2.5  # between the class means, in standard deviations of one row's own noise
     noise: str = "normal"  # "skewed" (exponential) or "unequal" (the positive class varies three times as much)
     pairs_of_topic: int = 1
+    topic_spread: float = TOPIC_SPREAD
     severe: bool = False  # with massive dims
+    recurring: int = 0  # questions, asked in turn under every phrasing, which is a topic; 0: every pair has its own
 
     def rows(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Positive and negative activations [n, HIDDEN] of n pairs."""
@@ -41,8 +44,10 @@ class World:
             own *= np.array([1.5, 0.5])[:, None]
         rows = own + PAIR_SPREAD * rng.normal(size=(n, 1, HIDDEN))
         if self.pairs_of_topic > 1:
-            of_topics = TOPIC_SPREAD * rng.normal(size=(n, 2, HIDDEN))
+            of_topics = self.topic_spread * rng.normal(size=(n, 2, HIDDEN))
             rows += of_topics[self.topics(n)]
+        if questions := self.questions(n):
+            rows += QUESTION_SPREAD * rng.normal(size=(self.recurring, 2, HIDDEN))[questions]
         rows[..., TRAIT] += self.signal / 2 / np.sqrt(3) * np.array([1.0, -1.0])[:, None]
         if self.severe:
             varied = 1 + FACTOR * rng.normal(size=(n, 2, 1)) + JITTER * rng.normal(size=(n, 2, 3))
@@ -53,6 +58,10 @@ class World:
         """The topic of every pair."""
         return [pair // self.pairs_of_topic for pair in range(n)]
 
+    def questions(self, n: int) -> list[int] | None:
+        """The question of every pair, where questions recur."""
+        return [pair % self.recurring for pair in range(n)] if self.recurring else None
+
 
 def _held_out(world: World, rng: np.random.Generator, n: int, knows: bool) -> separation.HeldOut:
     positive, negative = world.rows(rng, n)
@@ -60,15 +69,18 @@ def _held_out(world: World, rng: np.random.Generator, n: int, knows: bool) -> se
     def fit(one: np.ndarray, other: np.ndarray, fold: int) -> np.ndarray:
         return mean_diff(one, other) if knows else random_direction(one, other, fold)
 
-    return separation.held_out(positive, negative, separation.folds_by(separation.ways_of(world.topics(n))), fit)
+    ways = separation.ways_of(world.topics(n), world.questions(n))
+    return separation.held_out(positive, negative, separation.folds_by(ways), fit)
 
 
 def _accuracy(world: World, rng: np.random.Generator, n: int, _graded: bool, knows: bool = True) -> separation.Share:
-    return separation.accuracy(separation.right_sides(_held_out(world, rng, n, knows)), world.topics(n))
+    sides = separation.right_sides(_held_out(world, rng, n, knows))
+    return separation.accuracy(sides, world.topics(n), world.questions(n))
 
 
 def _right_order(world: World, rng: np.random.Generator, n: int, _graded: bool, knows: bool = True) -> separation.Share:
-    return separation.accuracy(separation.right_orders(_held_out(world, rng, n, knows)), world.topics(n), rows=1)
+    orders = separation.right_orders(_held_out(world, rng, n, knows))
+    return separation.accuracy(orders, world.topics(n), world.questions(n), rows=1)
 
 
 def _orders_apart(
@@ -80,8 +92,9 @@ def _orders_apart(
 
 
 def _effect_size(world: World, rng: np.random.Generator, n: int, _graded: bool, knows: bool = True) -> Replicated:
-    topics = world.topics(n)
-    return separation.effect_size(_held_out(world, rng, n, knows), topics, resampling(len(set(topics)), RESAMPLES))
+    topics, questions = world.topics(n), world.questions(n)
+    resampled = resampling(separation.independent(topics, questions), RESAMPLES)
+    return separation.effect_size(_held_out(world, rng, n, knows), topics, resampled, questions)
 
 
 def _refitted(
@@ -90,7 +103,7 @@ def _refitted(
     """A quantity `of` mean_diff, of unit rows (the probe that its fit leaves alone), and of mean_diff cleaned, each
     [1 + resamples, HIDDEN] refitted on the same pairs."""
     positive, negative = world.rows(rng, n)
-    resampled = resampling(n, REFIT_RESAMPLES)
+    resampled = replace(resampling(n, REFIT_RESAMPLES), topics=tuple(world.topics(n)))
     counts = np.vstack([np.ones(n), resampled.counts()])
     raw, third = counts @ (positive - negative), counts @ (unit_rows(positive, "") - unit_rows(negative, ""))
     cleaned = raw.copy()
@@ -130,9 +143,21 @@ def _norm_outside(world: World, rng: np.random.Generator, n: int, _graded: bool)
 
 
 def _case(
-    stands_for: str, name: str, unit: str, effect: float, draw: Callable[..., Any], truth: float | None = None
+    stands_for: str,
+    name: str,
+    unit: str,
+    effect: float,
+    draw: Callable[..., Any],
+    truth: float | None = None,
+    sizes: Sequence[int] = SIZES,
 ) -> Case:
-    return Case(name, truth, unit, draw, (stands_for,), (effect, 2 * effect, 4 * effect), pairs=True)
+    effects = (effect, 2 * effect, 4 * effect)
+    return Case(name, truth, unit, draw, (stands_for,), effects, pairs=True, sizes=tuple(sizes))
+
+
+def _recurring(questions: int, signal: float = 0.0) -> World:
+    """Phrasings of six questions each, which recur under others."""
+    return World(signal=signal, pairs_of_topic=6, recurring=questions)
 
 
 NOTHING, SKEWED, UNEQUAL = World(signal=0.0), World(noise="skewed"), World(noise="unequal")
@@ -193,5 +218,50 @@ CASES = (
         0.1,
         functools.partial(_orders_apart, SEVERAL_NOTHING, NOTHING),
         0.0,
+    ),
+    *(
+        _case(
+            "RightOrder",
+            f"right order, nothing to find, {questions} questions recur",
+            "share",
+            0.1,
+            functools.partial(_right_order, _recurring(questions)),
+            0.5,
+            sizes=(60, 120),
+        )
+        for questions in (6, 12, 20, 60)
+    ),
+    _case(
+        "RightOrder",
+        "right order, 20 questions recur",
+        "share",
+        0.1,
+        functools.partial(_right_order, _recurring(20, signal=2.5)),
+        sizes=(60, 120),
+    ),
+    _case(
+        "EffectSize",
+        "Cohen's d, nothing to find, 20 questions recur",
+        DEVIATIONS,
+        0.5,
+        functools.partial(_effect_size, _recurring(20)),
+        0.0,
+        sizes=(60, 120),
+    ),
+    _case(
+        "Cosine",
+        "cosine, five pairs a topic",
+        "cosine",
+        0.1,
+        functools.partial(_refitted, _raw_and_third, "cosine", World(severe=True, pairs_of_topic=5, topic_spread=1.5)),
+        sizes=(60, 120),
+    ),
+    _case(
+        "ShareInside",
+        "share inside ordinary dims, five pairs a topic",
+        SHARE,
+        0.1,
+        functools.partial(_refitted, _inside, SHARE, World(pairs_of_topic=5, topic_spread=1.5)),
+        sizes=(60, 120),
     ),
 )

@@ -98,6 +98,10 @@ class World:
         spec = ModelSpec(here.name, here, here, here.name, "none", blocks, self.usual.doses, 8, "a simulated model")
         return Cell(spec, "refusal", replace(settings, questions=questions))
 
+    def latents(self, rng: np.random.Generator, questions: int) -> np.ndarray:
+        """What every question adds to the latent score of a response."""
+        return rng.normal(size=questions)
+
     def answers(self, rng: np.random.Generator, questions: int, graded: bool) -> Answers:
         """One data set: every answer is drawn on first need and then stays."""
         return _Sample(self, rng, questions, graded).answers()
@@ -125,7 +129,7 @@ class _Sample:
     def __post_init__(self) -> None:
         follows = self.world.follows
         if not self.latents:
-            self.latents += [self.rng.normal(size=self.questions) for _ in range(2)]
+            self.latents += [self.world.latents(self.rng, self.questions) for _ in range(2)]
         self.question, other = self.latents
         self.coherent = follows * self.question + np.sqrt(1 - follows**2) * other
 

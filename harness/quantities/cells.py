@@ -65,6 +65,7 @@ class Cell:
     model: ModelSpec
     trait: str
     settings: Settings = Settings()
+    topics: tuple[int, ...] = ()  # of every question of the trait; empty where each has its own
 
     @property
     def name(self) -> str:
@@ -122,8 +123,9 @@ class Cell:
         """How this cell's questions are resampled; equal for all quantities, and for models of one language."""
         settings = self.settings
         units = f"{self.model.language} {self.trait}"
+        topics = self.topics[: settings.questions]
         clusters = along(settings.questions, settings.extractions) if settings.extractions > 1 else ()
-        return Resampling(settings.questions, "questions", units, settings.resamples, settings.seed, clusters)
+        return Resampling(settings.questions, "questions", units, settings.resamples, settings.seed, clusters, topics)
 
     def scenarios_resampling(self, topics: Sequence[int]) -> Resampling:
         """How this cell's scenario pairs are resampled where nothing is fitted again; `topics` has one a pair."""
@@ -134,7 +136,7 @@ class Cell:
         settings = self.settings
         units = f"{self.model.language} {self.trait}"
         drawn = settings.refit_resamples, settings.seed
-        return Resampling(len(topics), "scenario pairs", units, *drawn, tuple(topics))
+        return Resampling(len(topics), "scenario pairs", units, *drawn, topics=tuple(topics))
 
 
 @dataclass(frozen=True)

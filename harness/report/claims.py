@@ -76,7 +76,7 @@ def _line(row: Row, entry: Mapping[str, Any], holm: Holm) -> list[str]:
 
 
 def _needed(entry: Mapping[str, Any]) -> str:
-    """About how many units would decide what is not decided, if value and spread stayed."""
+    """About how many units would decide what is not decided, in 80 % of samples."""
     estimate = estimate_of(entry)
     if estimate is None or entry["verdict"] != Verdict.INCONCLUSIVE:
         return NOTHING
@@ -89,7 +89,7 @@ def _line_beside(row: Row, one: Mapping[str, Any]) -> list[str]:
     cells = [escaped(row.model), escaped(row.trait), escaped(one["name"])]
     if estimate is None:
         return [*cells, escaped(f"none: {one['why']}"), NOTHING, NOTHING]
-    found = (reading.short(estimate), f"{estimate.n} {estimate.sample}", estimate.unit)
+    found = (reading.short(estimate), estimate.size, estimate.unit)
     return [*cells, *map(escaped, found)]
 
 

@@ -185,7 +185,7 @@ def last_estimate(row: Row) -> Estimate | None:
 
 def sample_words(entry: Mapping[str, Any], estimate: Estimate) -> str:
     """How many of what an estimate is from: "60 questions, one direction" where it was extracted once."""
-    return f"{estimate.n} {estimate.sample}{', one direction' if entry.get('scope') else ''}"
+    return f"{estimate.size}{', one direction' if entry.get('scope') else ''}"
 
 
 def short(estimate: Estimate) -> str:

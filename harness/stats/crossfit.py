@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from harness.shapes import checked
 from harness.stats import averages
+from harness.stats.resampling import Resampling, numbered
 
 FOLDS = 10  # parts of the questions; what is read on one of them was chosen on the other nine tenths
 
@@ -30,26 +31,25 @@ class Folds:
 class Means:
     """Means of judged `scores` (knots, units) in all rows; `counts` (rows, units): how often each holds each unit.
 
-    whole: (1, rows, knots) over all units.
+    whole: (1, rows, knots) over all units. topics: (units,) that of every unit.
     """
 
     counts: np.ndarray
     scores: np.ndarray
     whole: np.ndarray
+    topics: np.ndarray
 
     @cached_property
     def folds(self) -> Folds:
         """The means by folds, made when they are asked for.
 
-        Folds hold units, not draws, so that no question is on both sides of a split; units are dealt out in turn, for
-        neighbours are often alike.
+        Folds hold units, not draws, so that no question is on both sides of a split, and no topic; they are dealt out
+        in turn, for neighbours are often alike.
         """
-        known, (knots, units) = ~np.isnan(self.scores), self.scores.shape
-        folds = min(FOLDS, units)
-        short = -units % folds
+        known, knots = ~np.isnan(self.scores), len(self.scores)
         weighed = np.concatenate([np.where(known, self.scores, 0.0), known]).astype(np.float64)
-        whole = [np.pad(each, ((0, 0), (0, short))) if short else each for each in (self.counts, weighed)]
-        dealt = [each.reshape(len(each), -1, folds) for each in whole]
+        hands = _hands(self.topics)
+        dealt = [np.pad(each, ((0, 0), (0, 1))).take(hands, axis=1) for each in (self.counts, weighed)]
         found = np.ascontiguousarray(dealt[0].transpose(2, 0, 1)) @ dealt[1].transpose(2, 1, 0)  # one product a fold
         sums, judged = found[..., :knots], found[..., knots:]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -57,10 +57,28 @@ class Means:
             return Folds(others[..., :knots] / others[..., knots:], sums / judged, judged)
 
 
+def _hands(topics: np.ndarray) -> np.ndarray:
+    """Whole topics dealt out in turn: the units of each fold, (deepest, folds), the places left over one too high."""
+    number = numbered(topics.tolist())
+    fold = number % min(FOLDS, int(number.max()) + 1)
+    hands = np.full((int(np.bincount(fold).max()), int(fold.max()) + 1), len(fold))
+    for one in range(hands.shape[1]):
+        units = np.flatnonzero(fold == one)
+        hands[: len(units), one] = units
+    return hands
+
+
+def topics_of(resampling: Resampling) -> np.ndarray:
+    """The topic of every unit as a number; each its own where none is said."""
+    return numbered(resampling.topics or range(resampling.n))
+
+
 @checked
-def means_by_part(counts: Float[np.ndarray, "rows units"], scores: Float[np.ndarray, "knots units"]) -> Means:
+def means_by_part(
+    counts: Float[np.ndarray, "rows units"], scores: Float[np.ndarray, "knots units"], topics: Int[np.ndarray, units]
+) -> Means:
     """Means of the judged scores over all units, and on demand by folds of them."""
-    return Means(counts, scores, averages.means(counts, scores)[None])
+    return Means(counts, scores, averages.means(counts, scores)[None], topics)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from harness.shapes import checked
 from harness.stats import averages
 from harness.stats.averages import GAINS, MIN_JUDGED, ROUNDING, SCORES
-from harness.stats.crossfit import Means, Places, means_by_part
+from harness.stats.crossfit import Means, Places, means_by_part, topics_of
 from harness.stats.evidence import Bracketed
 from harness.stats.resampling import CannotTell, Replicated, Resampling
 
@@ -95,7 +95,7 @@ def knots(
     enough = averages.judged_share(trait, coherence) >= MIN_JUDGED - ROUNDING
     counts = np.vstack([np.ones(resampling.n), averages.counts_for(baseline_trait, resampling)])
     paired, kept = trait - baseline_trait, slice(None) if only is None else only
-    gain = means_by_part(counts[:, kept], paired[:, kept])
+    gain = means_by_part(counts[:, kept], paired[:, kept], topics_of(resampling)[kept])
     mean_coherence = averages.means(counts[:, kept], coherence[:, kept])[None]
     share = (~np.isnan(coherence)).mean(axis=1)
     return Knots(
@@ -174,7 +174,7 @@ def curve_gap(
         )
     apart = first[pairs[:, 0]] - second[pairs[:, 1]]
     counts = np.vstack([np.ones(resampling.n), averages.counts_for(apart[0], resampling)])
-    means = means_by_part(counts, apart)
+    means = means_by_part(counts, apart, topics_of(resampling))
     folds = means.folds
     shares = folds.judged / folds.judged.sum(axis=0)
     signed = (np.sign(folds.others) * np.nan_to_num(shares * folds.own)).sum(axis=0).mean(axis=1)

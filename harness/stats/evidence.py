@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from harness.stats.resampling import Estimate, Replicated, ResamplingMismatch
@@ -79,7 +79,7 @@ class Extreme:
         wider = [member.estimate(1 - (1 - level) / len(self.members)) for member in self.members]
         lows, highs = (found, wider) if self.which == "smallest" else (wider, found)
         low, high = self._pick([one.low for one in lows]), self._pick([one.high for one in highs])
-        return Estimate(self.value, low, high, self.n, self.unit, level, found[0].sample)
+        return Estimate(self.value, low, high, self.n, self.unit, level, found[0].sample, found[0].topics)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
         """See `Evidence.level_of_end`; every member must reach the bound at one end, and one of them at the other."""
@@ -127,7 +127,7 @@ class IndependentDifference:
         left, right = self.left.estimate(level), self.right.estimate(level)
         low = self.value - math.hypot(left.value - left.low, right.high - right.value)
         high = self.value + math.hypot(left.high - left.value, right.value - right.low)
-        return Estimate(self.value, low, high, self.n, self.unit, level, left.sample)
+        return Estimate(self.value, low, high, self.n, self.unit, level, left.sample, left.topics)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
         """See `Evidence.level_of_end`; found by halving, since the interval narrows as alpha grows."""
@@ -179,9 +179,9 @@ class Bracketed:
 
     def estimate(self, level: float = LEVEL) -> Estimate:
         """The value with the low end of `below` and the high end of `above`."""
-        low, high = self.below.estimate(level).low, self.above.estimate(level).high
-        value, sample = self.value, self.below.resampling.sample
-        return Estimate(value, min(max(low, self.least), value), max(high, value), self.n, self.unit, level, sample)
+        below, value = self.below.estimate(level), self.value
+        low, high = max(below.low, self.least), self.above.estimate(level).high
+        return replace(below, value=value, low=min(low, value), high=max(high, value), n=self.n)
 
     def level_of_end(self, end: End, bound: float, strict: bool) -> float:
         """See `Evidence.level_of_end`."""

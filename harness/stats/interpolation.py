@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from harness.shapes import checked
 from harness.stats.averages import GATE, ROUNDING
-from harness.stats.crossfit import Places, best_of, crossfitted
+from harness.stats.crossfit import Places, best_of, crossfitted, topics_of
 from harness.stats.curves import Curve, Knots, gain_of, knots
 from harness.stats.gate import FIRST_STRETCH, curve_and_place, highest, places_of, require_located, require_valid
 from harness.stats.resampling import Replicated, Resampling
@@ -158,7 +158,7 @@ def _over_blocks(
         return halved(0, None)[1]
     seen = []
     for split in range(SPLITS):
-        half = (np.arange(resampling.n) >> split) % 2 == 0
+        half = (topics_of(resampling) >> split) % 2 == 0
         one, other = ([halved(which, side) for which in range(blocks)] for side in (half, ~half))
         for chooser, reader in ((one, other), (other, one)):
             ratings, readings = np.stack([rated for rated, _ in chooser]), np.stack([value for _, value in reader])

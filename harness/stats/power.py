@@ -1,58 +1,49 @@
-"""What a design can see before any data: the smallest detectable effect of n questions."""
+"""What so many questions decide, said before any data: the smallest effects, from a table that was simulated."""
 
+import functools
+import json
 import math
+from pathlib import Path
+from typing import Literal, get_args
 
-from harness.stats.resampling import LEVEL, POWER
+import numpy as np
 
-ONE_SIDED = 0.0  # no answer differs but those that make the effect: a baseline that never shows the trait
-FEW_DIFFER = 0.1  # two directions that nearly agree: the answers to 10 % of the questions differ
-MANY_DIFFER = 0.5  # two directions that act on different questions
+from harness.stats.resampling import LEVEL
+
+Kind = Literal["delta", "alike", "unlike"]  # a best over a baseline of 0; two bests' difference, of like answers or not
+KINDS: tuple[Kind, ...] = get_args(Kind)
+SIZES = (12, 24, 60, 120, 240)  # questions, as simulated
+TABLE = Path(__file__).with_name("power.json")  # `python -m harness.montecarlo.power` writes it
 FEWEST = math.ceil(math.log((1 - LEVEL) / 2) / math.log(0.5))  # questions below which no difference is told from 0
-SCORE_SPAN = 100.0  # largest difference of two scores
 
 
-def smallest_effect(
-    questions: int,
-    differing: float = FEW_DIFFER,
-    span: float = SCORE_SPAN,
-    level: float = LEVEL,
-    power: float = POWER,
-) -> float:
-    """The smallest mean difference of paired all-or-nothing scores told from 0 with this power, in points.
+def smallest_effect(questions: int, kind: Kind) -> float | None:
+    """The smallest effect, in points, that is decided in 80 % of samples of so many questions; None where none is.
 
-    A share `differing` of the questions (at least effect / span) differs by `span` one way or the other, so a
-    difference has variance span^2 x differing - effect^2. It is seen when the mean exceeds Student's quantile times its
-    standard error and the floor of `tails.interval` for bounded scores. For one run or one pair of runs: choosing the
-    best of a grid costs more. Raises ValueError on an impossible setting, and where not even `span` would be seen.
+    See `harness.montecarlo.power` for what is simulated. Between its sizes effects go straight in logarithms, and
+    beyond the largest with one over the root of the number.
     """
-    from scipy.optimize import brentq
-    from scipy.special import ndtri, stdtrit
-
-    if questions < 2 or not (0 <= differing <= 1 and span > 0 and 0 < level < 1 and 0.5 <= power < 1):
-        raise ValueError(
-            f"A design of {questions} questions, {differing} of them differing by {span}, level {level} and power "
-            f"{power} is impossible: give 2 questions or more, shares in [0, 1] and a power of 0.5 or more."
-        )
-    tail = (1 - level) / 2
-    unseen = 1 - tail ** (1 / questions)
-    floor = unseen / (1 - unseen)
-    critical, above = -float(stdtrit(questions - 1, tail)), float(ndtri(power))
-
-    def surplus(effect: float) -> float:
-        error = math.sqrt(max(max(differing, effect) - effect**2, 0.0) / questions)
-        return effect - max(critical * error, floor) - above * error
-
-    if surplus(1.0) < 0:
-        raise ValueError(
-            f"{questions} questions tell no difference from 0 at level {level}: ask at least "
-            f"{math.ceil(math.log(tail) / math.log(0.5))}."
-        )
-    return span * float(brentq(surplus, 0.0, 1.0, xtol=1e-9))
+    known = {size: effect for size, effect in _table()[kind].items() if effect is not None}
+    if not known or questions < min(known):
+        return None
+    root = math.sqrt(max(questions / max(known), 1.0))
+    return float(np.exp(np.interp(math.log(questions), np.log([*known]), np.log([*known.values()])))) / root
 
 
-def smallest_delta(questions: int) -> float:
-    """The smallest Delta over an unsteered baseline that is seen, in trait points; errors as in `smallest_effect`.
+def words(questions: int) -> str:
+    """What so many questions decide in 80 % of samples, in words."""
+    delta, *differences = (smallest_effect(questions, kind) for kind in KINDS)
+    if delta is None:
+        return f"{questions} questions decide no Delta in 80 % of samples; ask {SIZES[1]} or more"
+    alike, unlike = (f"{one:.0f}" if one is not None else "none" for one in differences)
+    return (
+        f"{questions} questions decide in 80 % of samples a best Delta of {delta:.0f} points over a baseline of 0, and "
+        f"of two bests a difference of {alike} points if both directions are answered alike, {unlike} if not; fewer "
+        "samples where coherence stays near the gate over several runs"
+    )
 
-    Steering is taken to turn answers one way only.
-    """
-    return smallest_effect(questions, ONE_SIDED)
+
+@functools.cache
+def _table() -> dict[Kind, dict[int, float | None]]:
+    read = json.loads(TABLE.read_text(encoding="utf-8"))
+    return {kind: {int(size): effect for size, effect in read[kind].items()} for kind in KINDS}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.ledger.rows import Identity, Ledger, Row, estimate_of, rule_of
-from harness.ledger.verdict import Rule, Verdict, number
+from harness.ledger.verdict import Rule, Verdict, number, would_decide
 from harness.report import reading
 from harness.report.claims import published_cells
 from harness.report.closing import first_rule_words
@@ -260,10 +260,8 @@ def flip(entry: Mapping[str, Any], estimate: Estimate | None) -> str:
         return ""
     rule = rule_of(entry)
     if entry["verdict"] == Verdict.INCONCLUSIVE:
-        needed = rule.needed(estimate)
-        if needed is None:
-            return plain(f"The estimate lies on the bound; no number of {estimate.sample} would tell.")
-        return plain(f"About {number(needed)} {estimate.sample} would tell, if value and spread stayed.")
+        words = would_decide(rule, estimate)
+        return plain(f"{words[0].upper()}{words[1:]}.")
     end, bound = _nearest(rule, estimate)
     return plain(
         f"It could no longer be told if the interval reached {number(abs(end - bound))} {estimate.unit} further, "

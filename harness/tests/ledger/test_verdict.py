@@ -67,7 +67,8 @@ def test_a_rule_is_decided_by_the_whole_interval(rule, low, high, verdict):
 
 @examples
 @given(rule=st.sampled_from(RULES), value=st.floats(-10, 10), below=st.floats(0.1, 20), above=st.floats(0.1, 20))
-def test_as_many_units_as_are_needed_decide_and_fewer_do_not(rule, value, below, above):
+def test_as_many_units_as_are_needed_decide_in_four_samples_of_five_and_fewer_do_not(rule, value, below, above):
+    """In one of five the value is off by .8416 standard errors or more; an end is 1.96 of these away."""
     estimate = Estimate(value, value - below, value + above, 1000, "points")
     needed = rule.needed(estimate)
     assume(rule.decide(estimate) is INCONCLUSIVE)
@@ -76,7 +77,7 @@ def test_as_many_units_as_are_needed_decide_and_fewer_do_not(rule, value, below,
         return
 
     def with_units(n: float) -> Verdict:
-        narrower = math.sqrt(estimate.n / n)
+        narrower = math.sqrt(estimate.n / n) * (1 + 0.8416 / 1.9600)
         return rule.decide(Estimate(value, value - narrower * below, value + narrower * above, 1, "points"))
 
     assert with_units(needed * 1.01) is not INCONCLUSIVE
@@ -189,7 +190,7 @@ def test_the_story_of_an_inconclusive_cell_says_what_could_have_been_seen():
         "S5 INCONCLUSIVE on model=severe trait=refusal: top-1 cleaning steers as well as full cleaning\n"
         "  top-1 minus all=-2 [-7.5, 3.5] trait points, too wide to tell whether it is at least -5 trait points "
         "[n=60 questions, 95% interval; the smallest effect it would have seen is 7.862 trait points; "
-        "about 202 questions would tell if it stayed]\n"
+        "about 413 questions would tell in 80 % of samples, were this the truth]\n"
         "  published: +28.8 against +24.8 on gemma3 (2026-01-29, ablation table)\n"
         "  again: pytest claims/ -k S5 -m 'severe and refusal'"
     )

@@ -86,7 +86,7 @@ def test_no_question_is_on_both_sides_of_a_split_in_any_resample() -> None:
     for unit in range(units):
         after = before.copy()
         after[0, unit] += 1000.0
-        one, other = (means_by_part(counts, scores).folds for scores in (before, after))
+        one, other = (means_by_part(counts, scores, np.arange(scores.shape[1])).folds for scores in (before, after))
         (fold,) = np.flatnonzero(one.own[:, 0, 0] != other.own[:, 0, 0])
         np.testing.assert_allclose(one.others[fold], other.others[fold], rtol=1e-9)
         np.testing.assert_array_equal(np.delete(one.own, fold, axis=0), np.delete(other.own, fold, axis=0))

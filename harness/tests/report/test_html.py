@@ -64,7 +64,7 @@ def test_a_cell_says_why_it_came_out_so_and_what_would_flip_it() -> None:
     assert one.flip == "It could no longer be told if the interval reached 4 trait points further, to -5."
     assert two.why == "Even the best end of the interval is not at least -5 trait points."
     assert "21 trait points further, to -5" in two.flip
-    assert three.flip == "About 480 questions would tell, if value and spread stayed."
+    assert three.flip == "About 981 questions would tell in 80 % of samples, were this the truth."
     assert "3 trait points further, to 10" in four.flip
     assert broken.why == "KeyError: 'mean_diff'"
 

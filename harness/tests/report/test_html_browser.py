@@ -123,7 +123,7 @@ def test_verdicts_read_without_a_script_on_a_narrow_screen_and_in_the_dark(page:
     with opened(path, script=False) as found:
         body = found.find_element("tag name", "body").text
         assert "SUPPORTED" in body
-        assert "would tell, if value and spread stayed" in body or "could no longer be told" in body
+        assert "would tell in 80 % of samples" in body or "could no longer be told" in body
         assert not found.find_element("id", "read").is_displayed()
         assert not found.find_element("id", "filters").is_displayed()
     with opened(path, width=360, height=740, dark=True) as found:
