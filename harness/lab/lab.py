@@ -263,6 +263,7 @@ class Lab:
             rows |= keyed
         keys = list(rows)
         made = self.store.responses(keys)
+        batches: list[list[int]] = []
         known = {index: Generated(made[key].ids, made[key].finished) for index, key in enumerate(keys) if key in made}
         with self._progress.stage(f"{model}: steer", len(keys)) as advance:
             advance(len(made))
@@ -276,7 +277,7 @@ class Lab:
                 }
                 made.update(found)
                 self._written(lambda: self.store.put_responses(found))
-                self.calls += 1
+                batches.append(indices)
                 advance(len(indices))
 
             # Rows that overflow cost only the sweeps that they are of.
@@ -291,6 +292,7 @@ class Lab:
                     on_batch=keep,
                     on_halved=self._halved,
                 )
+        self.calls += len(batches)
         for measurement, own_keys, meaning in folds:
             if bad := [place for place, key in enumerate(own_keys) if key not in made]:
                 self._failures[measurement] = bad_rows(decoder.name, [rows[key] for key in own_keys], bad)
