@@ -15,12 +15,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from harness.data.datasets import FILES, GOLD_FILE, INSTRUCTIONS, DatasetError, Pairs, missing_parts, training_pairs
+from harness.data.datasets import (
+    FILES,
+    GOLD_FILE,
+    INSTRUCTIONS,
+    DatasetError,
+    Pairs,
+    groups_of,
+    missing_parts,
+    training_pairs,
+)
 from harness.data.gold import FEWEST_A_SIDE, FEWEST_QUESTIONS, sides, too_few_gold
 from harness.data.outside import FORMS, Brought, read, write
-from harness.geometry.separation import FOLDS
-from harness.stats.power import FEWEST, words
-from harness.stats.tails import clopper_pearson
+from harness.geometry.separation import FOLDS, independent
+from harness.stats.power import words
+from harness.stats.tails import FEWEST, clopper_pearson
 from harness.streams import replace_what_cannot_be_shown, shown
 
 WIDTH = 120  # of the table, where nobody sees it on a terminal
@@ -66,6 +75,10 @@ def too_small(found: Brought, where: Path | str) -> list[str]:
     ]
     if 0 < (asked := len(found.data.questions)) < FEWEST:
         told.append(f"{where}: {asked} questions ({FILES[1]}); fewer than {FEWEST} tell no difference from 0.")
+    elif asked and (topics := len(set(groups_of(found.data.questions)))) < FEWEST:
+        told.append(
+            f"{where}: questions of {topics} topics ({FILES[1]}); fewer than {FEWEST} tell no difference from 0."
+        )
     if found.gold and (why := too_few_gold(found.gold)):
         told.append(f"{where}: {GOLD_FILE}: {why}")
     return told
@@ -151,7 +164,9 @@ def _elicitations(found: Brought) -> tuple[tuple[str, str, Pairs, str], ...]:
 
 
 def _topics(pairs: Pairs) -> int:
-    return len({positive.topic for positive, _ in pairs})
+    """How many can be held out: topics, or questions where these recur under several phrasings and are fewer."""
+    questions = [positive.question or str(positive.pair) for positive, _ in pairs]
+    return independent([positive.topic for positive, _ in pairs], questions)
 
 
 if __name__ == "__main__":

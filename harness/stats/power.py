@@ -8,13 +8,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from harness.stats.resampling import LEVEL
-
 Kind = Literal["delta", "alike", "unlike"]  # a best over a baseline of 0; two bests' difference, of like answers or not
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SIZES = (12, 24, 60, 120, 240)  # questions, as simulated
 TABLE = Path(__file__).with_name("power.json")  # `python -m harness.montecarlo.power` writes it
-FEWEST = math.ceil(math.log((1 - LEVEL) / 2) / math.log(0.5))  # questions below which no difference is told from 0
 
 
 def smallest_effect(questions: int, kind: Kind) -> float | None:
@@ -35,11 +32,11 @@ def words(questions: int) -> str:
     delta, *differences = (smallest_effect(questions, kind) for kind in KINDS)
     if delta is None:
         return f"{questions} questions decide no Delta in 80 % of samples; ask {SIZES[1]} or more"
-    alike, unlike = (f"{one:.0f}" if one is not None else "none" for one in differences)
+    alike, unlike = (f"one of {one:.0f}" if one is not None else "none" for one in differences)
     return (
         f"{questions} questions decide in 80 % of samples a best Delta of {delta:.0f} points over a baseline of 0, and "
-        f"of two bests a difference of {alike} points if both directions are answered alike, {unlike} if not; fewer "
-        "samples where coherence stays near the gate over several runs"
+        f"of the differences of two bests {alike} if both directions are answered alike, {unlike} if not; they decide "
+        "less often where coherence stays near the gate over several runs"
     )
 
 

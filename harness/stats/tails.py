@@ -9,6 +9,7 @@ from jaxtyping import Float
 from harness.shapes import checked
 
 LEVEL = 0.95
+FEWEST = math.ceil(math.log((1 - LEVEL) / 2) / math.log(0.5))  # units that tell a difference from 0: all may agree
 MISSING_REPLICATES = 0.10  # share of resamples that may lack a value; two quantities may each lack half of it
 ONE_DEVIATION = 0.15865525393145707  # share of a normal distribution one standard deviation below its mean
 SMALLEST = float(np.finfo(np.float64).tiny)  # where a tail underflows, a p-value stays this far above 0
@@ -39,9 +40,9 @@ def interval(
     Percentiles expanded for small samples (Hesterberg 2015, The American Statistician 69:4), see `expanded_tail`. With
     `bounds`, united with what n units cannot exclude: a share 1 - (tail)^(1/n) of units may never have been seen (the
     rule of three) and may all sit at one bound. Replicates of NaN are left out; CannotTell if they are more than 10 %,
-    or if n is below 2. Units that were drawn in topics are as many as those in what is expanded (`independent`).
+    or if n is below 2. Of units that were drawn in topics the `independent` ones are these, in what is expanded.
     """
-    independent = n if independent is None else independent
+    independent = _independent(n, independent)
     present = present_of(replicates, independent)
     tail = (1 - level) / 2
     expanded = expanded_tail(tail, independent)
@@ -56,6 +57,18 @@ def interval(
         high = max(high, value + unseen * (bounds[1] - value))
         low, high = max(low, min(bounds[0], value)), min(high, max(bounds[1], value))
     return low, high
+
+
+def _independent(n: int, topics: int | None) -> int:
+    """How many are independent of n units: all, or their topics. CannotTell for fewer topics than FEWEST."""
+    if topics is None or topics == n:
+        return n
+    if topics < FEWEST:
+        raise CannotTell(
+            f"An interval from {n} units of {topics} topics tells nothing, for so few agree by chance: "
+            f"measure units of {FEWEST} topics or more."
+        )
+    return topics
 
 
 def present_of(replicates: np.ndarray, n: int) -> np.ndarray:
@@ -88,7 +101,7 @@ def level_of_end(
     percentiles go on as a normal tail about the median, so alpha falls continuously and is never 0. It is 1 if the
     value itself is not there. Errors as in `interval`.
     """
-    independent = n if independent is None else independent
+    independent = _independent(n, independent)
     present = present_of(replicates, independent)
     sign = 1.0 if end == "low" else -1.0  # seen so that it is the low end that must be high
     value, bound = sign * value, sign * bound

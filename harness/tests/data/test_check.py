@@ -10,7 +10,7 @@ import pytest
 from harness.data.check import main
 from harness.data.datasets import load_trait, trait_folder
 from harness.data.outside import read
-from harness.stats.power import FEWEST
+from harness.stats.tails import FEWEST
 from harness.tests.data.test_outside import (
     BESIDE,
     FORMS,

@@ -160,6 +160,44 @@ def test_what_both_of_a_pair_share_hides_a_side_and_not_an_order() -> None:
     assert right_sides(read)[:2].tolist() == [0.5, 0.5]
 
 
+@pytest.mark.parametrize("questions", [6, 20])
+def test_a_question_that_recurs_under_other_phrasings_is_held_out_with_them(questions: int) -> None:
+    """Twenty phrasings, and nothing to find but that each question moves each side by a deviation and a half."""
+    rng, pairs = np.random.default_rng(0), np.arange(120)
+    phrasing, question = (pairs // 6).tolist(), (pairs % questions).tolist()
+    falsely_there = {"both held out": 0, "phrasings alone": 0}
+    for _ in range(100):
+        rows = rng.normal(size=(120, 2, 24)) + 1.5 * rng.normal(size=(questions, 2, 24))[question]
+        for what, asked in (("both held out", question), ("phrasings alone", None)):
+            read = held_out(rows[:, 0], rows[:, 1], folds_by(ways_of(phrasing, asked)), fit)
+            falsely_there[what] += accuracy(right_orders(read), phrasing, asked, rows=1).estimate().low > 0.5
+    assert falsely_there["both held out"] <= 8
+    assert falsely_there["phrasings alone"] >= 60
+
+
+def test_the_fit_shares_neither_topic_nor_question_with_what_it_is_read_on() -> None:
+    topics, questions = np.arange(40) // 4, np.arange(40) % 7
+    rows = np.eye(40)
+    seen = []
+
+    def fit_seen(one: np.ndarray, _other: np.ndarray, _number: int) -> np.ndarray:
+        seen.append(np.flatnonzero(one.sum(axis=0)))
+        return np.full(40, 40**-0.5)
+
+    folds = folds_by(ways_of(topics.tolist(), questions.tolist()))
+    held_out(rows, rows, folds, fit_seen)
+    for held, fitted in zip(np.unique(folds, axis=1).T, seen, strict=True):
+        inside = (folds == held[:, None]).all(axis=0)
+        assert not {*topics[inside]} & {*topics[fitted]}
+        assert not {*questions[inside]} & {*questions[fitted]}
+
+
+def test_where_no_pair_is_free_of_what_is_held_out_no_direction_can_be_told() -> None:
+    ways = ways_of([0, 0, 1], ["a", "b", "a"])
+    with pytest.raises(CannotTell, match="none is left to make a direction from"):
+        held_out(np.eye(3), np.eye(3)[::-1], np.stack(ways), fit)
+
+
 def test_with_nothing_to_find_phrasings_must_be_held_out_and_questions_would_not_do() -> None:
     """Five phrasings with six questions each, where each phrasing moves each side by a deviation and a half of its own.
 

@@ -10,8 +10,8 @@ import pytest
 from harness.data.datasets import ROOT
 from harness.montecarlo import __main__ as command
 from harness.montecarlo.case import Case
-from harness.montecarlo.cases import CASES, SETTINGS, procedure
-from harness.montecarlo.rates import family, measure, rates
+from harness.montecarlo.cases import SETTINGS, procedure
+from harness.montecarlo.rates import CASES, MANY, SUSPECT, family, measure, rates
 from harness.montecarlo.report import markdown, remark, worst_line
 from harness.montecarlo.worlds import RISING, World, scores
 from harness.quantities import BestDelta, Quantity, Recipe
@@ -58,6 +58,7 @@ def test_the_committed_report_is_of_the_cases_as_they_stand_and_none_is_above_5_
     for case in CASES:
         assert {row["n"] for row in kept["rates"] if row["procedure"] == case.name} == set(case.sizes)
     assert [row for row in kept["rates"] if "ABOVE" in remark(row["worst"], row["repeats"])] == []
+    assert {row["repeats"] for row in kept["rates"] if row["worst"] > SUSPECT} <= {MANY}
     assert markdown(kept) == (command.REPORTS / "false_verdicts.md").read_text(encoding="utf-8")
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert worst_line(kept["rates"]) in readme
@@ -82,6 +83,8 @@ def test_the_simulation_sees_an_extreme_that_is_read_where_it_was_chosen(pick, k
 
     found = rates(Case("read where it was chosen", 40.0, "points", chosen), 60, False, 60, (0,))
     assert getattr(found, kind) > 0.2
+    more = rates(Case("again", 40.0, "points", chosen), 60, False, 30, (0,), many=60)
+    assert (more.repeats, getattr(more, kind)) == (60, getattr(found, kind))
     assert "ABOVE" in remark(found.worst, found.repeats)
 
 

@@ -9,7 +9,7 @@ STEERING, QUANTITIES = "harness/quantities/steering.py", "harness/tests/quantiti
 NEED, NEEDED = "harness/stats/need.py", "harness/tests/stats/test_need.py"
 CAUGHT = "harness/tests/planted/test_caught_here.py"
 HERE = "harness/tests/planted/test_intervals_caught_here.py"
-SPLIT = f"{HERE}::test_no_question_is_on_both_sides_of_a_split_in_any_resample"
+SPLIT = f"{HERE}::test_no_topic_is_on_both_sides_of_a_split_in_any_resample"
 CENTRED = f"{HERE}::test_the_replicates_of_a_best_and_of_a_gap_lie_around_their_values"
 
 FAULTS = (

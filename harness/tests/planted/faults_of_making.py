@@ -83,6 +83,14 @@ FAULTS = (
         ),
     ),
     Fault(
+        "topics-torn-apart",
+        "pairs of one topic are resampled as if each were a witness of its own",
+        MAKING,
+        "return separation.ways_of(topics, questions and questions[:pairs])",
+        "return (np.arange(len(topics)),)",
+        (f"{HERE}::test_pairs_of_one_topic_are_resampled_together",),
+    ),
+    Fault(
         "refits-unpaired",
         "refits resample positive scenarios alone, so that pairs are torn apart",
         MAKING,

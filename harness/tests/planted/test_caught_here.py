@@ -114,6 +114,16 @@ def test_refits_resample_both_members_of_a_pair_together() -> None:
     assert (found[1:, 1] @ found[0, 1]).min() > 0.9  # what tells pairs apart cancels
 
 
+def test_pairs_of_one_topic_are_resampled_together() -> None:
+    """Two topics, the difference of each in a dim of its own: no resample has other mixtures than of whole topics."""
+    rows = np.repeat(np.eye(HIDDEN)[:2], TRAINING // 2, axis=0)[:, None].repeat(BLOCKS, axis=1).astype(np.float32)
+    record = {"training_pairs": TRAINING, "topics": [pair // (TRAINING // 2) for pair in range(TRAINING)]}
+    read = Answer({"positive": rows, "negative": -rows}, record)
+    measurement = Refits(Activations("tiny", "refusal", 3), "mean_diff", 30, 1)
+    found = making.refits(measurement, read, lambda _: None).arrays["directions"][:, 1]
+    assert {round(float(share), 3) for share in found[:, 0] ** 2} == {0.0, 0.5, 1.0}
+
+
 def test_a_response_is_judged_with_its_own_question() -> None:
     runs = [[{"text": f"{run} {number}", "finished": True} for number in range(2)] for run in range(2)]
     record = {"responses": runs, "amounts": [1.0, 2.0], "coefficients": [1.0, 2.0], "doses": [1.0, 2.0]}

@@ -79,14 +79,15 @@ def test_an_extreme_and_a_bracket_are_decided_at_a_level_exactly_if_their_p_valu
     assert len(seen) == 3
 
 
-def test_no_question_is_on_both_sides_of_a_split_in_any_resample() -> None:
+@pytest.mark.parametrize("topics", [23, 7])
+def test_no_topic_is_on_both_sides_of_a_split_in_any_resample(topics: int) -> None:
     units, rng = 23, np.random.default_rng(0)
-    counts = np.vstack([np.ones(units), Resampling(units, resamples=100).counts()])
+    topic = np.arange(units) % topics
+    counts = np.vstack([np.ones(units), Resampling(units, resamples=100, topics=tuple(topic.tolist())).counts()])
     before = rng.uniform(0, 100, (1, units))
-    for unit in range(units):
-        after = before.copy()
-        after[0, unit] += 1000.0
-        one, other = (means_by_part(counts, scores, np.arange(scores.shape[1])).folds for scores in (before, after))
+    for changed in range(topics):
+        after = np.where(topic == changed, before + 1000.0, before)
+        one, other = (means_by_part(counts, scores, topic).folds for scores in (before, after))
         (fold,) = np.flatnonzero(one.own[:, 0, 0] != other.own[:, 0, 0])
         np.testing.assert_allclose(one.others[fold], other.others[fold], rtol=1e-9)
         np.testing.assert_array_equal(np.delete(one.own, fold, axis=0), np.delete(other.own, fold, axis=0))

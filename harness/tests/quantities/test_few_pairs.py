@@ -15,8 +15,8 @@ from harness.lab.measurements import Activations, BlockChoice, CrossFit, Massive
 from harness.lab.store import Answer
 from harness.quantities import Accuracy, Answers, Cosine, EffectSize, NormOutside, Recipe, RightOrder, ShareInside
 from harness.quantities.geometry import NoDirection, require_direction
-from harness.stats.power import FEWEST
 from harness.stats.resampling import CannotTell
+from harness.stats.tails import FEWEST
 from harness.tests.quantities import simulated
 
 HIDDEN, BLOCKS, WINDOW = 16, 4, 5

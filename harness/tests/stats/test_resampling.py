@@ -17,10 +17,12 @@ from harness.stats.resampling import (
     Replicated,
     Resampling,
     ResamplingMismatch,
+    crossing,
     interval,
+    resample_groups,
     resample_indices,
 )
-from harness.stats.tails import level_of_end
+from harness.stats.tails import FEWEST, level_of_end
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
 seeds = st.integers(0, 10_000)
@@ -173,6 +175,47 @@ def test_counts_say_how_often_each_unit_was_drawn():
 def test_a_resampling_of_too_few_units_is_refused(n):
     with pytest.raises(CannotTell, match="tell nothing"):
         Resampling(n).indices()
+
+
+def test_units_of_a_topic_are_drawn_together_and_units_of_their_own_topics_as_if_none_were_said():
+    topics = (0, 1, 2, 0, 1, 0)
+    counts = Resampling(6, resamples=50, topics=topics).counts()
+    np.testing.assert_array_equal(counts[:, [0, 1]], counts[:, [3, 4]])
+    np.testing.assert_array_equal(counts[:, :3], Resampling(3, resamples=50).counts())
+    assert Resampling(6, topics=(5, 4, 3, 2, 1, 0)) == Resampling(6)
+    with pytest.raises(CannotTell, match="have one topic, and so are one witness"):
+        Resampling(6, topics=(7,) * 6).counts()
+
+
+def test_units_grouped_in_two_ways_are_drawn_as_often_as_one_way_times_the_other():
+    ways = crossing([0, 0, 1, 1, 2, 2], ["a", "b", "a", "b", "a", "b"])
+    for chosen in resample_groups(ways, 60, 0):
+        table = np.bincount(chosen, minlength=6).reshape(3, 2)
+        assert np.linalg.matrix_rank(table) == 1
+    (nested,) = crossing([0, 0, 1, 1, 2, 2], range(6))
+    assert nested.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("topics", [FEWEST, 24])
+def test_intervals_of_questions_alike_within_topics_cover_their_mean(topics):
+    rng, each, missed = np.random.default_rng(0), 5, 0
+    resampling = Resampling(topics * each, resamples=400, topics=tuple(range(topics)) * each)
+    for _ in range(200):
+        estimate = mean_of(
+            np.tile(rng.normal(size=topics), each) + rng.normal(size=topics * each), resampling
+        ).estimate()
+        missed += not estimate.low <= 0 <= estimate.high
+    assert missed <= 0.09 * 200
+    assert estimate.size == f"{topics * each} questions of {topics} topics"
+
+
+def test_few_topics_tell_nothing_however_many_their_questions():
+    resampling = Resampling(60, topics=tuple(range(FEWEST - 1)) * 12)
+    quantity = mean_of(np.arange(60.0), resampling)
+    with pytest.raises(CannotTell, match="60 units of 5 topics tells nothing"):
+        quantity.estimate()
+    with pytest.raises(CannotTell, match="60 units of 5 topics tells nothing"):
+        quantity.level_of_end("low", 0.0, strict=True)
 
 
 def correlated_scores(seed: int, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
