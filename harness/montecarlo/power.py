@@ -67,7 +67,7 @@ def smallest(task: tuple[Kind, int]) -> float | None:
         at = min(at + 2 * (POWER - shown) / (step + 3) ** 0.7, np.log(LARGEST))
         path.append(at)
     effect = float(np.exp(np.mean(path[-USED:])))
-    return round(effect, 1) if effect < 0.9 * LARGEST else None
+    return round(effect, 1) if effect < 0.85 * LARGEST else None  # nearer to it the path was held back
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ FAULTS = (
         "folds hold draws of a resample, not questions, so that a question drawn twice chooses and is read, too",
         CROSSFIT,
         "        sums, judged = found[..., :knots], found[..., knots:]\n",
+        "        folds = hands.shape[1]\n"
         "        ends = np.pad(np.cumsum(self.counts, axis=1), ((0, 0), (1, 0)))\n"
         "        drawn = np.stack([np.diff((ends + folds - 1 - one) // folds, axis=1) for one in range(folds)])\n"
         "        sums, judged = drawn @ weighed[:knots].T, drawn @ weighed[knots:].T\n",
