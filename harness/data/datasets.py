@@ -355,7 +355,8 @@ def usable(rows: Iterable[Row], fields: set[str], tell: Tell = refuse) -> Iterat
             tell(error)
             continue
         seen[text] = in_file(where)
-        yield where, row | topic
+        row |= topic  # in place: `paired` knows its rows again
+        yield where, row
 
 
 def asked(rows: Iterable[Row], tell: Tell = refuse) -> tuple[Question, ...]:

@@ -54,6 +54,8 @@ _FREQUENCIES = "rope_freqs.weight"
 # How numbers and words are parted before pairs are merged, where transformers has no pattern for it.
 PLAIN_SPLITS = ("default", "gpt-2", "mpt", "olmo", "phi-2")
 DIGIT_SPLITS = ("smollm", "starcoder", "refact")
+# Tokenizers of byte pairs that open a text with <bos> where a file does not say; no other of that kind does.
+BOS_SPLITS = ("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "lfm2", "tekken")
 
 
 def fields_of(reader: Any) -> dict[str, Any]:
@@ -239,15 +241,36 @@ def check_tokenizer(name: str, keys: Mapping[str, Any], tokenizer: Any) -> None:
     first = tokenizer.convert_ids_to_tokens(tokenizer("x", add_special_tokens=False)["input_ids"])[0]
     if prefix != first.startswith(("▁", "Ġ")):
         raise ModelError(f"{name} says {prefix} for add_space_prefix, and its tokenizer opens a text with {first!r}.")
+    _open_texts(name, keys, tokenizer)
     for end in ("bos", "eos"):
         if (stated := keys.get(f"tokenizer.ggml.{end}_token_id")) != getattr(tokenizer, f"{end}_token_id"):
             raise ModelError(f"{name} says {stated} for {end}_token_id, and its tokenizer has another.")
 
 
+def opens_with_bos(keys: Mapping[str, Any]) -> bool:
+    """Whether a `<bos>` opens a text: as the file says, else as llama.cpp takes it for a tokenizer of this kind."""
+    usual = keys["tokenizer.ggml.model"] == "llama" or keys.get("tokenizer.ggml.pre") in BOS_SPLITS
+    return bool(keys.get("tokenizer.ggml.add_bos_token", usual))
+
+
+def _open_texts(name: str, keys: Mapping[str, Any], tokenizer: Any) -> None:
+    """Let a `<bos>` open every text where the file wants it, which transformers leaves out of some tokenizers."""
+    from tokenizers.processors import TemplateProcessing
+
+    bos, wanted = tokenizer.bos_token_id, opens_with_bos(keys)
+    opens = bos is not None and list(tokenizer("x")["input_ids"][:1]) == [bos]
+    if opens and not wanted:
+        raise ModelError(f"{name} says that no <bos> opens a text, and its tokenizer puts one.")
+    if wanted and not opens:
+        opened = f"{tokenizer.bos_token} $A"
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+            single=opened, pair=f"{opened} $B", special_tokens=[(tokenizer.bos_token, bos)]
+        )
+
+
 def settings_of(keys: Mapping[str, Any]) -> dict[str, bool]:
     """What a file says of tokens that open and end a text, for tokenizer_config.json, which loses it on saving."""
-    names = ("add_bos_token", "add_eos_token")
-    return {one: bool(keys[f"tokenizer.ggml.{one}"]) for one in names if f"tokenizer.ggml.{one}" in keys}
+    return {"add_bos_token": opens_with_bos(keys), "add_eos_token": bool(keys.get("tokenizer.ggml.add_eos_token"))}
 
 
 def contents_of(gguf: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import inspect
 import json
 import re
 import struct
@@ -169,11 +171,24 @@ def check_config(name: str, stated: Mapping[str, Any], config: Any) -> None:
 
 def _unread(stated: Mapping[str, Any], config: Any) -> list[str]:
     known = {*(field.name for field in dataclasses.fields(config)), *config.attribute_map, *vars(type(config)())}
-    # What became an attribute, though the class itself has none of this name, was only handed through.
-    handed = [key for key in stated.keys() & vars(config).keys() - known if not is_off(stated[key])]
+    # What became an attribute, though the class itself has none of this name, was only handed through, unless the
+    # model asks for it by name.
+    passed = [key for key in stated.keys() & vars(config).keys() - known if not is_off(stated[key])]
+    code = _code(config) if passed else ""
+    handed = [key for key in passed if not re.search(rf"config\.{re.escape(key)}\b|[\"']{re.escape(key)}[\"']", code)]
     twins = {"hidden_act", "hidden_activation", "activation_function"}  # one setting, stated under two names
     taken = [getattr(config, twin) for twin in twins & known]
     return [key for key in handed if not (key in twins and stated[key] in taken)]
+
+
+def _code(config: Any) -> str:
+    """The source of the architecture's model, empty where it is not to be had."""
+    try:
+        return inspect.getsource(
+            importlib.import_module(type(config).__module__.replace("configuration_", "modeling_"))
+        )
+    except (ImportError, OSError, TypeError):
+        return ""
 
 
 def _rotary(parameters: object, config: Any) -> list[dict[str, Any]]:

@@ -220,7 +220,6 @@ STEERING: tuple[Case, ...] = (
     simulated("ratio of needed doses, flat on top", DOSES, 1.0, World(usual=FLAT_TOP), "ratio", RATIOS),
     simulated("ratio of needed doses, 3 blocks", DOSES, 1.0, World(blocks=3), "ratio", RATIOS, repeats=0.5),
     simulated("ratio of needed doses, half near the first run", DOSES, 1.0, World(usual=EARLY), "ratio", RATIOS),
-    simulated("needed dose, half near the first run", NeededAmount(A), 0.4, World(usual=EARLY), "doses", RATIOS),
     simulated("adaptive search", SearchDelta(A), SEARCH, World()),
     simulated("adaptive search, trait follows coherence", SearchDelta(A), SEARCH, World(follows=0.8)),
     simulated("adaptive search, 3 blocks", SearchDelta(A), SEARCH, World(blocks=3), sizes=FEW, repeats=0.5),

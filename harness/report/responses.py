@@ -143,7 +143,7 @@ def _runs(store: Store, measured: Mapping[str, Any], scores: Answer, responses: 
             direction=title_of(direction) if direction else UNSTEERED,
             method=direction["method"] if direction else UNSTEERED,
             block=direction["block"] if direction else None,
-            count=direction["count"] if direction else 1,
+            count=direction.get("count", 1) if direction else 1,
             coefficient=responses.record["coefficients"][number],
             dose=responses.record["doses"][number],
             said=tuple(

@@ -59,6 +59,7 @@ def write_gguf(path: Path, source: Path, file_type: library.LlamaFileType | None
     writer.add_token_merges([" ".join(pair) for pair in tokenizer["model"]["merges"]])
     writer.add_bos_token_id(config["bos_token_id"])
     writer.add_eos_token_id(config["eos_token_id"])
+    writer.add_add_bos_token(True)
     writer.add_chat_template((source / "chat_template.jinja").read_text())
     for name, weights in load_file(source / "model.safetensors").items():
         if heads := HEADS.get(name.split(".")[-2]):  # their rows are kept in the order of another rotary embedding

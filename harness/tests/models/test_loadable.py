@@ -92,7 +92,7 @@ def test_nan_weights_are_refused(llama: Path) -> None:
     weights = load_file(llama / "model.safetensors")
     weights["model.layers.0.mlp.up_proj.weight"][0, 0] = float("nan")
     save_file(weights, llama / "model.safetensors")
-    assert "one token gives NaN logits" in refusal(llama, "mine")
+    assert "one token gives NaN or infinite logits" in refusal(llama, "mine")
 
 
 def test_a_quantization_without_its_package_is_one_sentence(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,7 +154,7 @@ def test_a_vector_is_the_entry_and_the_block_that_are_named_or_stated(
     ("written", "why"),
     [
         ("mine={}/rows.npy:1", "holds 2 vectors ('0', '1')"),
-        ("mine={}/two.pt[1]:1", "has no entry '1', it has a.0, a.1, b.0, b.1"),
+        ("mine={}/two.pt[1]:1", "has no entry '1', it has 'a.0', 'a.1', 'b.0', 'b.1'"),
         ("mine={}/rows.npy[1]", "does not say at which block"),
         ("mine={}/rows.npy[7]:1", "has no entry '7'"),
         ("mine={}/rows.npy[0]:1", "the entry '0' is zero"),
