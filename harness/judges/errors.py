@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from harness.decoding.generation import BadActivations
 from harness.judges.protocol import Exchange, Judge, Judgement
+
+if TYPE_CHECKING:  # it imports torch, and mistakes of a command line are told before
+    from harness.decoding.generation import BadActivations
 
 
 class JudgeError(RuntimeError):

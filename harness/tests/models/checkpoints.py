@@ -147,6 +147,7 @@ def _configured(architecture: str, blocks: int, width: int) -> tuple[Any, Any]:
         case "olmo2":
             return hf.Olmo2ForCausalLM, hf.Olmo2Config(**common)
         case _:
+            del common["num_key_value_heads"]  # which it does not read
             return hf.GPTNeoXForCausalLM, hf.GPTNeoXConfig(**common)
 
 

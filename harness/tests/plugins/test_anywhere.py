@@ -169,7 +169,7 @@ SET = {
     "model": "its=organism's weights/mild/base,organism's weights/mild/instruct", "trait": "mine=a \"trait\"",
     "vector": "v=the vectors/v.npy:1", "language": "templated", "elicitation": "scenarios", "judge": "api:a 'judge'",
     "judge-url": "http://127.0.0.1:9/v1 1", "judge-rate": "7.5", "blocks": "1", "questions": "7", "extractions": "2",
-    "draws": "3", "refit-resamples": "30", "seed": "3", "dtype": "float32", "device": "cpu", "attn": "eager",
+    "refit-resamples": "30", "seed": "3", "dtype": "float32", "device": "cpu", "attn": "eager",
     "store": "another clone/$my store", "expect": "it's known.yaml",
 }  # fmt: skip
 FLAGS = ("all", "relevance-cap", "untrusted-judge")
