@@ -164,11 +164,12 @@ def direction(measurement: Direction, read: Answer, measured: Answer, given: Arr
 
 
 def extractions(topics: Sequence[Hashable], count: int) -> list[Array]:
-    """The pairs, by index, that each of `count` extractions is fitted on: topics are dealt out, so that none is in two.
+    """The pairs, by index, that each of `count` extractions is fitted on: two fifths of the topics, all equally often.
 
-    Extractions that share pairs, such as resamples of all of them, lie closer to each other than to what other pairs
-    would give, and an interval from their spread is too short (`harness.montecarlo` has both). Raises CannotTell for
-    fewer topics than extractions. Questions that recur in several topics are in several extractions.
+    Topics are dealt into `count` parts, and an extraction has the next ones in turn. A fifth each would make them
+    independent, and too poor: SmolLM2's sycophancy, 47 points by a direction of all pairs, was 9 (reports/LOG.md).
+    What extractions share moves them alike, which `harness.stats.resampling.SHARED` makes up for. Raises CannotTell
+    for fewer topics than extractions. Questions that recur in several topics are in several extractions.
     """
     numbers = resampling.numbered(topics)
     if numbers.max() + 1 < count:
@@ -176,7 +177,8 @@ def extractions(topics: Sequence[Hashable], count: int) -> list[Array]:
             f"{numbers.max() + 1} topics of training pairs make no {count} extractions: write more, or use "
             "--extractions 1."
         )
-    return [np.flatnonzero(numbers % count == part) for part in range(count)]
+    taken = max(1, 2 * count // 5)
+    return [np.flatnonzero((numbers - part) % count < taken) for part in range(count)]
 
 
 def fit(

@@ -151,6 +151,7 @@ def test_extractions_come_from_topics_that_none_of_them_share_and_questions_take
     parts = extractions(topics, 2)
     assert sorted(np.concatenate(parts)) == list(range(pairs))
     assert not {topics[pair] for pair in parts[0]} & {topics[pair] for pair in parts[1]}
+    assert np.bincount(np.concatenate(extractions(range(20), 5))).tolist() == [2] * 20
     for number, part in enumerate(parts):
         rows = (read.arrays[side][part, one.direction.block] for side in ("positive", "negative"))
         np.testing.assert_allclose(made["directions"][number], mean_diff(*rows), rtol=1e-4, atol=1e-6)

@@ -12,6 +12,7 @@ from scipy.stats import t
 
 from harness.stats.averages import mean_of
 from harness.stats.resampling import (
+    SHARED,
     CannotTell,
     Estimate,
     Replicated,
@@ -305,7 +306,7 @@ def test_clusters_widen_an_interval_to_students_t_over_leaving_each_out():
     scores = np.random.default_rng(0).normal(size=100) + np.array([9.0, -9.0, 4.0, -4.0, 0.0])[list(clusters)]
     plain, clustered = (mean_of(scores, Resampling(100, clusters=of)) for of in ((), clusters))
     means = [scores[np.array(clusters) == cluster].mean() for cluster in range(5)]
-    half = t.ppf(0.975, 4) * np.std(means, ddof=1) / np.sqrt(5)
+    half = SHARED * t.ppf(0.975, 4) * np.std(means, ddof=1) / np.sqrt(5)
     estimate = clustered.estimate()
     assert (estimate.low, estimate.high) == pytest.approx((clustered.value - half, clustered.value + half))
     assert clustered.level_of_end("low", clustered.value - half, strict=False) == pytest.approx(0.05, rel=1e-6)
