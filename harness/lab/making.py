@@ -168,7 +168,7 @@ def extractions(topics: Sequence[Hashable], count: int) -> list[Array]:
 
     Topics are dealt into `count` parts, and an extraction has the next ones in turn. A fifth each would make them
     independent, and too poor: SmolLM2's sycophancy, 47 points by a direction of all pairs, was 9 (reports/LOG.md).
-    What extractions share moves them alike, which `harness.stats.resampling.SHARED` makes up for. Raises CannotTell
+    What extractions share moves them alike, which `harness.stats.resampling.shared` makes up for. Raises CannotTell
     for fewer topics than extractions. Questions that recur in several topics are in several extractions.
     """
     numbers = resampling.numbered(topics)
@@ -177,7 +177,7 @@ def extractions(topics: Sequence[Hashable], count: int) -> list[Array]:
             f"{numbers.max() + 1} topics of training pairs make no {count} extractions: write more, or use "
             "--extractions 1."
         )
-    taken = max(1, 2 * count // 5)
+    taken = resampling.parts_taken(count)
     return [np.flatnonzero((numbers - part) % count < taken) for part in range(count)]
 
 

@@ -15,10 +15,6 @@ from harness.stats import tails
 from harness.stats.tails import LEVEL, Bounds, CannotTell, End, interval
 
 POWER = 0.80
-# Extractions from two fifths of the pairs each share some, so that their spread shows 3/8 of the variance of a mean over
-# them (five of them; more of fewer, less of more). By this factor Student's t errs at most in 5 % of samples, at either
-# end, however much of the variance is theirs, and in 2.5 % where none is.
-SHARED = 1.3
 Combine = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -71,6 +67,24 @@ class Estimate:
     def from_json(cls, row: dict[str, Any]) -> "Estimate":
         """The estimate that `to_json` wrote; TypeError if a field is missing or unknown."""
         return cls(**row)
+
+
+def parts_taken(count: int) -> int:
+    """How many of `count` parts of the pairs one of so many extractions is made from: two fifths, or one part."""
+    return max(1, 2 * count // 5)
+
+
+def shared(count: int) -> float:
+    """By what the standard error over `count` extractions is multiplied, for they have parts of the pairs in common.
+
+    The spread of extractions from h of K parts shows (K / h - 1) / (K - 1) of the variance that the pairs give their
+    mean. With this factor Student's t errs in at most 5 % of samples at either end, even where all of the variance is of
+    that kind, and in 2.5 % or less where none is.
+    """
+    from scipy.special import stdtrit
+
+    shown = (count / parts_taken(count) - 1) / (count - 1)
+    return max(1.0, float(stdtrit(count - 1, 0.95) / stdtrit(count - 1, 0.975)) / math.sqrt(shown))
 
 
 def numbered(groups: Sequence[Hashable]) -> np.ndarray:
@@ -313,7 +327,7 @@ class Replicated:
                 f"Without one of {len(left_out)} extractions {self.resampling.sample} that are left give no value: "
                 f"ask more {self.resampling.sample}."
             )
-        return SHARED * math.sqrt((len(left_out) - 1) * left_out.var()), len(left_out) - 1
+        return shared(len(left_out)) * math.sqrt((len(left_out) - 1) * left_out.var()), len(left_out) - 1
 
     def _require_same_resampling(self, other: "Replicated") -> None:
         if self.resampling != other.resampling:

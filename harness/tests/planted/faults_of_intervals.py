@@ -23,8 +23,8 @@ FAULTS = (
         "jackknife-unscaled",
         "the values without one extraction each are taken for values of one extraction each",
         RESAMPLING,
-        "SHARED * math.sqrt((len(left_out) - 1) * left_out.var())",
-        "SHARED * math.sqrt(left_out.var())",
+        "shared(len(left_out)) * math.sqrt((len(left_out) - 1) * left_out.var())",
+        "shared(len(left_out)) * math.sqrt(left_out.var())",
         (CLUSTERS,),
     ),
     Fault(

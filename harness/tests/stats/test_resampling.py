@@ -12,7 +12,6 @@ from scipy.stats import t
 
 from harness.stats.averages import mean_of
 from harness.stats.resampling import (
-    SHARED,
     CannotTell,
     Estimate,
     Replicated,
@@ -20,8 +19,10 @@ from harness.stats.resampling import (
     ResamplingMismatch,
     crossing,
     interval,
+    parts_taken,
     resample_groups,
     resample_indices,
+    shared,
 )
 from harness.stats.tails import FEWEST, level_of_end
 
@@ -301,12 +302,21 @@ def test_a_ratio_to_what_may_be_0_is_refused_or_has_no_bound():
         (ones / sometimes_zero).estimate()
 
 
+@pytest.mark.parametrize("count", [2, 3, 5, 10])
+def test_students_t_over_extractions_that_share_parts_errs_in_at_most_5_percent_at_an_end(count):
+    parts = np.random.default_rng(count).normal(size=(20_000, count))  # what each part of the pairs adds
+    taken = (np.arange(count) - np.arange(count)[:, None]) % count < parts_taken(count)
+    extracted = parts @ (taken / taken.sum(axis=1, keepdims=True)).T
+    half = shared(count) * t.ppf(0.975, count - 1) * extracted.std(axis=1, ddof=1) / np.sqrt(count)
+    assert 0.02 < (extracted.mean(axis=1) > half).mean() < 0.054
+
+
 def test_clusters_widen_an_interval_to_students_t_over_leaving_each_out():
     clusters = tuple(number % 5 for number in range(100))
     scores = np.random.default_rng(0).normal(size=100) + np.array([9.0, -9.0, 4.0, -4.0, 0.0])[list(clusters)]
     plain, clustered = (mean_of(scores, Resampling(100, clusters=of)) for of in ((), clusters))
     means = [scores[np.array(clusters) == cluster].mean() for cluster in range(5)]
-    half = SHARED * t.ppf(0.975, 4) * np.std(means, ddof=1) / np.sqrt(5)
+    half = shared(5) * t.ppf(0.975, 4) * np.std(means, ddof=1) / np.sqrt(5)
     estimate = clustered.estimate()
     assert (estimate.low, estimate.high) == pytest.approx((clustered.value - half, clustered.value + half))
     assert clustered.level_of_end("low", clustered.value - half, strict=False) == pytest.approx(0.05, rel=1e-6)
