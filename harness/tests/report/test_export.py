@@ -37,11 +37,11 @@ def exported(direction: np.ndarray, coefficient: float, block: int = BLOCK) -> E
 
 def test_what_is_exported_is_what_the_ledger_says_of_that_direction(tmp_path: Path) -> None:
     with readable(SMOLLM2 / "store.sqlite.xz") as store:
-        found = export(store, "smollm2", "refusal", "probe")
+        found = export(store, "smollm2", "refusal", "mean_diff, by instructions")
     (row,) = (
         row
         for row in read_ledger(SMOLLM2 / "ledger.jsonl").rows
-        if (row.claim, row.test, row.trait) == ("C2", "test_probe", "refusal")
+        if (row.claim, row.test, row.trait) == ("C2", "test_mean_diff", "refusal")
     )
     (entry,) = row.estimates  # the best lies near the base coefficient, so both have found the same
     assert found.gain is not None
