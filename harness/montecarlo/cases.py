@@ -133,8 +133,8 @@ NEAR_GATE, AT_GATE = (
 )
 LOST = Line((0.30, 0.40, 0.45, 0.45), (0.90, 0.74, 0.64, 0.60), (0.3, 0.5, 0.6, 2.5))  # before half of a base of 1.2
 EARLY = Line((0.40, 0.55, 0.65, 0.70, 0.75, 0.78, 0.80), (0.9,) * 6 + (0.6,))
-FLAT_BEFORE = Line((0.20, 0.20, 0.20, 0.20, 0.20, 0.30, 0.50), (0.9,) * 7)  # reaches its half at a dose of 1.3
-LATER = 100 * (RISING.at(1.3)[0] - 0.25)
+FLAT_BEFORE = Line((0.20, 0.20, 0.20, 0.20, 0.30, 0.50, 0.50), (0.9,) * 6 + (0.4,))  # reaches its half at a dose of 1.1
+LATER = 100 * (RISING.at(1.1)[0] - 0.25)
 # A run of large effect fails the gate, unless judges fail on what is incoherent in it.
 HIDDEN = Line((0.10, 0.20, 0.40, 0.60, 0.95), (0.92, 0.90, 0.85, 0.74, 0.62), (0.6, 1.0, 1.4, 1.8, 2.2))
 STEERING: tuple[Case, ...] = (
