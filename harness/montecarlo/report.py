@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.montecarlo.rates import MANY, SUSPECT
+from harness.montecarlo.rates import CASES, MANY, SUSPECT
 from harness.stats.power import KINDS, smallest_effect
 from harness.stats.tails import clopper_pearson
 
@@ -23,7 +23,8 @@ intervals of a rate (Clopper and Pearson).
 - *open at*: the share INCONCLUSIVE where the truth is that far from the bound; never to decide is no cure.
 - For cosines, shares, accuracy and d the truth is the expectation of the value with that many pairs.
 - *abstained*: share of data sets that gave no interval (too few valid), which is no decision and counts as open.
-- A line of which more than {suspect:.0%} of the first data sets are false, either way, is from {many:,}.
+- A line of which more than {suspect:.0%} of the first data sets are false, either way, is from {many:,} of them; one of
+  fewer is older than this rule.
 """
 
 
@@ -45,6 +46,7 @@ def markdown(found: dict[str, Any]) -> str:
         f"{found['seconds']} s"
         f"{', quick run' if found['quick'] else ''}. Above 5 % beyond the simulation's noise: {len(above)}.",
         f"{worst_line(rows)} {coverage_line(rows)}\n",
+        *not_measured(rows),
         "## Procedures in use\n",
         *_table(rows),
         "\n## Judges at the gate\n",
@@ -108,6 +110,13 @@ def coverage_line(rows: Sequence[dict[str, Any]]) -> str:
         f"{_percent(float(np.mean([row['no_interval'] for row in rows])))} on average, most often in "
         f"{_percent(most['no_interval'])} ({_line(most)})."
     )
+
+
+def not_measured(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The cases of which a report has no line, in a paragraph; none where it has all."""
+    missing = [case.name for case in CASES if case.name not in {row["procedure"] for row in rows}]
+    listed = "; ".join(missing)
+    return [f"Not measured yet (`python -m harness.montecarlo --new --write`): {listed}.\n"] if missing else []
 
 
 def _line(row: dict[str, Any]) -> str:
