@@ -250,8 +250,12 @@ ODD = {
 }
 
 
-# What a file cannot be seen to lack: the format gives both a meaning when they are left out.
-UNTOLD = ("keys without llama.rope.freq_base", "tensors without output.weight")
+# What a file cannot be seen to lack: the format gives each a meaning when it is left out.
+UNTOLD = (
+    "keys without llama.rope.freq_base",
+    "keys without tokenizer.ggml.add_bos_token",
+    "tensors without output.weight",
+)
 
 
 @pytest.fixture
