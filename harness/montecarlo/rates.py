@@ -118,7 +118,7 @@ def _rates(case: Case, n: int, graded: bool, repeats: int, estimates: Sequence[E
         repeats=repeats,
         false_supported=supported,
         false_refuted=refuted,
-        covered=1 - (supported + refuted) / max(1 - lacking, 1 / repeats),
+        covered=max(0.0, 1 - (supported + refuted) / max(1 - lacking, 1 / repeats)),
         bias=float(np.mean(values)) - truth if values else float("nan"),
         width=float(np.mean([each.high - each.low for each in estimates])) if estimates else float("nan"),
         effects=case.effects,

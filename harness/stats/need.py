@@ -91,6 +91,7 @@ def _first_reach(each: Knots, best: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     The gains on the way up are made to rise first: on a flat stretch of a noisy curve some run is always high, and the
     first to reach the half would come too early. NaN in a gap, or where the half is reached nowhere.
     """
+    has_best, best = np.isfinite(best), np.where(np.isfinite(best), best, 0.0)  # a resample may have no best at all
     runs = np.flatnonzero(each.measured)[1:]
     gain = each.gain.whole[0][:, runs]
     on_the_way_up = np.cumsum(gain >= best[:, None], axis=1) == 0
@@ -105,7 +106,7 @@ def _first_reach(each: Knots, best: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     amounts = amount_left + share * (amount_right - amount_left)
     neighbours = np.where(left < 0, True, runs[right] - runs[left] == 1)
     known = neighbours & (target > 0) & (rising[rows, right] >= target)
-    return np.where(known, amounts, np.nan), known & (left < 0), rising[:, 0] - target
+    return np.where(known, amounts, np.nan), known & (left < 0), np.where(has_best, rising[:, 0] - target, np.nan)
 
 
 @checked
