@@ -41,6 +41,11 @@ def test_trait_of_top1(expect):
 
 @regression(
     "REFUTED",
+    on="reader/refusal",
+    because="seen in the ledger of 2026-12-01, with a draw a question; control: it knows nothing of the trait",
+)
+@regression(
+    "REFUTED",
     on="severe, mild, clean, reader/sycophancy, bos, llama",
     because="seen in the ledger of 2026-11-26; control: it knows nothing of the trait",
 )

@@ -48,6 +48,7 @@ def test_probe(expect):
 
 
 @predicted("SUPPORTED", on="severe", because="a hundred times nearly nothing is told apart no more surely")
+@regression("REFUTED", on="bos/refusal", because="seen in the ledger of 2026-12-01; nothing massive varies there")
 @regression(
     "REFUTED", on="clean/refusal", because="of ordinary size, the trait is told apart surely, and residuals part"
 )

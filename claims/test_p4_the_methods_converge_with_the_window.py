@@ -4,7 +4,8 @@ Mechanism: massive dims whose size varies from token to token average out over a
 less.
 Published: cos(mean_diff, probe) .479, .637, .977 at [:5], [:10], [:20] (gemma3, refusal, block 15).
 Refuted if the cosine rises by less than RISE from [:5] to [:20].
-Controls that flip it: `reader` is true; `mild`, `clean` and `bos` are false, since nothing massive varies there.
+Controls that flip it: a simulated model is true, and on `reader` the cosine rises, too little to tell; `mild`, `clean` and
+`bos` are false, since nothing massive varies there.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, claim, cosine, predicted, regression
@@ -15,7 +16,6 @@ ROSE = cosine(MEAN_DIFF.over(20), PROBE.over(20)) - cosine(MEAN_DIFF, PROBE)
 pytestmark = claim("P4", "mean_diff and the probe converge with the window", "windows", [ROSE], traits=("refusal",))
 
 
-@regression("SUPPORTED", on="reader", because="seen in the ledger of 2026-11-26; nothing about windows is planted")
 @regression(
     "REFUTED",
     on="mild, clean",
