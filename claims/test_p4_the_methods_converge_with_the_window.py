@@ -4,8 +4,8 @@ Mechanism: massive dims whose size varies from token to token average out over a
 less.
 Published: cos(mean_diff, probe) .479, .637, .977 at [:5], [:10], [:20] (gemma3, refusal, block 15).
 Refuted if the cosine rises by less than RISE from [:5] to [:20].
-Controls that flip it: a simulated model is true, and on `reader` the cosine rises, too little to tell; `mild`, `clean` and
-`bos` are false, since nothing massive varies there.
+Controls that flip it: a simulated model is true, and on `reader` the cosine rises, too little to tell; `mild`, `clean`
+and `bos` are false, since nothing massive varies there.
 """
 
 from fixtures.vocabulary import MEAN_DIFF, PROBE, claim, cosine, predicted, regression
